@@ -1,0 +1,1 @@
+"""Parley: a webhook receiver with auto-responder for Twilio Conversations (classic)."""
