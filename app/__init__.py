@@ -1,1 +1,99 @@
-"""Parley: a webhook receiver with auto-responder for Twilio Conversations (classic)."""
+"""Parley: a webhook receiver with auto-responder for Twilio Conversations (classic).
+
+create_app() joins the parts; nothing else knows all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from app import cli, config, health, inbox, logs, signature, webhooks
+from app.config import Settings
+from app.db import Database
+from app.group_commit import GroupCommit
+
+if TYPE_CHECKING:
+    from app.rules_file import Rules
+    from app.worker import Worker
+
+
+@dataclass
+class Parley:
+    """The parts of one process; app.extensions["parley"]."""
+
+    settings: Settings
+    db: Database
+    worker: Worker | None = None
+
+    def stored(self) -> None:
+        """A new event is on disk: call whoever works in this process."""
+        if self.worker:
+            self.worker.wake()
+
+    def start_worker(self) -> Worker:
+        """Start a worker in this process; webhooks stored here wake it at once. Raises RulesError."""
+        self.worker = make_worker(self.settings, self.db)
+        self.worker.start()
+        return self.worker
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the Flask application; it never refuses, whatever the settings: serving and working do."""
+    settings = settings or config.from_environment()
+    logs.configure(settings.log_format)
+    app = Flask(__name__, static_folder=None)
+    parley = Parley(settings, Database(settings.database_url))
+    tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
+    app.extensions["parley"] = parley
+    app.extensions["parley.door"] = webhooks.Door(
+        public_url=settings.public_url,
+        keys=signature.Keys(tokens=tokens, shared=settings.shared_keys),
+        arrivals=GroupCommit(parley.db, partial(inbox.add_all, parley.db)),
+        stored=parley.stored,
+        refusals=webhooks.Refusals(),
+    )
+    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(health.blueprint)
+    cli.register(app)
+    return app
+
+
+def make_worker(settings: Settings, db: Database) -> Worker:
+    """Return a worker that answers by the rules file of the settings, not started yet. Raises RulesError, OSError."""
+    from app import handlers, rules  # noqa: F401 - handlers register themselves
+    from app.bot import Bot
+    from app.conversations import Conversations
+    from app.worker import Worker
+
+    twilio = Conversations(
+        account_sid=settings.account_sid,
+        auth_token=settings.auth_token,
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+        base_url=settings.api_base_url,
+        default_service_sid=settings.service_sid,
+    )
+    policy = rules.Policy(bot_author=settings.bot_author, agents=settings.bot_agents,
+                          max_reply_age=settings.max_reply_age)  # fmt: skip
+    bot = partial(Bot, twilio=twilio, rules=load_rules(settings), policy=policy)
+    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up)
+
+
+def load_rules(settings: Settings) -> Rules:
+    """Return the rules of the settings' file. Raises RulesError, OSError."""
+    from app import rules_file
+
+    return rules_file.load(settings.bot_rules.read_text(encoding="utf-8"))
+
+
+def faults_in_rules(settings: Settings) -> list[str]:
+    """Return why the rules file cannot be used, or nothing."""
+    try:
+        load_rules(settings)
+    except (ValueError, OSError) as error:
+        return [f"BOT_RULES {settings.bot_rules.name}: {error}"]
+    return []

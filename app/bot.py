@@ -1,0 +1,32 @@
+"""The few things a handler is given, and how it says that an event must wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app import inbox
+from app.conversations import Conversations
+from app.rules import Policy
+from app.rules_file import Rules
+
+
+@dataclass(frozen=True)
+class Bot:
+    """The event's work (its transaction and lease), Twilio, the rules, and who writes for us."""
+
+    work: inbox.Work
+    twilio: Conversations
+    rules: Rules
+    policy: Policy
+
+    @property
+    def tx(self) -> Connection:
+        return self.work.tx
+
+    @property
+    def now(self) -> datetime:
+        """When the event was claimed."""
+        return self.work.claimed.claimed_at

@@ -1,0 +1,64 @@
+"""`flask deliveries`: what became of the messages that went out, for each recipient."""
+
+from __future__ import annotations
+
+import click
+
+from app import delivery_log
+from app.cli.output import json_option, reading, show_json, show_table, with_appcontext
+from app.error_codes import meaning
+
+
+@click.group("deliveries")
+def deliveries_commands() -> None:
+    """What became of the messages that went out: list, show."""
+
+
+@deliveries_commands.command("list")
+@click.option("--status", type=click.Choice(delivery_log.LATTICE), help="Only deliveries in this state.")
+@click.option("--message", "message_sid", metavar="IM...", help="Only this message.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@json_option
+@with_appcontext
+def list_command(status: str | None, message_sid: str | None, limit: int, as_json: bool) -> None:
+    """List the newest deliveries, one for each message and recipient.
+
+    Example: flask deliveries list --status undelivered
+    """
+    with reading() as (tx, _now):
+        found = delivery_log.list_deliveries(tx, status=status, message_sid=message_sid, limit=limit)
+    rows = [dict(row._mapping) | {"meaning": meaning(row.error_code)} for row in found]
+    if as_json:
+        return show_json(rows)
+    for row in rows:
+        row["sent_by"] = f"rule {row['rule']}" if row["rule"] else "not us"
+        row["error"] = f"{row['error_code']} {row['meaning']}" if row["error_code"] else ""
+    columns = ["updated_at", "message_sid", "participant_sid", "status", "sent_by", "error"]
+    return show_table(rows, columns, empty="No such delivery.")
+
+
+@deliveries_commands.command("show")
+@click.argument("sid", metavar="IM...|DY...")
+@json_option
+@with_appcontext
+def show_command(sid: str, as_json: bool) -> None:
+    """Show the deliveries of a message, or one receipt, with every state in the order of arrival.
+
+    Example: flask deliveries show IM00000000000000000000000000000004
+    """
+    with reading() as (tx, _now):
+        found = delivery_log.history(tx, sid)
+    if not found:
+        raise click.ClickException(f"no delivery of {sid[:40]!r} is known; `flask deliveries list` shows what is")
+    if as_json:
+        return show_json(found)
+    for delivery in found:
+        click.echo(f"{delivery['message_sid']} to {delivery['participant_sid']}: {delivery['status']}")
+        if delivery["error_code"]:
+            click.echo(f"  {delivery['error_code']}: {meaning(delivery['error_code'])}")
+        if delivery["detail"]:
+            click.echo(f"  {delivery['detail']}")
+        for event in delivery["history"]:
+            code = f" {event['error_code']}" if event["error_code"] else ""
+            click.echo(f"  {event['received_at']:%Y-%m-%d %H:%M:%S}  {event['status']}{code}")
+    return None

@@ -1,0 +1,156 @@
+"""`flask inbox`: what came in, in which state it is and why; retry what is dead, purge what is old."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from app import inbox_admin
+from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext, writing
+from app.events import read_form
+
+# What may be shown without --raw: no text, no name, no number.
+_SHOWN = re.compile(r"EventType|Index|RetryCount|Source|Status|ErrorCode|Reason|State.*|Date.*|.*Sid")
+
+
+@click.group("inbox")
+def inbox_commands() -> None:
+    """What came in: list, show, count, retry, purge."""
+
+
+@inbox_commands.command("list")
+@click.option("--state", type=click.Choice(inbox_admin.STATES), help="Only events in this state.")
+@click.option("--event-type", help="Only events of this type, e.g. onMessageAdded.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@json_option
+@with_appcontext
+def list_command(state: str | None, event_type: str | None, limit: int, as_json: bool) -> None:
+    """List the newest events with state and outcome.
+
+    Example: flask inbox list --state dead
+    """
+    with reading() as (tx, now):
+        rows = [dict(row._mapping) for row in
+                inbox_admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)]  # fmt: skip
+    if as_json:
+        return show_json(rows)
+    columns = ["id", "received_at", "event_type", "state", "attempts", "outcome"]
+    return show_table(rows, columns, empty="No such event.")
+
+
+@inbox_commands.command("show")
+@click.argument("event_id", metavar="ID", type=int)
+@click.option("--raw", is_flag=True, help="Show text, names and numbers too.")
+@json_option
+@with_appcontext
+def show_command(event_id: int, raw: bool, as_json: bool) -> None:
+    """Show one event: its parameters, state and reason.
+
+    Example: flask inbox show 42 --raw
+    """
+    with reading() as (tx, now):
+        row = inbox_admin.get_event(tx, now, event_id)
+    if row is None:
+        raise click.ClickException(f"there is no event {event_id}; `flask inbox list` shows what there is")
+    event = dict(row._mapping)
+    target, body = event.pop("target"), event.pop("body")
+    event["parameters"] = _parameters(read_form(row.method, target, body), raw)
+    if raw:
+        event["target"], event["body"] = target, body.decode("utf-8", "replace")
+    else:
+        event.pop("headers")
+    if as_json:
+        return show_json(event)
+    lines = [{"name": name, "value": value} for name, value in event.items() if name != "parameters"]
+    lines += [{"name": f"  {name}", "value": value} for name, value in event["parameters"].items()]
+    for line in lines:
+        click.echo(f"{line['name']:<28} {'' if line['value'] is None else line['value']}")
+    return None
+
+
+def _parameters(form: tuple[tuple[str, str], ...], raw: bool) -> dict[str, str]:
+    def shown(name: str, value: str) -> str:
+        return value if raw or _SHOWN.fullmatch(name) else f"({len(value)} characters; --raw shows them)"
+
+    return {name.encode("utf-8", "replace").decode(): shown(name, value).encode("utf-8", "replace").decode()
+            for name, value in form}  # fmt: skip
+
+
+@inbox_commands.command("stats")
+@json_option
+@with_appcontext
+def stats_command(as_json: bool) -> None:
+    """Count the events in each state.
+
+    Example: flask inbox stats --json
+    """
+    with reading() as (tx, now):
+        counts = inbox_admin.stats(tx, now)
+    if as_json:
+        return show_json(counts)
+    return show_table([{"state": state, "events": count} for state, count in counts.items()], ["state", "events"],
+                      empty="")  # fmt: skip
+
+
+@inbox_commands.command("retry")
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--all-dead", is_flag=True, help="Every dead event.")
+@json_option
+@with_appcontext
+def retry_command(ids: tuple[int, ...], all_dead: bool, as_json: bool) -> None:
+    """Put dead events back to work; nobody is answered twice.
+
+    Example: flask inbox retry 42 43
+    """
+    if bool(ids) == all_dead:
+        raise click.UsageError("name the dead events, or use --all-dead")
+    with writing() as (tx, now):
+        revived = inbox_admin.retry(tx, now, None if all_dead else ids)
+    missing = sorted(set(ids) - set(revived))
+    if as_json:
+        show_json({"retried": revived, "not_dead": missing})
+    else:
+        click.echo(f"{len(revived)} put back to work.")
+    if missing:
+        raise click.ClickException(f"not dead, so left alone: {', '.join(map(str, missing))}")
+
+
+@inbox_commands.command("purge")
+@click.option("--older-than", metavar="DAYS", type=click.IntRange(1), help="Default: BOT_RETENTION_DAYS.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@with_appcontext
+def purge_command(older_than: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete finished events that are old; dead ones stay.
+
+    Example: flask inbox purge --older-than 90 --dry-run
+    """
+    days = older_than or parley().settings.retention_days
+    with reading() as (tx, now):
+        before = now - timedelta(days=days)
+        count = inbox_admin.count_older(tx, before)
+    if dry_run or not count:
+        return _say_purged(0, count, days, as_json)
+    if not yes:
+        click.confirm(f"Delete {count} events finished more than {days} days ago?", abort=True)
+    deleted = 0
+    with click.progressbar(length=count, label="Deleting", hidden=as_json) as bar:
+        while batch := _purge_batch(before):
+            deleted += batch
+            bar.update(batch)
+    return _say_purged(deleted, count, days, as_json)
+
+
+def _purge_batch(before: Any) -> int:
+    with writing() as (tx, _now):
+        return inbox_admin.purge(tx, before)
+
+
+def _say_purged(deleted: int, count: int, days: int, as_json: bool) -> None:
+    if as_json:
+        return show_json({"deleted": deleted, "older": count, "days": days})
+    return click.echo(f"{deleted} of {count} events finished more than {days} days ago deleted.")

@@ -1,0 +1,85 @@
+"""How commands show results: an aligned table for people, one JSON document for scripts; and where they fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import Connection
+
+from app import Parley
+from app.db import DatabaseUnavailable
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+__all__ = ["json_option", "parley", "reading", "show_json", "show_table", "with_appcontext", "writing"]
+
+
+def parley() -> Parley:
+    """Return the parts of this process."""
+    part: Parley = current_app.extensions["parley"]
+    return part
+
+
+@contextmanager
+def reading() -> Iterator[tuple[Connection, datetime]]:
+    """Give a transaction to read in, and the time; a database that cannot be used ends the command with 1."""
+    db = parley().db
+    with _explained(), db.read() as tx:
+        yield tx, db.now(tx)
+
+
+@contextmanager
+def writing() -> Iterator[tuple[Connection, datetime]]:
+    """Give a transaction to write in, and the time; a database that cannot be used ends the command with 1."""
+    db = parley().db
+    with _explained(), db.write() as tx:
+        yield tx, db.now(tx)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as unavailable:
+        raise click.ClickException(
+            f"{unavailable}; check DATABASE_URL, and run `flask db upgrade` if the tables are missing"
+        ) from unavailable
+
+
+def show_json(document: Any) -> None:
+    """Print one JSON document; times as ISO 8601."""
+    click.echo(json.dumps(document, default=_plain, ensure_ascii=False, indent=2))
+
+
+def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+    """Print rows under their column names, cut to the terminal's width; or the sentence `empty`."""
+    if not rows:
+        click.echo(empty)
+        return
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    titles = [name.replace("_", " ").upper() for name in columns]
+    widths = [max(len(line[n]) for line in [titles, *cells]) for n in range(len(columns))]
+    terminal = sys.stdout.isatty()
+    most = shutil.get_terminal_size().columns if terminal else 10_000
+    for line in [titles, *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()[:most])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return " ".join(str(value).split())
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,54 @@
+"""`flask worker`: works the inbox off in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from app import config, faults_in_rules, make_worker
+from app.cli.output import parley, with_appcontext
+from app.db import DatabaseUnavailable, migrate
+from app.worker import Worker
+
+
+@click.command("worker")
+@click.option("--drain", is_flag=True, help="Work off what is due and end; what is scheduled later stays.")
+@with_appcontext
+def worker_command(drain: bool) -> None:
+    """Claim, decide, reply, until SIGTERM or Ctrl-C; what is begun is finished.
+
+    Example: flask worker --drain
+    """
+    parts = parley()
+    faults = config.faults_for_worker(parts.settings) + faults_in_rules(parts.settings)
+    if faults:
+        raise click.ClickException("\n".join(["the worker does not start:", *(f"  - {fault}" for fault in faults)]))
+    if parts.settings.uses_sqlite:
+        try:
+            migrate(parts.db)
+        except DatabaseUnavailable as unavailable:
+            raise click.ClickException(f"{unavailable}; check DATABASE_URL") from unavailable
+    worker = make_worker(parts.settings, parts.db)
+    if drain:
+        return worker.drain()
+    return _run(worker)
+
+
+def _run(worker: Worker) -> None:
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.start()
+    click.echo(f"Worker {os.getpid()} ready.", err=True)
+    stopping.wait()
+    click.echo("Finishing what is begun.", err=True)
+    if not worker.stop():
+        raise click.ClickException("some work was not finished in time; it is taken up again when its lease ends")

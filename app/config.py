@@ -1,0 +1,231 @@
+"""Reads the environment and `.env` into one frozen Settings, and says all that is wrong with them at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, checked. A value that could not be read is the default here and a sentence in `faults`.
+
+    `from_environment()` makes one; durations are in the unit of their name.
+    """
+
+    account_sid: str = ""
+    auth_token: str = field(default="", repr=False)
+    secondary_auth_token: str = field(default="", repr=False)
+    shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    service_sid: str = ""
+    api_base_url: str = ""
+    public_url: str = ""
+    database_url: str = field(default="", repr=False)
+    bot_author: str = "support-bot"
+    bot_agents: tuple[str, ...] = ("support-agent",)
+    bot_rules: Path = PROJECT / "rules.toml"
+    inline_worker: str = "auto"
+    worker_threads: int = 8
+    max_reply_age_seconds: int = 3600
+    retention_days: int = 30
+    log_format: str = "text"
+    faults: tuple[str, ...] = ()
+
+    @property
+    def uses_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def runs_inline_worker(self) -> bool:
+        """Whether each web process also works: always on SQLite unless said otherwise."""
+        return self.inline_worker == "on" or (self.inline_worker == "auto" and self.uses_sqlite)
+
+    @property
+    def max_reply_age(self) -> timedelta | None:
+        return timedelta(seconds=self.max_reply_age_seconds) if self.max_reply_age_seconds else None
+
+
+def environment() -> dict[str, str]:
+    """Return the environment over what `.env` beside wsgi.py says."""
+    in_file = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
+    return {**in_file, **os.environ}
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process; for what is not set, the defaults."""
+    read = _Reader(environment() if environ is None else environ)
+    values = {
+        "account_sid": read("TWILIO_ACCOUNT_SID", _sid("AC"), "", "copy it from the Twilio console"),
+        "auth_token": read("TWILIO_AUTH_TOKEN", _secret, "", "copy it from the Twilio console"),
+        "secondary_auth_token": read("TWILIO_SECONDARY_AUTH_TOKEN", _secret, "", "leave it empty unless you rotate"),
+        "shared_keys": read("TWILIO_SHARED_KEYS", _shared_keys, {}, "write id:secret,id:secret"),
+        "api_key": read("TWILIO_API_KEY", _sid("SK"), "", "create one in the Twilio console or leave it empty"),
+        "api_secret": read("TWILIO_API_SECRET", _secret, "", "it is shown once, when the API key is created"),
+        "service_sid": read("TWILIO_SERVICE_SID", _sid("IS"), "", "leave it empty for the default service"),
+        "api_base_url": read("TWILIO_API_BASE_URL", _origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"),
+        "public_url": read("PUBLIC_URL", _origin, "", "set the address that Twilio calls, e.g. https://bot.example.com"),
+        "database_url": read("DATABASE_URL", _database_url, _database_url("sqlite:///instance/parley.db"),
+                             "e.g. sqlite:///instance/parley.db or postgresql://user:password@host/name"),
+        "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
+        "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
+        "bot_rules": read("BOT_RULES", _path, PROJECT / "rules.toml", "name a rules.toml"),
+        "inline_worker": read("BOT_INLINE_WORKER", _one_of("auto", "on", "off"), "auto", "use auto, on or off"),
+        "worker_threads": read("BOT_WORKER_THREADS", _whole(1, 64), 8, "use a number from 1 to 64"),
+        "max_reply_age_seconds": read("BOT_MAX_REPLY_AGE_SECONDS", _whole(0, 10**9), 3600, "use seconds, 0 for off"),
+        "retention_days": read("BOT_RETENTION_DAYS", _whole(1, 36500), 30, "use a number of days"),
+        "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
+    }  # fmt: skip
+    return Settings(**values, faults=tuple(read.faults))
+
+
+def faults_for_rest(settings: Settings) -> list[str]:
+    """Return one sentence for each thing that keeps us from calling Twilio; empty when all is well."""
+    faults = list(settings.faults)
+    if not settings.account_sid:
+        _missing(faults, "TWILIO_ACCOUNT_SID", "copy it from the Twilio console")
+    if settings.api_key and not settings.api_secret:
+        _missing(faults, "TWILIO_API_SECRET", "it is shown once, when the API key is created")
+    if not settings.auth_token and not settings.api_key:
+        _missing(faults, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console, or set an API key")
+    return faults
+
+
+def faults_for_worker(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return one sentence for each reason why a worker must not start."""
+    return faults_for_rest(settings) + _storage_faults(settings, os.environ if environ is None else environ)
+
+
+def faults_for_serving(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return one sentence for each reason why the web process must not start."""
+    faults = faults_for_worker(settings, environ)
+    if not settings.auth_token and not settings.shared_keys:
+        _missing(faults, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console: an API key cannot check signatures")
+    if not settings.public_url:
+        _missing(faults, "PUBLIC_URL", "set the address that Twilio calls, e.g. https://bot.example.com")
+    return faults
+
+
+def _storage_faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    if not settings.uses_sqlite:
+        return []
+    faults = []
+    if environ.get("DYNO"):
+        faults.append("DATABASE_URL is SQLite, but a dyno's disk is lost at every restart; add a PostgreSQL database")
+    if sqlite3.sqlite_version_info < (3, 35):
+        faults.append(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed, or use PostgreSQL")
+    return faults
+
+
+def _missing(faults: list[str], name: str, next_step: str) -> None:
+    if not any(fault.startswith(name) for fault in faults):
+        faults.append(f"{name} is empty; {next_step} (see .env.example)")
+
+
+class _Reader:
+    """Reads one setting after the other and collects a sentence for each that is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def __call__(self, name: str, parse: Callable[[str], Any], default: Any, next_step: str) -> Any:
+        text = self.environ.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as fault:
+            self.faults.append(f"{name} {fault}; {next_step} (see .env.example)")
+            return default
+
+
+def _sid(prefix: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
+            raise ValueError(f"must be {prefix} and 32 hexadecimal digits, but is {text[:6]!r} and {len(text)} long")
+        return text
+
+    return parse
+
+
+def _secret(text: str) -> str:
+    if not text.isprintable() or " " in text:
+        raise ValueError("has a space or a character that cannot be printed")
+    return text
+
+
+def _shared_keys(text: str) -> dict[str, str]:
+    pairs = [pair.strip().partition(":") for pair in text.split(",") if pair.strip()]
+    if any(not key or not secret for key, _, secret in pairs):
+        raise ValueError("has an entry that is not id:secret")
+    return {key: secret for key, _, secret in pairs}
+
+
+def _origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or any(char.isspace() for char in text):
+        raise ValueError("must be http:// or https:// and a host, without a query")
+    if parts.path.rstrip("/").endswith("/conversations/webhook"):
+        raise ValueError("must be the origin alone, without /conversations/webhook")
+    return text.rstrip("/")
+
+
+def _database_url(text: str) -> str:
+    text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
+    if text.startswith("postgresql+psycopg://"):
+        return text
+    if not text.startswith("sqlite:///"):
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    path = text.removeprefix("sqlite:///")
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise ValueError("must name a file: a database in memory forgets everything at the end of the process")
+    return f"sqlite:///{PROJECT / path}"
+
+
+def _identity(text: str) -> str:
+    if len(text) > 256:
+        raise ValueError(f"is {len(text)} characters long")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _path(text: str) -> Path:
+    return PROJECT / text
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"is {text[:20]!r}")
+        return text
+
+    return parse
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"is {text[:20]!r}")
+        return int(text)
+
+    return parse

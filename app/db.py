@@ -1,0 +1,230 @@
+"""Connects to the database, opens transactions and migrates; only here SQLite and PostgreSQL differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, exc, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+from app.turns import TurnNotGiven, Turns
+
+WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
+Record = Row[*tuple[Any, ...]]  # a row of any columns
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseUnavailable(Exception):
+    """Storage cannot be used now; nothing was stored. The caller answers 503 or tries again later."""
+
+
+class Database:
+    """One database: `read()` and `write()` are its transactions, `now(tx)` its clock.
+
+    Made before a fork, used after it: nothing is opened until the first transaction.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, pool_size: int = 30) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._clock = clock
+        self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
+        self.engine = _sqlite_engine(self.url, pool_size) if self.is_sqlite else _postgresql_engine(self.url, pool_size)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a transaction that sees one moment and changes nothing. Raises DatabaseUnavailable."""
+        with _unavailable(), self.engine.connect() as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a transaction, on disk when the block ends well, undone when it raises. Raises DatabaseUnavailable."""
+        transaction = self.transaction()
+        try:
+            yield transaction.tx
+            transaction.commit()
+        finally:
+            transaction.rollback()
+
+    def transaction(self) -> Transaction:
+        """Return a transaction to be committed step by step; the caller must end it with rollback()."""
+        return Transaction(self)
+
+    def now(self, tx: Connection) -> datetime:
+        """Return the time that leases are measured in: the database's own on PostgreSQL (many machines, one clock)."""
+        if self._clock is not None:
+            return self._clock()
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        return tx.scalar(select(func.clock_timestamp())).astimezone(UTC)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+        if self._turns:
+            self._turns.close()
+
+
+class Transaction:
+    """A write transaction that begins at the first use of `tx` and again after each commit.
+
+    On SQLite it holds the machine's turn to write while it is open, so: no network in between.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._tx: Connection | None = None
+
+    @property
+    def tx(self) -> Connection:
+        """The open connection; begins a transaction when there is none."""
+        if self._tx is None:
+            self._tx = self._begin()
+        return self._tx
+
+    @property
+    def is_open(self) -> bool:
+        return self._tx is not None
+
+    def commit(self) -> None:
+        """Put everything since the last commit on disk. Raises DatabaseUnavailable: then nothing of it is stored."""
+        self._end(lambda tx: tx.commit())
+
+    def rollback(self) -> None:
+        """Undo everything since the last commit; does nothing when no transaction is open."""
+        self._end(lambda tx: tx.rollback())
+
+    def _begin(self) -> Connection:
+        turns = self._db._turns
+        with _unavailable():
+            if turns:
+                turns.take(WAIT_SECONDS)
+            try:
+                tx = self._db.engine.connect().execution_options(writes=True)
+                try:
+                    tx.begin()
+                except BaseException:
+                    tx.close()
+                    raise
+                return tx
+            except BaseException:
+                if turns:
+                    turns.give_back()
+                raise
+
+    def _end(self, step: Callable[[Connection], None]) -> None:
+        tx, self._tx = self._tx, None
+        if tx is None:
+            return
+        with _unavailable():
+            try:
+                step(tx)
+            finally:
+                try:
+                    tx.close()
+                finally:
+                    if self._db._turns:
+                        self._db._turns.give_back()
+
+
+def upsert(tx: Connection, table: Table, values: Mapping[str, Any], *, update: Sequence[str] | None = None) -> None:
+    """Insert a row, or update the columns `update` (all that are given, if None) of the row with the same key."""
+    keys = [column.name for column in table.primary_key]
+    insert = insert_into(tx, table).values(**values)
+    changed = [name for name in (values if update is None else update) if name not in keys]
+    if not changed:
+        tx.execute(insert.on_conflict_do_nothing())
+    else:
+        tx.execute(insert.on_conflict_do_update(index_elements=keys, set_={n: insert.excluded[n] for n in changed}))
+
+
+def insert_into(tx: Connection, table: Table) -> Any:
+    """Return the INSERT of this database's dialect: the one that knows ON CONFLICT."""
+    if tx.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+
+        return insert(table)
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert(table)
+
+
+def migrate(db: Database) -> None:
+    """Bring the schema to this version's; safe to call twice and from two processes."""
+    from alembic import command
+
+    if db.is_sqlite:
+        Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    with db.write() as tx:
+        if not db.is_sqlite:
+            tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
+        command.upgrade(_alembic(tx), "head")
+
+
+def is_migrated(tx: Connection) -> bool:
+    """Return whether the schema is the one that this version was made for."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    return MigrationContext.configure(tx).get_current_revision() == newest
+
+
+def _alembic(tx: Connection) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = tx
+    return config
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (exc.IntegrityError, exc.DataError):
+        raise
+    except (exc.DBAPIError, exc.TimeoutError, TurnNotGiven, OSError) as error:
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise DatabaseUnavailable(f"the database cannot be used now ({kind})") from error
+
+
+def _sqlite_engine(url: Any, pool_size: int) -> Engine:
+    engine = create_engine(url, pool_size=pool_size, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
+                           connect_args={"timeout": WAIT_SECONDS})  # fmt: skip
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours: see below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(tx: Connection) -> None:
+        tx.exec_driver_sql("BEGIN IMMEDIATE" if tx.get_execution_options().get("writes") else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: Any, pool_size: int) -> Engine:
+    milliseconds = int(WAIT_SECONDS * 1000)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_timeout=WAIT_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": int(WAIT_SECONDS),
+            "tcp_user_timeout": milliseconds,
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
+        },
+    )

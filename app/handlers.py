@@ -1,0 +1,173 @@
+"""One function per event: what the bot does about it. Each says in one line what happened."""
+
+from __future__ import annotations
+
+import logging
+
+from app import delivery_log, memory
+from app.bot import Bot
+from app.conversations import SendError
+from app.db import Record
+from app.dispatch import handles
+from app.error_codes import meaning
+from app.events import (
+    ConversationAdded,
+    ConversationEvent,
+    ConversationRemoved,
+    ConversationStateUpdated,
+    ConversationUpdated,
+    DeliveryUpdated,
+    MessageRemoved,
+    MessageUpdated,
+    ParticipantAdded,
+    ParticipantEvent,
+    ParticipantRemoved,
+    ParticipantUpdated,
+)
+from app.replying import note_message, reply_to_message
+
+__all__ = ["reply_to_message"]
+
+log = logging.getLogger("parley.deliveries")
+
+OPTED_OUT = 21610
+
+
+@handles(MessageUpdated)
+def note_edit(event: MessageUpdated, bot: Bot) -> str:
+    """Update the stored message; an edited message is not answered again."""
+    note_message(event, bot)
+    return "stored the edit"
+
+
+@handles(MessageRemoved)
+def note_removal(event: MessageRemoved, bot: Bot) -> str:
+    """Mark the stored message as removed; its text goes too, as it has at Twilio."""
+    note_message(event, bot, body="", removed_at=event.date_removed or bot.now)
+    return "marked the message as removed"
+
+
+@handles(DeliveryUpdated)
+def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
+    """Store a receipt; for a failed one also ask Twilio for the details, and remember who has opted out."""
+    receipt = delivery_log.Receipt(
+        delivery_receipt_sid=event.delivery_receipt_sid,
+        message_sid=event.message_sid,
+        conversation_sid=event.conversation_sid,
+        participant_sid=event.participant_sid,
+        channel_message_sid=event.channel_message_sid,
+        status=event.status,
+        error_code=event.error_code,
+        dated=event.date_updated or event.date_created,
+    )
+    claimed = bot.work.claimed
+    delivery = delivery_log.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
+    whose = "" if delivery_log.is_ours(bot.tx, event.message_sid) else ", not a reply of ours"
+    if event.status not in ("failed", "undelivered"):
+        return f"{event.status}{whose}"
+    return _explain_failure(event, delivery, bot) + whose
+
+
+def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
+    """Return what a failure means, after asking REST for the details; an answer we do not get is no failure of ours."""
+    bot.work.commit()  # the receipt is on disk whatever REST says
+    code, detail = delivery.error_code, ""
+    try:
+        found = bot.twilio.fetch_receipt(
+            event.conversation_sid,
+            event.chat_service_sid,
+            message_sid=event.message_sid,
+            delivery_receipt_sid=event.delivery_receipt_sid,
+        )
+        code = found.error_code or code
+        detail = f"REST: {found.status or 'no status'}, code {found.error_code}"
+    except SendError as error:
+        detail = f"details not fetched: {error.reason}"
+    delivery_log.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
+    if code == OPTED_OUT:
+        memory.opt_out(bot.tx, event.conversation_sid, event.participant_sid, bot.now)
+    facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
+    log.warning(event.status, extra={**facts, "meaning": meaning(code), "detail": detail})
+    return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
+
+
+@handles(ConversationAdded)
+def note_conversation(event: ConversationAdded, bot: Bot) -> str:
+    """Store the conversation."""
+    return _note_conversation(event, bot)
+
+
+@handles(ConversationUpdated)
+def note_conversation_change(event: ConversationUpdated, bot: Bot) -> str:
+    """Update the stored conversation."""
+    return _note_conversation(event, bot)
+
+
+@handles(ConversationRemoved)
+def note_conversation_removal(event: ConversationRemoved, bot: Bot) -> str:
+    """Mark the conversation as removed: the bot is silent in it."""
+    _note_conversation(event, bot)
+    facts = {"removed_at": event.date_removed or bot.now}
+    memory.note_conversation(bot.tx, event.conversation_sid, facts)
+    return "marked the conversation as removed"
+
+
+@handles(ConversationStateUpdated)
+def note_conversation_state(event: ConversationStateUpdated, bot: Bot) -> str:
+    """Store the conversation's new state: in a closed one the bot is silent."""
+    memory.note_conversation(bot.tx, event.conversation_sid, {"chat_service_sid": event.chat_service_sid})
+    memory.note_state(bot.tx, event.conversation_sid, event.state_to, dated=event.state_updated)
+    return f"{event.state_from or 'unknown'} -> {event.state_to or 'unknown'}"
+
+
+def _note_conversation(event: ConversationEvent, bot: Bot) -> str:
+    facts = {
+        "chat_service_sid": event.chat_service_sid,
+        "messaging_service_sid": event.messaging_service_sid,
+        "friendly_name": event.friendly_name,
+        "unique_name": event.unique_name,
+        "attributes": event.attributes,
+    }
+    dated = event.date_removed or event.date_updated or event.date_created
+    memory.note_conversation(bot.tx, event.conversation_sid, facts, dated=dated)
+    if event.state:
+        memory.note_state(bot.tx, event.conversation_sid, event.state, dated=dated)
+    return "stored the conversation"
+
+
+@handles(ParticipantAdded)
+def note_participant(event: ParticipantAdded, bot: Bot) -> str:
+    """Store the participant: an address (SMS, WhatsApp) or a chat identity."""
+    return _note_participant(event, bot)
+
+
+@handles(ParticipantUpdated)
+def note_participant_change(event: ParticipantUpdated, bot: Bot) -> str:
+    """Update the stored participant, also how far they have read."""
+    return _note_participant(event, bot)
+
+
+@handles(ParticipantRemoved)
+def note_participant_removal(event: ParticipantRemoved, bot: Bot) -> str:
+    """Mark the participant as removed."""
+    _note_participant(event, bot)
+    memory.note_participant(bot.tx, event.participant_sid, {"removed_at": event.date_removed or bot.now})
+    return "marked the participant as removed"
+
+
+def _note_participant(event: ParticipantEvent, bot: Bot) -> str:
+    if not event.participant_sid:
+        return "names no participant"
+    facts = {
+        "conversation_sid": event.conversation_sid,
+        "identity": event.identity,
+        "address": event.messaging_binding_address,
+        "proxy_address": event.messaging_binding_proxy_address,
+        "type": event.messaging_binding_type.lower(),
+        "role_sid": event.role_sid,
+        "attributes": event.attributes,
+        "last_read_index": event.last_read_message_index,
+    }
+    dated = event.date_removed or event.date_updated or event.date_created
+    memory.note_participant(bot.tx, event.participant_sid, facts, dated=dated)
+    return "stored the participant"

@@ -1,0 +1,40 @@
+"""Tells load balancers and people whether this process lives and whether it can do its work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify
+from sqlalchemy import Connection
+
+from app import inbox
+from app.db import Database, DatabaseUnavailable, is_migrated
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Answer 200 while the process serves; asks nothing else, so that a database outage restarts nobody."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Answer 200 when webhooks can be stored, else 503; with the age of the oldest due event in seconds."""
+    db: Database = current_app.extensions["parley"].db
+    try:
+        with db.read() as tx:
+            report = _report(tx, db.now(tx))
+    except DatabaseUnavailable as unavailable:
+        report = {"ready": False, "database": str(unavailable)}
+    return jsonify(report), 200 if report["ready"] else 503
+
+
+def _report(tx: Connection, now: datetime) -> dict[str, Any]:
+    if not is_migrated(tx):
+        return {"ready": False, "database": "ok", "migrations": "missing; run `flask db upgrade`"}
+    waiting_since = inbox.oldest_due(tx, now)
+    age = round((now - waiting_since).total_seconds(), 1) if waiting_since else 0.0
+    return {"ready": True, "database": "ok", "migrations": "ok", "oldest_due_seconds": age}

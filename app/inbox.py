@@ -1,0 +1,285 @@
+"""The durable inbox: add, claim, finish, retry, bury. It orders events by lane and looks into none of them.
+
+An event is pending until a worker claims its lane, processing while it is claimed, and then processed,
+ignored or dead. A lane is claimed as a whole and worked oldest event first.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+
+from app.db import Database, Record, insert_into
+from app.tables import gate, inbox, lanes
+
+LEASE_SECONDS = 15
+MAX_ATTEMPTS = 12  # about two hours, see back_off
+ACCOUNT = "account"
+
+
+class LeaseLost(Exception):
+    """Another worker has the lane now; whatever we did since our last commit is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One verified webhook as it came: raw target, raw body, the headers that matter."""
+
+    event_key: str
+    event_type: str
+    lane: str
+    source: str
+    method: str
+    target: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too."""
+
+    id: int
+    event_type: str
+    lane: str
+    method: str
+    target: str
+    body: bytes
+    received_at: datetime
+    claimed_at: datetime
+    attempts: int
+    lease_token: str
+
+
+def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bool]:
+    """Store the events that are not known yet and wake their lanes; for each, return whether it was new."""
+    now = db.now(tx)
+    rows = [
+        {
+            "event_key": event.event_key, "event_type": event.event_type, "lane": event.lane, "source": event.source,
+            "state": "pending", "method": event.method, "target": event.target, "headers": dict(event.headers),
+            "body": event.body, "received_at": now,
+        }
+        for event in events
+    ]  # fmt: skip
+    insert = insert_into(tx, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
+    stored = set(tx.execute(insert, rows).scalars())
+    wake(tx, {event.lane for event in events if event.event_key in stored}, now)
+    return [_first_of(event.event_key, stored) for event in events]
+
+
+def _first_of(event_key: str, stored: set[str]) -> bool:
+    """Return whether this is the one that was stored: of two equal posts in one group only the first was new."""
+    new = event_key in stored
+    stored.discard(event_key)
+    return new
+
+
+def wake(tx: Connection, lane_names: set[str], now: datetime) -> None:
+    """Make idle lanes ready now; a lane that is ready, or waits for a back-off to end, stays as it is."""
+    if not lane_names:
+        return
+    insert = insert_into(tx, lanes)
+    insert = insert.on_conflict_do_update(
+        index_elements=["lane"], set_={"ready_at": insert.excluded.ready_at}, where=lanes.c.ready_at.is_(None)
+    )
+    # Sorted, so that two transactions never wait for each other.
+    tx.execute(insert, [{"lane": lane, "ready_at": now} for lane in sorted(lane_names)])
+
+
+def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
+    """Return the oldest event of the lane that has been due longest, now ours; None when nothing is due.
+
+    Ours until the lease ends; then any worker may take it. Safe from many threads, processes and machines.
+    Raises DatabaseUnavailable; the caller waits and tries again.
+    """
+    with db.read() as tx:
+        if tx.scalar(_due(db.now(tx))) is None:
+            return None
+    while True:
+        with db.write() as tx:
+            now = db.now(tx)
+            lane = tx.scalar(_due(now).with_for_update(skip_locked=True))
+            if lane is None:
+                return None
+            claimed = _take(tx, lane, now, lease_seconds)
+        if claimed is not None:
+            return claimed
+
+
+def _due(now: datetime):  # type: ignore[no-untyped-def]
+    free = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= now)
+    return select(lanes.c.lane).where(lanes.c.ready_at <= now, free).order_by(lanes.c.ready_at).limit(1)
+
+
+def is_anything_due(tx: Connection, now: datetime) -> bool:
+    """Return whether any lane is due, also one that another worker is busy with."""
+    return tx.scalar(select(lanes.c.lane).where(lanes.c.ready_at <= now).limit(1)) is not None
+
+
+def oldest_due(tx: Connection, now: datetime) -> datetime | None:
+    """Return since when the lane that waits longest has been due; None when no lane is."""
+    return tx.scalar(select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at <= now))
+
+
+def _take(tx: Connection, lane: str, now: datetime, lease_seconds: int) -> Claimed | None:
+    head = tx.execute(_oldest(lane)).first()
+    if head is None:
+        tx.execute(update(lanes).where(lanes.c.lane == lane).values(ready_at=None, lease_until=None, lease_token=None))
+        return None
+    token = secrets.token_hex(8)
+    lease = {"lease_until": now + timedelta(seconds=lease_seconds), "lease_token": token}
+    tx.execute(update(lanes).where(lanes.c.lane == lane).values(**lease))
+    tx.execute(update(inbox).where(inbox.c.id == head.id).values(state="processing", attempts=head.attempts + 1))
+    return _claimed(head, now, head.attempts + 1, token)
+
+
+def _claimed(row: Record, now: datetime, attempts: int, token: str) -> Claimed:
+    return Claimed(
+        id=row.id, event_type=row.event_type, lane=row.lane, method=row.method, target=row.target, body=row.body,
+        received_at=row.received_at, claimed_at=now, attempts=attempts, lease_token=token,
+    )  # fmt: skip
+
+
+def _oldest(lane: str):  # type: ignore[no-untyped-def]
+    return select(inbox).where(inbox.c.lane == lane, inbox.c.finished_at.is_(None)).order_by(inbox.c.id).limit(1)
+
+
+def hold(tx: Connection, claimed: Claimed, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> None:
+    """Make sure that the lane is still ours and renew its lease. Raises LeaseLost.
+
+    The row stays locked until the transaction ends, so what is committed with it is committed by its owner.
+    """
+    until = now + timedelta(seconds=lease_seconds)
+    ours = (lanes.c.lane == claimed.lane, lanes.c.lease_token == claimed.lease_token)
+    if tx.execute(update(lanes).where(*ours).values(lease_until=until)).rowcount == 0:
+        raise LeaseLost(f"lane {claimed.lane} was taken over")
+
+
+def renew(db: Database, claims: Sequence[Claimed], *, lease_seconds: int = LEASE_SECONDS) -> None:
+    """Lengthen the leases of events still being worked on; those lost meanwhile are left alone."""
+    if not claims:
+        return
+    with db.write() as tx:
+        until = db.now(tx) + timedelta(seconds=lease_seconds)
+        statement = (
+            update(lanes)
+            .where(lanes.c.lane == bindparam("a_lane"), lanes.c.lease_token == bindparam("a_token"))
+            .values(lease_until=until)
+        )
+        ours = sorted(claims, key=lambda claimed: claimed.lane)
+        tx.execute(statement, [{"a_lane": one.lane, "a_token": one.lease_token} for one in ours])
+
+
+def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, now: datetime) -> None:
+    """End an event as processed, ignored or dead, with the reason, and give its lane free. Raises LeaseLost."""
+    hold(tx, claimed, now)
+    tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(state=state, outcome=outcome, finished_at=now))
+    more = tx.execute(_oldest(claimed.lane).with_only_columns(inbox.c.id)).first()
+    _release(tx, claimed, ready_at=None if more is None else now)
+
+
+def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, now: datetime, *, spent: bool) -> None:
+    """Return an event to pending until `due_at`; `spent` says whether the attempt counts. Raises LeaseLost."""
+    hold(tx, claimed, now)
+    attempts = claimed.attempts if spent else claimed.attempts - 1
+    values = {"state": "pending", "outcome": outcome, "attempts": attempts}
+    tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
+    _release(tx, claimed, ready_at=due_at)
+
+
+def _release(tx: Connection, claimed: Claimed, *, ready_at: datetime | None) -> None:
+    values = {"ready_at": ready_at, "lease_until": None, "lease_token": None}
+    tx.execute(update(lanes).where(lanes.c.lane == claimed.lane).values(**values))
+
+
+def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
+    """Return how long to wait after attempt number `attempts`: up to 8 s, 16 s, ... 2.3 h, at random (full jitter).
+
+    The waits of eleven retries add up to two and a quarter hours on average.
+    """
+    return timedelta(seconds=max(least_seconds, random.uniform(0, 8 * 2 ** (attempts - 1))))  # noqa: S311
+
+
+def close_gate(tx: Connection, scope: str, not_before: datetime) -> None:
+    """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) before a time; never shortens a wait."""
+    insert = insert_into(tx, gate).values(scope=scope, not_before=not_before)
+    later = insert.excluded.not_before > gate.c.not_before
+    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_={"not_before": not_before}, where=later))
+
+
+def gate_opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
+    """Return until when Twilio asked us not to send to this conversation; None when we may."""
+    scopes = gate.c.scope.in_([ACCOUNT, conversation_sid])
+    return tx.scalar(select(func.max(gate.c.not_before)).where(scopes, gate.c.not_before > now))
+
+
+def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:
+    """Return newer unfinished events of the lane that did not come from a carrier, newest first.
+
+    People who write through a chat client or the API are among them; this is how a reply finds out that
+    a human has answered in the meantime.
+    """
+    newer = (inbox.c.lane == claimed.lane, inbox.c.finished_at.is_(None), inbox.c.id > claimed.id)
+    kind = (inbox.c.source.in_(["SDK", "API"]), inbox.c.event_type == event_type)
+    rows = tx.execute(select(inbox).where(*newer, *kind).order_by(inbox.c.id.desc()).limit(limit))
+    return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in rows]
+
+
+class Work:
+    """One claimed event while a handler works on it: its transaction, committed step by step.
+
+    Every commit is fenced: it happens only while the lane is still ours. Whatever was done since the last one
+    is committed together with the end of the event.
+    """
+
+    def __init__(self, db: Database, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self._db = db
+        self._transaction = db.transaction()
+
+    @property
+    def tx(self) -> Connection:
+        """The open transaction. On SQLite nobody else writes meanwhile, so never keep it over a network call."""
+        return self._transaction.tx
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.claimed.attempts >= MAX_ATTEMPTS
+
+    def now(self) -> datetime:
+        """Return the time, by the clock that leases are measured with."""
+        return self._db.now(self.tx)
+
+    def commit(self) -> None:
+        """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
+        hold(self.tx, self.claimed, self.now())
+        self._transaction.commit()
+
+    def rollback(self) -> None:
+        """Undo what was done since the last commit."""
+        self._transaction.rollback()
+
+    def finish(self, state: str, outcome: str) -> None:
+        """End the event. Raises LeaseLost, DatabaseUnavailable."""
+        finish(self.tx, self.claimed, state, outcome, self.now())
+        self._transaction.commit()
+
+    def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
+        """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
+        now = self.now()
+        postpone(self.tx, self.claimed, outcome, now + wait, now, spent=spent)
+        self._transaction.commit()
+
+
+class Postponed(Exception):
+    """The event must wait until `until`; nothing failed and the attempt does not count."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.until, self.reason = until, reason

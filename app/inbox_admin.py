@@ -1,0 +1,100 @@
+"""What operators ask of the inbox: list, show, count, retry, purge. Workers use inbox.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
+
+from app.db import Record
+from app.inbox import wake
+from app.tables import inbox, lanes
+
+STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
+_PURGE_BATCH = 5000
+
+
+def state_at(now: datetime) -> ColumnElement[str]:
+    """Return the state that people see: pending is due now, scheduled is due later (back-offs, timers)."""
+    later = and_(inbox.c.state == "pending", lanes.c.ready_at > now)
+    return case((later, "scheduled"), else_=inbox.c.state).label("state")
+
+
+def stats(tx: Connection, now: datetime) -> dict[str, int]:
+    """Return the number of events in each state; every event is in exactly one."""
+    joined = inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane)
+    shown = state_at(now)
+    open_rows = tx.execute(
+        select(shown, func.count()).select_from(joined).where(inbox.c.finished_at.is_(None)).group_by(shown)
+    )
+    finished = select(inbox.c.state, func.count()).where(inbox.c.state.in_(["processed", "ignored", "dead"]))
+    counts = {row[0]: row[1] for row in open_rows}
+    for state, count in tx.execute(finished.group_by(inbox.c.state)):
+        counts[state] = counts.get(state, 0) + count
+    return {state: counts.get(state, 0) for state in STATES}
+
+
+def list_events(
+    tx: Connection, now: datetime, *, state: str | None = None, event_type: str | None = None, limit: int = 20,
+    after_id: int | None = None,
+) -> Sequence[Record]:  # fmt: skip
+    """Return the newest events, newest first; with `after_id` those that came after it, oldest first."""
+    shown = state_at(now)
+    columns = [column for column in inbox.c if column.name not in ("state", "body", "headers", "target")]
+    query = select(*columns, shown, lanes.c.ready_at).select_from(inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane))
+    if state:
+        query = query.where(shown == state)
+    if event_type:
+        query = query.where(inbox.c.event_type == event_type)
+    if after_id is not None:
+        return tx.execute(query.where(inbox.c.id > after_id).order_by(inbox.c.id).limit(limit)).all()
+    return tx.execute(query.order_by(inbox.c.id.desc()).limit(limit)).all()
+
+
+def get_event(tx: Connection, now: datetime, event_id: int) -> Record | None:
+    """Return one event with its raw request, or None."""
+    columns = [column for column in inbox.c if column.name != "state"]
+    joined = inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane)
+    query = select(*columns, state_at(now), lanes.c.ready_at, lanes.c.lease_until).select_from(joined)
+    return tx.execute(query.where(inbox.c.id == event_id)).first()
+
+
+def retry(tx: Connection, now: datetime, ids: Sequence[int] | None = None) -> list[int]:
+    """Put dead events (these, or all) back to work with all their attempts; return their ids.
+
+    A reply that an earlier attempt may have sent is looked for at Twilio first, so nobody is answered twice.
+    """
+    dead = [inbox.c.state == "dead"]
+    if ids is not None:
+        dead.append(inbox.c.id.in_(ids))
+    rows = tx.execute(select(inbox.c.id, inbox.c.lane).where(*dead).order_by(inbox.c.id)).all()
+    revived = [row.id for row in rows]
+    values = {"state": "pending", "attempts": 0, "finished_at": None}
+    for start in range(0, len(revived), 500):
+        tx.execute(update(inbox).where(inbox.c.id.in_(revived[start : start + 500])).values(**values))
+    wake(tx, {row.lane for row in rows}, now)
+    return revived
+
+
+def count_older(tx: Connection, before: datetime) -> int:
+    """Return how many finished events purge() would delete."""
+    return tx.scalar(select(func.count()).where(_purgeable(before))) or 0
+
+
+def purge(tx: Connection, before: datetime) -> int:
+    """Delete up to 5,000 events that were finished before a time, and lanes without events; return how many events.
+
+    Dead events stay: nobody has looked at them. Call it until it returns 0, each time in a transaction of its own.
+    """
+    batch = select(inbox.c.id).where(_purgeable(before)).limit(_PURGE_BATCH)
+    deleted = tx.execute(delete(inbox).where(inbox.c.id.in_(batch))).rowcount
+    if deleted == 0:
+        used = select(inbox.c.lane).where(inbox.c.lane == lanes.c.lane).exists()
+        idle = and_(lanes.c.ready_at.is_(None), or_(lanes.c.lease_until.is_(None), lanes.c.lease_until < before))
+        tx.execute(delete(lanes).where(idle, ~used))
+    return deleted
+
+
+def _purgeable(before: datetime) -> ColumnElement[bool]:
+    return and_(inbox.c.finished_at < before, inbox.c.state.in_(["processed", "ignored"]))

@@ -1,0 +1,162 @@
+"""What the bot knows of a conversation: its messages, participants, pause and decisions. It decides nothing.
+
+Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, exists, or_, select, update
+
+from app.db import Record, upsert
+from app.tables import conversations, decisions, messages, participants
+
+FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+
+
+def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
+    """Store or update one message; `facts` are columns of `messages`, `dated` when they were true.
+
+    An edit that arrived before the message itself keeps its text.
+    """
+    known = _row(tx, messages, sid)
+    if known is None:
+        upsert(tx, messages, {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated,
+                              "noted_at": now})  # fmt: skip
+        return
+    if _is_older(dated, known.updated_at):
+        kept = {name: value for name, value in facts.items() if not getattr(known, name)}
+    else:
+        kept = {**facts, "updated_at": dated or known.updated_at}
+    if kept:
+        tx.execute(update(messages).where(messages.c.message_sid == sid).values(**kept))
+
+
+def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
+    """Store or update what is known of a conversation; `facts` are columns of `conversations`."""
+    _merge(tx, conversations, sid, facts, dated)
+
+
+def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
+    """Store the state of a conversation; `closed` is final, an older state never replaces a newer one.
+
+    Source: conversations-classic/states-timers, read 2026-11-22.
+    """
+    note_conversation(tx, sid, {})
+    here = [conversations.c.conversation_sid == sid, conversations.c.state != "closed"]
+    if dated:
+        here.append(or_(conversations.c.state_at.is_(None), conversations.c.state_at <= dated))
+    tx.execute(update(conversations).where(*here).values(state=state, state_at=dated or conversations.c.state_at))
+
+
+def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
+    """Store or update what is known of a participant; `facts` are columns of `participants`."""
+    _merge(tx, participants, sid, facts, dated)
+
+
+def note_inbound(tx: Connection, conversation_sid: str, participant_sid: str, sent_at: datetime) -> None:
+    """Store when a customer last wrote: first contact and the WhatsApp window depend on it."""
+    for table, key, sid in (
+        (conversations, conversations.c.conversation_sid, conversation_sid),
+        (participants, participants.c.participant_sid, participant_sid),
+    ):
+        earlier = or_(table.c.last_inbound_at.is_(None), table.c.last_inbound_at < sent_at)
+        tx.execute(update(table).where(key == sid, earlier).values(last_inbound_at=sent_at))
+
+
+def conversation(tx: Connection, sid: str) -> Record | None:
+    """Return the row of a conversation, or None when no webhook has mentioned it."""
+    return _row(tx, conversations, sid)
+
+
+def participant(tx: Connection, sid: str) -> Record | None:
+    """Return the row of a participant, or None."""
+    return _row(tx, participants, sid)
+
+
+def has_messaging_participant(tx: Connection, conversation_sid: str) -> bool:
+    """Return whether somebody here is on SMS, WhatsApp or another channel with an address."""
+    here = and_(participants.c.conversation_sid == conversation_sid, participants.c.removed_at.is_(None))
+    return bool(tx.scalar(select(exists().where(here, participants.c.address != ""))))
+
+
+def pause(tx: Connection, conversation_sid: str, until: datetime, why: str) -> None:
+    """Silence the bot in a conversation until a time; a longer pause is never shortened."""
+    shorter = or_(conversations.c.paused_until.is_(None), conversations.c.paused_until < until)
+    here = conversations.c.conversation_sid == conversation_sid
+    tx.execute(update(conversations).where(here, shorter).values(paused_until=until, paused_why=why))
+
+
+def note_agent(tx: Connection, conversation_sid: str, wrote_at: datetime) -> None:
+    """Store when a human agent last wrote in a conversation."""
+    earlier = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < wrote_at)
+    here = conversations.c.conversation_sid == conversation_sid
+    tx.execute(update(conversations).where(here, earlier).values(last_agent_at=wrote_at))
+
+
+def opt_out(tx: Connection, conversation_sid: str, participant_sid: str, at: datetime, *, address: str = "") -> None:
+    """Store that somebody wants no messages, or that the carrier says so (21610)."""
+    if participant_sid:
+        note_participant(tx, participant_sid, {"conversation_sid": conversation_sid, "opted_out_at": at})
+    if address:
+        tx.execute(update(participants).where(participants.c.address == address).values(opted_out_at=at))
+
+
+def opt_in(tx: Connection, address: str) -> None:
+    """Forget the opt-out of an address in every conversation: START holds for the number, not for one thread."""
+    if address:
+        tx.execute(update(participants).where(participants.c.address == address).values(opted_out_at=None))
+
+
+def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> bool:
+    """Return whether this address or participant has opted out, here or in an earlier conversation."""
+    who = [participants.c.participant_sid == participant_sid] if participant_sid else []
+    if address:
+        who.append(participants.c.address == address)
+    return bool(who) and bool(tx.scalar(select(exists().where(or_(*who), participants.c.opted_out_at.is_not(None)))))
+
+
+def note_decision(
+    tx: Connection, message_sid: str, conversation_sid: str, *, code: str, rule: str, reason: str,
+    tried: list[list[str]], now: datetime,
+) -> None:  # fmt: skip
+    """Store why a message was or was not answered; the first decision stays."""
+    row = {"message_sid": message_sid, "conversation_sid": conversation_sid, "code": code, "rule": rule,
+           "reason": reason, "tried": tried, "decided_at": now}  # fmt: skip
+    upsert(tx, decisions, row, update=())
+
+
+def decision(tx: Connection, message_sid: str) -> Record | None:
+    """Return the stored decision on a message, or None."""
+    return _row(tx, decisions, message_sid)
+
+
+def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:
+    """Write the facts that are news: empty ones say nothing, older ones only fill gaps."""
+    (key,) = table.primary_key
+    known = _row(tx, table, sid)
+    if known is None:
+        return upsert(tx, table, {"attributes": {}, **facts, key.name: sid, "dated": dated})
+    older = _is_older(dated, known.dated)
+    news = {
+        name: value
+        for name, value in facts.items()
+        if value not in ("", None) and getattr(known, name) != value and not (older and getattr(known, name))
+    }
+    if dated and not older:
+        news["dated"] = dated
+    if news:
+        tx.execute(update(table).where(key == sid).values(**news))
+    return None
+
+
+def _row(tx: Connection, table: Table, sid: str) -> Record | None:
+    (key,) = table.primary_key
+    return tx.execute(select(table).where(key == sid)).first()
+
+
+def _is_older(dated: datetime | None, known: datetime | None) -> bool:
+    return dated is not None and known is not None and dated < known

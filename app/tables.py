@@ -1,0 +1,199 @@
+"""The tables: what is stored, under which keys. Times are aware UTC; nothing here reads or writes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time: timestamptz on PostgreSQL, text of one width (so it sorts) on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+row_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", row_id, primary_key=True),
+    Column("event_key", Text, nullable=False, unique=True),
+    Column("event_type", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending, processing, processed, ignored, dead
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("outcome", Text, nullable=False, server_default=""),
+    Column("method", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Index("inbox_unfinished", "lane", "id", sqlite_where=text("finished_at IS NULL"),
+          postgresql_where=text("finished_at IS NULL")),
+    Index("inbox_clients", "lane", sqlite_where=text("finished_at IS NULL AND source IN ('SDK', 'API')"),
+          postgresql_where=text("finished_at IS NULL AND source IN ('SDK', 'API')")),
+    Index("inbox_state", "state", "id"),
+)  # fmt: skip
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("ready_at", Moment),  # null: nothing to do; in the future: later
+    Column("lease_until", Moment),
+    Column("lease_token", Text),
+    Index("lanes_ready", "ready_at", sqlite_where=text("ready_at IS NOT NULL"),
+          postgresql_where=text("ready_at IS NOT NULL")),
+)  # fmt: skip
+
+gate = Table(
+    "gate",
+    metadata,
+    Column("scope", Text, primary_key=True),  # a ConversationSid, or "account"
+    Column("not_before", Moment, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("conversation_sid", Text, nullable=False),
+    Column("message_index", BigInteger),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("participant_sid", Text, nullable=False, server_default=""),
+    Column("body", Text, nullable=False, server_default=""),
+    Column("attributes", JSON, nullable=False),
+    Column("media", JSON, nullable=False),
+    Column("source", Text, nullable=False, server_default=""),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),
+    Column("removed_at", Moment),
+    Column("noted_at", Moment, nullable=False),
+    Index("messages_conversation", "conversation_sid", "message_index"),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("reply_to", Text, primary_key=True),  # the inbound MessageSid
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("conversation_sid", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),  # intended, sending, sent, failed, suppressed
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("message_sid", Text, unique=True),
+    Column("intended_at", Moment, nullable=False),
+    Column("tried_at", Moment),
+    Column("sent_at", Moment),
+    Index("replies_conversation", "conversation_sid", "intended_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_receipt_sid", Text, primary_key=True),
+    Column("message_sid", Text, nullable=False),
+    Column("conversation_sid", Text, nullable=False),
+    Column("participant_sid", Text, nullable=False),
+    Column("channel_message_sid", Text, nullable=False, server_default=""),
+    Column("status", Text, nullable=False),
+    Column("error_code", Integer, nullable=False, server_default="0"),
+    Column("detail", Text, nullable=False, server_default=""),  # what REST said of a failure
+    Column("first_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index("deliveries_message", "message_sid"),
+)
+
+delivery_events = Table(
+    "delivery_events",
+    metadata,
+    Column("inbox_id", row_id, primary_key=True, autoincrement=False),
+    Column("delivery_receipt_sid", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_code", Integer, nullable=False),
+    Column("dated", Moment),
+    Column("received_at", Moment, nullable=False),
+    Index("delivery_events_receipt", "delivery_receipt_sid"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("conversation_sid", Text, primary_key=True),
+    Column("chat_service_sid", Text, nullable=False, server_default=""),
+    Column("messaging_service_sid", Text, nullable=False, server_default=""),
+    Column("friendly_name", Text, nullable=False, server_default=""),
+    Column("unique_name", Text, nullable=False, server_default=""),
+    Column("attributes", JSON, nullable=False),
+    Column("state", Text, nullable=False, server_default=""),
+    Column("state_at", Moment),
+    Column("dated", Moment),  # DateUpdated of the newest event that described it
+    Column("removed_at", Moment),
+    Column("paused_until", Moment),
+    Column("paused_why", Text, nullable=False, server_default=""),
+    Column("last_inbound_at", Moment),
+    Column("last_agent_at", Moment),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("participant_sid", Text, primary_key=True),
+    Column("conversation_sid", Text, nullable=False),
+    Column("identity", Text, nullable=False, server_default=""),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("proxy_address", Text, nullable=False, server_default=""),
+    Column("type", Text, nullable=False, server_default=""),
+    Column("role_sid", Text, nullable=False, server_default=""),
+    Column("attributes", JSON, nullable=False),
+    Column("last_read_index", BigInteger),
+    Column("dated", Moment),
+    Column("removed_at", Moment),
+    Column("last_inbound_at", Moment),
+    Column("opted_out_at", Moment),
+    Index("participants_conversation", "conversation_sid"),
+    Index("participants_address", "address"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("conversation_sid", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("rule", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False),
+    Column("tried", JSON, nullable=False),  # [[rule or guard, first condition that failed], ...]
+    Column("decided_at", Moment, nullable=False),
+    Index("decisions_conversation", "conversation_sid"),
+)

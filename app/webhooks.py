@@ -1,0 +1,151 @@
+"""The door Twilio posts to: check the signature, store, answer. It understands no event and sends nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint, Request, Response, current_app, request
+from werkzeug.datastructures import Headers
+
+from app import events, inbox, signature
+from app.db import DatabaseUnavailable
+from app.group_commit import GroupCommit
+
+ROUTE = "/conversations/webhook"
+LARGEST_BODY = 256 * 1024  # bytes; Twilio's largest, an inbound message of 32 KB with attributes, is far below
+KEPT_HEADERS = ("Content-Type", "I-Twilio-Idempotency-Token", "User-Agent")
+
+log = logging.getLogger("parley.webhooks")
+blueprint = Blueprint("webhooks", __name__)
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the blueprint needs; create_app() puts it under app.extensions["parley.door"]."""
+
+    public_url: str
+    keys: signature.Keys
+    arrivals: GroupCommit[inbox.NewEvent, bool]
+    stored: Callable[[], None]  # called after each new event, to wake a worker in this process
+    refusals: Refusals
+
+
+class Refusals:
+    """Logs refused requests, at most one line a second, so that a flood of forgeries cannot fill the disk."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_at = 0.0
+        self._unlogged = 0
+
+    def log(self, url: str, reason: str) -> None:
+        """Write one line with the URL that the signature was checked against, without its query."""
+        with self._lock:
+            self._unlogged += 1
+            now = time.monotonic()
+            if now < self._next_at:
+                return
+            count, self._unlogged, self._next_at = self._unlogged, 0, now + 1.0
+        checked = url.partition("?")[0][:300]
+        log.warning("refused", extra={"reason": reason, "checked_url": checked, "refused_since_last_line": count})
+
+
+@blueprint.route(ROUTE, methods=["GET", "POST"])
+def receive() -> Response:
+    """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
+    door: Door = current_app.extensions["parley.door"]
+    target = _raw_target(request)
+    url = signature.public_url(door.public_url, target)
+    if not request.headers.get("X-Twilio-Signature"):
+        return _refuse(door, url, "missing")
+    body = _read_body(request)
+    if body is None:
+        return _say(413, f"The body is larger than {LARGEST_BODY} bytes or could not be read to its end.")
+    form = events.read_form(request.method, target, body)
+    verdict = _check(door, url, form, body, request)
+    if not verdict.valid:
+        return _refuse(door, url, verdict.reason)
+    if request.method == "POST" and not _is_form(request):
+        return _say(415, "The body is not application/x-www-form-urlencoded.")
+    if events.is_pre_action(events.event_type(form)):
+        return Response(status=200)  # accepted unchanged, at once, whatever else is wrong
+    try:
+        identity = events.identity(form)
+    except events.Unusable as fault:
+        return _say(400, fault.reason)
+    return _store(door, identity, target, body)
+
+
+def _store(door: Door, identity: events.Identity, target: str, body: bytes) -> Response:
+    event = inbox.NewEvent(
+        event_key=identity.event_key, event_type=identity.event_type, lane=identity.lane, source=identity.source,
+        method=request.method, target=_storable(target), body=body, headers=_kept_headers(request.headers),
+    )  # fmt: skip
+    try:
+        is_new = door.arrivals.add(event)
+    except DatabaseUnavailable as fault:
+        log.error("not stored", extra={"event_type": identity.event_type, "reason": str(fault)})
+        return Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
+    if is_new:
+        door.stored()
+    return Response(status=204)
+
+
+def _check(door: Door, url: str, form: events.Form, body: bytes, request: Request) -> signature.Verdict:
+    return signature.check(
+        keys=door.keys,
+        url=url,
+        form=form,
+        signature=request.headers.get("X-Twilio-Signature"),
+        settings=request.headers.get("X-Twilio-Webhooks-Signature-Settings"),
+        content_type=request.headers.get("Content-Type", ""),
+        body=body,
+        method=request.method,
+    )
+
+
+def _refuse(door: Door, url: str, reason: str) -> Response:
+    door.refusals.log(url, reason)
+    return _say(403, "The signature is missing or wrong.")
+
+
+def _say(status: int, sentence: str) -> Response:
+    return Response(sentence + "\n", status, mimetype="text/plain")
+
+
+def _raw_target(request: Request) -> str:
+    """Return the request target as it came; Flask's own URLs are unescaped and would not match the signature."""
+    environ = request.environ
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if raw:
+        return str(raw)
+    query = environ.get("QUERY_STRING", "")
+    return request.path + (f"?{query}" if query else "")
+
+
+def _read_body(request: Request) -> bytes | None:
+    """Return the body, or None when it is too large or broken off."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        return None
+    try:
+        body = request.stream.read(LARGEST_BODY + 1)
+    except Exception:  # noqa: BLE001 - broken chunks and cut connections: each server raises its own kind
+        return None
+    complete = len(body) <= LARGEST_BODY and len(body) >= (request.content_length or 0)
+    return body if complete else None
+
+
+def _is_form(request: Request) -> bool:
+    return request.mimetype == "application/x-www-form-urlencoded"
+
+
+def _kept_headers(headers: Headers) -> dict[str, str]:
+    return {name: _storable(headers[name])[:200] for name in KEPT_HEADERS if name in headers}
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

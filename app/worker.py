@@ -1,0 +1,210 @@
+"""Works the inbox off: claim, parse, dispatch, finish; back-off, leases and a clean stop. It knows no event type."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from app import events, inbox
+from app.conversations import SendError
+from app.db import Database, DatabaseUnavailable
+from app.dispatch import dispatch
+from app.inbox import Claimed, Work
+from app.logs import fault
+
+RENEW_SECONDS = 5.0
+LEAST_AFTER_UNCERTAIN = 2.0  # seconds; a request without an answer may still be on its way
+
+log = logging.getLogger("parley.worker")
+
+
+class Worker:
+    """Threads that claim lanes and work on their oldest events until stopped.
+
+    `make_bot` gives what a handler needs for one event; `warm_up` is called once in every thread.
+    One idle thread looks for work every `poll_seconds`, the others wait until they are called.
+    """
+
+    def __init__(
+        self, db: Database, make_bot: Callable[[Work], Any], *, threads: int = 8, poll_seconds: float = 0.1,
+        warm_up: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._db, self._make_bot, self._warm_up = db, make_bot, warm_up
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+        self._calls = threading.Condition()
+        self._called = 0
+        self._scouting = threading.Lock()
+        self._busy: dict[str, Claimed] = {}
+        self._busy_lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(threads)]
+        self._renewer = threading.Thread(target=self._renew, name="worker-leases", daemon=True)
+
+    def start(self) -> None:
+        """Start the threads and return."""
+        for thread in [*self._threads, self._renewer]:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that there is work; an idle thread looks at once."""
+        with self._calls:
+            self._called = min(self._called + 1, len(self._threads))
+            self._calls.notify()
+
+    def stop(self, timeout_seconds: float = 25.0) -> bool:
+        """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
+
+        What is not finished in time stays leased, and is taken up again when its lease ends.
+        """
+        self._stopping.set()
+        with self._calls:
+            self._calls.notify_all()
+        deadline = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def work_once(self) -> bool:
+        """Work on one event in this thread; return False when nothing was due. Raises DatabaseUnavailable."""
+        claimed = inbox.claim(self._db)
+        if claimed is None:
+            return False
+        self.wake()  # there may be more: one claim calls the next thread
+        with self._busy_lock:
+            self._busy[claimed.lease_token] = claimed
+        try:
+            work_on(Work(self._db, claimed), self._make_bot)
+        finally:
+            with self._busy_lock:
+                del self._busy[claimed.lease_token]
+        return True
+
+    def drain(self) -> None:
+        """Return when nothing is due any more; what is scheduled for later stays. Call it instead of start()."""
+        self._renewer.start()
+        threads = [threading.Thread(target=self._run_dry, daemon=True) for _ in self._threads]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)  # so that a signal is noticed
+        self._stopping.set()
+
+    def _run(self) -> None:
+        self._in_thread(self._warm_up)
+        while not self._stopping.is_set():
+            if not self._try_once():
+                self._wait_for_work()
+
+    def _run_dry(self) -> None:
+        while not self._stopping.is_set():
+            if self._try_once():
+                continue
+            with self._db.read() as tx:
+                if not inbox.is_anything_due(tx, self._db.now(tx)):
+                    return
+            self._stopping.wait(self._poll_seconds)
+
+    def _try_once(self) -> bool:
+        try:
+            return self.work_once()
+        except DatabaseUnavailable as unavailable:
+            log.error("waiting for the database", extra={"reason": str(unavailable)})
+            self._stopping.wait(1.0)
+            return False
+
+    def _wait_for_work(self) -> None:
+        scout = self._scouting.acquire(blocking=False)
+        try:
+            with self._calls:
+                if not self._called and not self._stopping.is_set():
+                    self._calls.wait(self._poll_seconds if scout else 5.0)
+                self._called = max(0, self._called - 1)
+        finally:
+            if scout:
+                self._scouting.release()
+
+    def _in_thread(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - a worker without a warm start is still a worker
+            log.warning("started cold", extra={"fault": fault(error)})
+
+    def _renew(self) -> None:
+        while not self._stopping.wait(RENEW_SECONDS) or self._busy:
+            with self._busy_lock:
+                claims = list(self._busy.values())
+            try:
+                inbox.renew(self._db, claims)
+            except DatabaseUnavailable as unavailable:
+                log.error("leases not renewed", extra={"reason": str(unavailable)})
+            if self._stopping.is_set():
+                time.sleep(0.5)
+
+
+def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
+    """Work on one claimed event and leave it finished, postponed or dead; a lost lease leaves it to its new owner."""
+    started = time.monotonic()
+    try:
+        state, outcome = _attempt(work, make_bot)
+        _log(work.claimed, state, outcome, started)
+    except inbox.LeaseLost:
+        _log(work.claimed, "lost", "the lease ended before we did; another worker has it", started)
+    except DatabaseUnavailable as unavailable:
+        _log(work.claimed, "kept", f"{unavailable}; taken up again when the lease ends", started)
+    finally:
+        work.rollback()
+
+
+def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
+    claimed = work.claimed
+    if claimed.attempts > inbox.MAX_ATTEMPTS:
+        return _end(work, "dead", "the worker ended each time while working on it")
+    try:
+        event = events.parse(events.read_form(claimed.method, claimed.target, claimed.body))
+        line = dispatch(event, make_bot(work))
+    except inbox.Postponed as wait:
+        work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)
+        return "postponed", wait.reason
+    except SendError as error:
+        return _retry_or_bury(work, error.reason, error)
+    except (inbox.LeaseLost, DatabaseUnavailable):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
+        log.error("fault", extra={"inbox_id": claimed.id, "fault": fault(error)})
+        return _retry_or_bury(work, fault(error), None)
+    if line is None:
+        return _end(work, "ignored", f"nothing to do for {claimed.event_type}")
+    return _end(work, "processed", line)
+
+
+def _end(work: Work, state: str, outcome: str) -> tuple[str, str]:
+    work.finish(state, outcome)
+    return state, outcome
+
+
+def _retry_or_bury(work: Work, reason: str, error: SendError | None) -> tuple[str, str]:
+    work.rollback()
+    if (error and error.decision == "give up") or work.is_last_attempt:
+        return _end(work, "dead", reason)
+    wait = error.retry_after if error and error.retry_after else None
+    least = LEAST_AFTER_UNCERTAIN if error and error.uncertain else 0.0
+    work.postpone(reason, wait or inbox.back_off(work.claimed.attempts, least_seconds=least), spent=True)
+    return "postponed", reason
+
+
+def _log(claimed: Claimed, state: str, outcome: str, started: float) -> None:
+    facts = {
+        "inbox_id": claimed.id,
+        "event_type": claimed.event_type,
+        "lane": claimed.lane,
+        "attempt": claimed.attempts,
+        "outcome": outcome,
+        "ms": round((time.monotonic() - started) * 1000),
+    }
+    log.info(state, extra=facts)
