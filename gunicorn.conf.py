@@ -16,6 +16,7 @@ threads = 16
 keepalive = 75
 graceful_timeout = 30
 timeout = 60
+control_socket_disable = True  # one less file to own, and two servers on one machine do not meet
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file
 # Off unless asked for; never with a query, which for GET webhooks is the whole message.
 access_log_format = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"

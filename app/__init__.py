@@ -5,7 +5,9 @@ create_app() joins the parts; nothing else knows all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,12 +43,15 @@ class Parley:
         return self.worker
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Return the Flask application; it never refuses, whatever the settings: serving and working do."""
+def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] | None = None) -> Flask:
+    """Return the Flask application; it never refuses, whatever the settings: serving and working do.
+
+    `clock` replaces the clock that leases, ages and pauses are measured with.
+    """
     settings = settings or config.from_environment()
     logs.configure(settings.log_format)
     app = Flask(__name__, static_folder=None)
-    parley = Parley(settings, Database(settings.database_url))
+    parley = Parley(settings, Database(settings.database_url, clock=clock))
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     app.extensions["parley"] = parley
     app.extensions["parley.door"] = webhooks.Door(

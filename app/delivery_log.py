@@ -67,6 +67,16 @@ def open_replies(tx: Connection, reply_to: str) -> list[Reply]:
     return [Reply(*row) for row in rows]
 
 
+def replies_to(tx: Connection, message_sid: str) -> Sequence[Record]:
+    """Return all replies to an inbound message, whatever became of them."""
+    return tx.execute(select(replies).where(replies.c.reply_to == message_sid).order_by(replies.c.n)).all()
+
+
+def reply_sent_as(tx: Connection, message_sid: str) -> Record | None:
+    """Return the reply that became this message; None for a message we never sent."""
+    return tx.execute(select(replies).where(replies.c.message_sid == message_sid)).first()
+
+
 def note_try(tx: Connection, reply: Reply, now: datetime) -> None:
     """Write down that a request may be on its way to Twilio from now on."""
     _set(tx, reply, state="sending", tried_at=now)
@@ -143,11 +153,6 @@ def note_detail(tx: Connection, delivery_receipt_sid: str, detail: str, error_co
         values["error_code"] = error_code
     this = deliveries.c.delivery_receipt_sid == delivery_receipt_sid
     tx.execute(update(deliveries).where(this).values(**values))
-
-
-def is_ours(tx: Connection, message_sid: str) -> bool:
-    """Return whether a message is a reply of ours."""
-    return tx.scalar(select(replies.c.n).where(replies.c.message_sid == message_sid)) is not None
 
 
 def list_deliveries(

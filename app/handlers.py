@@ -62,7 +62,7 @@ def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     )
     claimed = bot.work.claimed
     delivery = delivery_log.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
-    whose = "" if delivery_log.is_ours(bot.tx, event.message_sid) else ", not a reply of ours"
+    whose = "" if delivery_log.reply_sent_as(bot.tx, event.message_sid) else ", not a reply of ours"
     if event.status not in ("failed", "undelivered"):
         return f"{event.status}{whose}"
     return _explain_failure(event, delivery, bot) + whose

@@ -1,0 +1,138 @@
+"""`flask dev`: the offline loop, emulator + app + worker in one terminal, without an account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+import click
+
+from app.cli import story
+from app.cli.follow import Follower, show
+from app.config import PROJECT
+from app.db import Database
+from app.emulator.client import Emulator
+
+DATABASE = "instance/dev.db"
+START_SECONDS = 20.0
+
+
+@click.command("dev")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the app.")
+@click.option("--emulator-port", type=click.IntRange(1, 65535), default=4010, show_default=True)
+@click.option("--story", "plays_story", is_flag=True, help="Play a short conversation of two customers.")
+@click.option("--once", is_flag=True, help="End after the story; exit code 0 if it went as it should.")
+def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool) -> None:
+    """Run emulator, app and worker on this machine and show each event as it is worked off.
+
+    Example: flask dev --story
+    """
+    if once and not plays_story:
+        raise click.UsageError("--once ends after the story; add --story")
+    with _running_emulator(port, emulator_port) as emulator, _running_app(port, emulator) as database:
+        follower = Follower(database)
+        click.echo(f"Ready. App http://127.0.0.1:{port}, emulator {emulator.url}.\n")
+        if plays_story:
+            _play(emulator, database, follower)
+        if not once:
+            _say_where_to_look(port, emulator)
+            _follow(follower)
+
+
+def _play(emulator: Emulator, database: Database, follower: Follower) -> None:
+    try:
+        story.play(emulator, database, follower)
+    except story.StoryFailed as failure:
+        raise click.ClickException(str(failure)) from failure
+
+
+def _follow(follower: Follower) -> None:
+    try:
+        while True:
+            for followed in follower.look():
+                show(followed)
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        click.echo("\nBye.")
+
+
+def _say_where_to_look(port: int, emulator: Emulator) -> None:
+    click.echo(
+        f"""Now try it; Ctrl-C ends everything.
+
+  Write as a customer:
+    curl -s {emulator.url}/_emulator/inbound --json '{{"channel": "sms", "from": "+15550100003", \\
+      "to": "{story.OUR_NUMBER}", "body": "Where is my order?"}}'
+  Look:
+    DATABASE_URL=sqlite:///{DATABASE} .venv/bin/flask inbox list
+    DATABASE_URL=sqlite:///{DATABASE} .venv/bin/flask deliveries list
+    curl -s http://127.0.0.1:{port}/readyz
+  The log of the app is instance/dev.log, the rules are rules.toml.
+"""
+    )
+
+
+@contextmanager
+def _running_emulator(port: int, emulator_port: int) -> Iterator[Emulator]:
+    try:
+        emulator = Emulator.start(
+            port=emulator_port, webhook_url=f"http://127.0.0.1:{port}/conversations/webhook", receipt_delay=0.3
+        )
+    except RuntimeError as error:
+        raise click.ClickException(f"{error} Is port {emulator_port} in use? Take another --emulator-port") from error
+    with emulator:
+        yield emulator
+
+
+@contextmanager
+def _running_app(port: int, emulator: Emulator) -> Iterator[Database]:
+    """Give the database of an app that serves on `port`, its worker included; empty at the start."""
+    folder = PROJECT / "instance"
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("dev.db*"):
+        path.unlink()
+    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    with (folder / "dev.log").open("wb") as output:
+        app = subprocess.Popen(  # noqa: S603 - our own program
+            command, cwd=PROJECT, env={**os.environ, **_environment(port, emulator)}, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_ready(app, port)
+        database = Database(f"sqlite:///{PROJECT / DATABASE}")
+        yield database
+        database.close()
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def _environment(port: int, emulator: Emulator) -> dict[str, str]:
+    """Return the settings of the offline loop; they hide what .env says of a real account."""
+    return {
+        "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000001",
+        "TWILIO_AUTH_TOKEN": "0123456789abcdef0123456789abcdef",
+        "TWILIO_API_KEY": "",
+        "TWILIO_SERVICE_SID": "",
+        "TWILIO_API_BASE_URL": emulator.url,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "DATABASE_URL": f"sqlite:///{DATABASE}",
+        "BOT_INLINE_WORKER": "on",
+    }
+
+
+def _wait_until_ready(app: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            raise click.ClickException(f"the app did not start; instance/dev.log says why (port {port} in use?)")
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise click.ClickException(f"the app was not ready within {START_SECONDS:.0f} s; see instance/dev.log")

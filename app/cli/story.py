@@ -1,0 +1,96 @@
+"""A short conversation of two customers, played through the emulator and told line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from app import delivery_log, inbox_admin, memory
+from app.cli.follow import Followed, Follower, show
+from app.db import Database
+from app.emulator.client import Emulator
+from app.events import MessageAdded
+
+PATIENCE_SECONDS = 30.0
+OUR_NUMBER = "+15550100099"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the story: who writes what, and whether an answer is due."""
+
+    channel: str
+    sender: str
+    body: str
+    is_answered: bool = True
+
+
+LINES = (
+    Line("sms", "+15550100001", "Hi, is anybody there?"),
+    Line("whatsapp", "+15550100002", "Hello! Are you open today?"),
+    Line("sms", "+15550100001", "Where is my order?"),
+    Line("whatsapp", "+15550100002", "I would like to talk to a human, please."),
+    Line("sms", "+15550100001", "STOP", is_answered=False),
+)
+
+
+class StoryFailed(Exception):
+    """Something in the story did not happen; says what."""
+
+
+def play(emulator: Emulator, db: Database, follower: Follower) -> None:
+    """Let the customers write, show each event as it is worked off, then the story. Raises StoryFailed."""
+    told: list[tuple[Line, str]] = []
+    for line in LINES:
+        prefix = "whatsapp:" if line.channel == "whatsapp" else ""
+        written = emulator.inbound(line.body, sender=prefix + line.sender, to=prefix + OUR_NUMBER, channel=line.channel)
+        for followed in _until_quiet(emulator, db, follower, written["message_sid"]):
+            show(followed)
+        told.append((line, _answer(db, written["message_sid"], line)))
+    click.echo("\nThe story:\n")
+    for line, answer in told:
+        click.echo(f"  {line.channel:<9} {line.body}\n  {'bot':>9} {answer}\n")
+
+
+def _until_quiet(emulator: Emulator, db: Database, follower: Follower, message_sid: str) -> Iterator[Followed]:
+    """Give events until the message is worked off and nothing moves any more, here or at the emulator."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    message_done = False
+    while time.monotonic() < deadline:
+        # Asked in this order: what the emulator has posted by now is in the inbox before we count.
+        is_settled = message_done and emulator.settle(PATIENCE_SECONDS)
+        is_idle = _is_idle(db)
+        for followed in follower.look():
+            event = followed.event
+            message_done = message_done or (isinstance(event, MessageAdded) and event.message_sid == message_sid)
+            yield followed
+        if is_settled and is_idle:
+            return
+        time.sleep(0.02)
+    raise StoryFailed(f"the message was not worked off within {PATIENCE_SECONDS:.0f} s; see instance/dev.log")
+
+
+def _is_idle(db: Database) -> bool:
+    with db.read() as tx:
+        counts = inbox_admin.stats(tx, db.now(tx))
+    return counts["pending"] + counts["processing"] == 0
+
+
+def _answer(db: Database, message_sid: str, line: Line) -> str:
+    with db.read() as tx:
+        replies = delivery_log.replies_to(tx, message_sid)
+        states = [delivery.status for reply in replies
+                  for delivery in delivery_log.list_deliveries(tx, message_sid=reply.message_sid or "-")]  # fmt: skip
+        decision = memory.decision(tx, message_sid)
+    reason = decision.reason if decision else "no decision"
+    final = "read" if line.channel == "whatsapp" else "delivered"
+    if line.is_answered and states != [final]:
+        raise StoryFailed(f"{line.body!r} should have one reply that is {final}, but has {states or 'none'}: {reason}")
+    if not line.is_answered and replies:
+        raise StoryFailed(f"{line.body!r} should have no reply, but has {len(replies)}")
+    if not replies:
+        return f"(silent: {reason})"
+    return f"{' '.join(replies[0].body.split())}  (rule {replies[0].rule}, {states[0]})"

@@ -1,0 +1,89 @@
+"""`python -m app.emulator`: serve the emulator until SIGINT or SIGTERM."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from app.emulator import create_emulator
+from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Options
+from app.emulator.serving import listen, run_until_stopped
+
+DEFAULT_PORT = 4010
+
+
+def serve(
+    *,
+    port: int = DEFAULT_PORT,
+    webhook_url: str = "",
+    public_url: str = "",
+    auth_token: str = DEFAULT_AUTH_TOKEN,
+    account_sid: str = DEFAULT_ACCOUNT_SID,
+    seed: int | None = None,
+    latency: float = 0.0,
+    receipt_delay: float = 0.05,
+    webhook_timeout: float = 5.0,
+    rate_limit: bool = False,
+    numbers: Sequence[str] = (),
+    duplicate: float = 0.0,
+    reorder: float = 0.0,
+    delay: float = 0.0,
+    drop: float = 0.0,
+    fail: str = "",
+    fail_reads: bool = False,
+    cut_after_store: float = 0.0,
+) -> None:
+    """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens. Times are seconds."""
+    faults = {
+        "latency": latency,
+        "duplicate": duplicate,
+        "reorder": reorder,
+        "delay": delay,
+        "drop": drop,
+        "fail": fail,
+        "reads": fail_reads,
+        "cut_after_store": cut_after_store,
+    }
+    options = Options(
+        webhook_url=webhook_url,
+        public_url=public_url,
+        auth_token=auth_token,
+        account_sid=account_sid,
+        seed=seed,
+        receipt_delay=receipt_delay,
+        webhook_timeout=webhook_timeout,
+        rate_limit=rate_limit,
+        numbers=tuple(numbers),
+        faults=faults,
+    )
+    server = listen(create_emulator(options), port)
+    print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
+    run_until_stopped(server)
+
+
+def read_arguments(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the keyword arguments for `serve` that a command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m app.emulator", description=__doc__)
+    add = parser.add_argument
+    add("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
+    add("--webhook-url", default="", help="global webhook, on loopback")
+    add("--public-url", default="", help="origin the webhooks are signed for, if not the webhook's own")
+    add("--auth-token", default=DEFAULT_AUTH_TOKEN)
+    add("--account-sid", default=DEFAULT_ACCOUNT_SID)
+    add("--seed", type=int, help="same SIDs and same faults in each run")
+    add("--latency", type=float, default=0.0, help="seconds each REST request takes longer")
+    add("--receipt-delay", type=float, default=0.05, help="seconds between sent, delivered and read")
+    add("--webhook-timeout", type=float, default=5.0, help="seconds until a webhook is given up")
+    add("--rate-limit", action="store_true", help="30 writes a second for each conversation, then 429")
+    add("--number", dest="numbers", action="append", default=[], help="a number the account owns; repeatable")
+    add("--duplicate", type=float, default=0.0, help="probability that a webhook is posted twice")
+    add("--reorder", type=float, default=0.0, help="probability that a webhook is overtaken by later ones")
+    add("--delay", type=float, default=0.0, help="seconds each webhook comes later")
+    add("--drop", type=float, default=0.0, help="probability that a webhook is never posted")
+    add("--fail", default="", metavar="STATUS:P", help="probability that a REST write is refused, as 503:0.1")
+    add("--fail-reads", action="store_true", help="let --fail refuse reads too")
+    add("--cut-after-store", type=float, default=0.0, help="probability that a stored message is not answered")
+    return vars(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    serve(**read_arguments())

@@ -1,0 +1,209 @@
+"""The control API under /_emulator/: what a test, a demo or a developer does that Twilio's API cannot.
+
+Customers write, chat clients act, carriers fail, time passes. JSON both ways, no credentials, loopback only.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, request
+
+from app.emulator import chat, inbound
+from app.emulator.account import Account
+from app.emulator.answers import media_entry
+from app.emulator.clock import rest_time, webhook_time
+from app.emulator.conversations import run_timers
+from app.emulator.errors import TwilioError
+from app.emulator.hooks import Target
+from app.emulator.records import Message
+
+Said = dict[str, Any]
+
+
+def add_control_api(app: Flask, account: Account) -> None:
+    """Give the app the control routes."""
+    posts: dict[str, Callable[[Account, Said], Any]] = {
+        "inbound": receive_inbound,
+        "chat": write_chat,
+        "edit": edit_message,
+        "remove": remove_message,
+        "read": read_messages,
+        "webhook": post_webhook,
+        "target": set_target,
+        "reset": reset,
+        "clock": advance_clock,
+        "faults": replace_faults,
+        "carrier": set_carrier,
+        "settle": settle,
+    }
+    gets: dict[str, Callable[[Account], Any]] = {
+        "messages": list_messages,
+        "webhooks": lambda it: {"webhooks": list(it.outgoing.log)},
+        "requests": lambda it: {"requests": list(it.requests)},
+        "clock": lambda it: {"now": webhook_time(it.clock.now())},
+        "faults": lambda it: it.faults.show(),
+        "health": lambda it: {"status": "ok", "account_sid": it.options.account_sid},
+    }
+    for name, post in posts.items():
+        app.add_url_rule(f"/_emulator/{name}", f"POST {name}", _poster(account, post), methods=["POST"])
+    for name, get in gets.items():
+        app.add_url_rule(f"/_emulator/{name}", f"GET {name}", _getter(account, get), methods=["GET"])
+
+
+def _poster(account: Account, view: Callable[[Account, Said], Any]) -> Callable[[], Response]:
+    def answer() -> Response:
+        try:
+            said = json.loads(request.get_data() or b"{}")
+            return _respond(200, view(account, said))
+        except TwilioError as error:
+            return _respond(error.status, error.body())
+        except KeyError as error:
+            return _respond(400, {"message": f"{error.args[0]} is required"})
+        except (ValueError, TypeError, AttributeError) as error:
+            return _respond(400, {"message": str(error)})
+
+    return answer
+
+
+def _getter(account: Account, view: Callable[[Account], Any]) -> Callable[[], Response]:
+    def answer() -> Response:
+        return _respond(200, view(account))
+
+    return answer
+
+
+def _respond(status: int, document: Any) -> Response:
+    return Response(json.dumps(document).encode(), status, content_type="application/json")
+
+
+def _receipt_of(message: Message) -> Said:
+    return {
+        "conversation_sid": message.conversation_sid,
+        "message_sid": message.sid,
+        "participant_sid": message.participant_sid,
+        "index": message.index,
+    }
+
+
+def receive_inbound(account: Account, said: Said) -> Said:
+    """Let a customer write from a phone."""
+    message = inbound.receive(
+        account,
+        channel=said.get("channel", "sms"),
+        sender=said["from"],
+        recipient=said["to"],
+        body=said.get("body"),
+        media=said.get("media") or (),
+        service_sid=said.get("service_sid"),
+    )
+    return _receipt_of(message)
+
+
+def write_chat(account: Account, said: Said) -> Said:
+    """Let a chat client write; it joins first if it has not."""
+    conversation = chat.conversation_by_sid(account, said["conversation_sid"])
+    attributes = said.get("attributes")
+    text = attributes if isinstance(attributes, str | None) else json.dumps(attributes)
+    return _receipt_of(chat.write(account, conversation, said["identity"], said["body"], text))
+
+
+def edit_message(account: Account, said: Said) -> Said:
+    """Let a chat client edit a message."""
+    message = chat.message_by_sid(account, said["message_sid"])
+    return _receipt_of(chat.edit(account, message, said["body"], said.get("identity")))
+
+
+def remove_message(account: Account, said: Said) -> Said:
+    """Let a chat client delete a message."""
+    message = chat.message_by_sid(account, said["message_sid"])
+    chat.remove(account, message, said.get("identity"))
+    return _receipt_of(message)
+
+
+def read_messages(account: Account, said: Said) -> Said:
+    """Let a chat client read up to a message."""
+    conversation = chat.conversation_by_sid(account, said["conversation_sid"])
+    participant = chat.read(account, conversation, said["identity"], int(said["index"]))
+    return {"participant_sid": participant.sid, "last_read_message_index": participant.last_read_index}
+
+
+def post_webhook(account: Account, said: Said) -> Said:
+    """Sign and post any form as it is, to the global webhook or to `url`, and return the answer."""
+    url = said.get("url") or account.state.global_hooks.post_webhook_url
+    if not url:
+        raise ValueError("no webhook URL is configured; give one as url")
+    form = {str(name): str(value) for name, value in said["form"].items()}
+    method = str(said.get("method") or account.state.global_hooks.method).upper()
+    answer = account.outgoing.post_now(Target(url, method), form)
+    return {"status": answer.status, "error": answer.error, "body": answer.body.decode(errors="replace")}
+
+
+def set_target(account: Account, said: Said) -> Said:
+    """Set the global webhook, as the options --webhook-url and --public-url do."""
+    account.point_at(said["webhook_url"], said.get("public_url") or "")
+    return {"post_webhook_url": account.state.global_hooks.post_webhook_url}
+
+
+def reset(account: Account, said: Said) -> Said:
+    """Empty the account and end all faults."""
+    account.reset()
+    return {"reset": True}
+
+
+def advance_clock(account: Account, said: Said) -> Said:
+    """Move the clock forward; timers that end by that fire."""
+    account.clock.advance(float(said["advance_seconds"]))
+    run_timers(account)
+    return {"now": webhook_time(account.clock.now())}
+
+
+def replace_faults(account: Account, said: Said) -> Said:
+    """Put these faults in force and end all others."""
+    account.faults.replace(said)
+    return account.faults.show()
+
+
+def set_carrier(account: Account, said: Said) -> Said:
+    """Decide how later messages to an address end."""
+    code = said.get("error_code")
+    account.carrier.set_outcome(said["address"], said.get("status"), int(code) if code else None)
+    return {"address": said["address"]}
+
+
+def settle(account: Account, said: Said) -> Said:
+    """Wait until no webhook post and no receipt is outstanding."""
+    return {"settled": account.pending.settle(float(said.get("timeout", 10)))}
+
+
+def list_messages(account: Account) -> Said:
+    """Return all messages in the order they were stored, or those of one conversation."""
+    wanted = request.args.get("conversation_sid")
+    with account.state.lock:
+        found = [it for it in account.state.messages.values() if wanted in (None, it.conversation_sid)]
+        return {"messages": [_show_message(it) for it in found]}
+
+
+def _show_message(it: Message) -> Said:
+    return {
+        "sid": it.sid,
+        "conversation_sid": it.conversation_sid,
+        "participant_sid": it.participant_sid,
+        "index": it.index,
+        "author": it.author,
+        "body": it.body,
+        "attributes": it.attributes,
+        "source": it.source,
+        "content_sid": it.content_sid,
+        "media": [media_entry(file) for file in it.media],
+        "date_created": rest_time(it.created),
+        "receipts": [
+            {
+                "sid": receipt.sid,
+                "participant_sid": receipt.participant_sid,
+                "status": receipt.status,
+                "error_code": receipt.error_code,
+            }
+            for receipt in it.receipts.values()
+        ],
+    }

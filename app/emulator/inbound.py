@@ -1,0 +1,110 @@
+"""A customer writes from a phone: the message finds its conversation, or one is created for it.
+
+Source: conversations-classic/inbound-autocreation, read 2026-11-22.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.emulator import checks, conversations, messages, participants, scoped_hooks
+from app.emulator.account import Account, Cause
+from app.emulator.conversations import ConversationDraft
+from app.emulator.errors import TwilioError
+from app.emulator.event_forms import conversation_form, media_text
+from app.emulator.media_store import keep
+from app.emulator.messages import MessageDraft
+from app.emulator.participants import ParticipantDraft
+from app.emulator.records import AddressConfiguration, Conversation, MediaFile, Message
+
+CHANNELS = {"sms": "SMS", "whatsapp": "WHATSAPP"}
+
+
+def receive(
+    account: Account,
+    *,
+    channel: str,
+    sender: str,
+    recipient: str,
+    body: str | None,
+    media: Sequence[Mapping[str, Any]] = (),
+    service_sid: str | None = None,
+) -> Message:
+    """Return the message as stored. Raises TwilioError when it is lost, with the reason."""
+    address, proxy_address = _address(channel, sender), _address(channel, recipient)
+    checks.binding(address, proxy_address, account.options.numbers)
+    cause = Cause(CHANNELS[channel])
+    with account.state.lock:
+        account.carrier.hear((address, proxy_address), body or "")
+        bound = account.state.pairs.get((address, proxy_address))
+        conversation = account.state.conversations[bound] if bound else None
+    if conversation is None:
+        return _autocreate(account, address, proxy_address, body, media, service_sid, cause)
+    files = keep(account.state, conversation.service_sid, address, media)
+    return messages.add(account, conversation, MessageDraft(address, body, media=files), cause)
+
+
+def _address(channel: str, number: str) -> str:
+    if channel not in CHANNELS:
+        raise TwilioError(20001, f"channel must be one of {', '.join(CHANNELS)}")
+    prefix = "" if channel == "sms" else f"{channel}:"
+    return number if number.startswith(prefix) else prefix + number
+
+
+def _autocreate(
+    account: Account,
+    address: str,
+    proxy_address: str,
+    body: str | None,
+    media: Sequence[Mapping[str, Any]],
+    service_sid: str | None,
+    cause: Cause,
+) -> Message:
+    """Create conversation, participant and message; only onConversationAdd can stop it."""
+    state = account.state
+    with state.lock:
+        rule = _rule_for(account, proxy_address)
+        default_sid = (rule and rule.auto_creation.get("conversation_service_sid")) or (
+            state.configuration.chat_service_sid
+        )
+        service = state.service(service_sid or default_sid)
+        draft = ConversationDraft(friendly_name=address, created_by=address)
+        conversation = conversations.new(account, service.sid, draft)
+        person = ParticipantDraft(address=address, proxy_address=proxy_address)
+        customer = participants.new(account, conversation, person)
+    files = keep(state, service.sid, address, media)
+    question = conversation_form("onConversationAdd", conversation, conversation.created, customer)
+    wanted = account.ask("onConversationAdd", question | _content(body, files), cause, service_sid=service.sid)
+    if "friendly_name" in wanted:
+        conversation.friendly_name = str(wanted["friendly_name"])
+    with state.lock:
+        if (address, proxy_address) not in state.pairs:
+            conversations.store(account, conversation)
+            _attach_hook(account, conversation, rule)
+            conversations.tell(account, "onConversationAdded", conversation, cause, customer)
+            participants.join(account, conversation, customer, cause)
+        conversation = state.conversations[state.pairs[address, proxy_address]]
+        message = MessageDraft(address, body, media=files)
+        return messages.add(account, conversation, message, cause, asks=False)
+
+
+def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | None:
+    """Return the address configuration that applies; without any at all, every number creates."""
+    rules = account.state.addresses.values()
+    if not rules:
+        return None
+    for rule in rules:
+        if rule.address == proxy_address and rule.auto_creation["enabled"]:
+            return rule
+    raise TwilioError(20404, "No conversation, and autocreation is off for this address: the message is lost")
+
+
+def _attach_hook(account: Account, conversation: Conversation, rule: AddressConfiguration | None) -> None:
+    kind = rule.auto_creation["type"] if rule else "default"
+    if rule and kind in ("webhook", "studio"):
+        hook = scoped_hooks.of_address(account.state, rule.auto_creation)
+        conversation.hooks[hook.sid] = hook
+
+
+def _content(body: str | None, files: tuple[MediaFile, ...]) -> dict[str, str]:
+    media = media_text(files)
+    return ({"MessageBody": body} if body else {}) | ({"Media": media} if media else {})

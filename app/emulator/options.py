@@ -1,0 +1,28 @@
+"""The choices an emulator is started with; they never change while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105  a dummy, for loopback only
+DEFAULT_ACCOUNT_SID = "AC00000000000000000000000000000001"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line offers.
+
+    Times are in seconds. `seed` None gives new SIDs at each start, so that a database which outlives
+    the emulator never meets an old SID again. `numbers`, when given, are the only proxy addresses owned.
+    """
+
+    webhook_url: str = ""
+    public_url: str = ""
+    auth_token: str = DEFAULT_AUTH_TOKEN
+    account_sid: str = DEFAULT_ACCOUNT_SID
+    seed: int | None = None
+    receipt_delay: float = 0.05
+    webhook_timeout: float = 5.0
+    rate_limit: bool = False
+    numbers: tuple[str, ...] = ()
+    faults: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,115 @@
+"""REST: address configurations, which say what becomes of messages that find no conversation."""
+
+from typing import Any
+
+from app.emulator.answers import V1
+from app.emulator.clock import rest_time
+from app.emulator.errors import TwilioError, not_found
+from app.emulator.records import AddressConfiguration
+from app.emulator.rest_call import Answer, RestCall, Route
+
+ADDRESS_TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
+
+
+def _show_address(call: RestCall, it: AddressConfiguration) -> dict[str, Any]:
+    return {
+        "sid": it.sid,
+        "account_sid": call.account_sid,
+        "type": it.type,
+        "address": it.address,
+        "friendly_name": it.friendly_name,
+        "address_country": it.address_country,
+        "auto_creation": it.auto_creation,
+        "date_created": rest_time(it.created),
+        "date_updated": rest_time(it.updated),
+        "url": f"{V1}/Configuration/Addresses/{it.sid}",
+    }
+
+
+def _auto_creation(call: RestCall, before: dict[str, Any]) -> dict[str, Any]:
+    form, prefix = call.form, "AutoCreation."
+    after = {"enabled": False, "type": "default"} | before
+    texts = {
+        "Type": "type",
+        "ConversationServiceSid": "conversation_service_sid",
+        "WebhookUrl": "webhook_url",
+        "WebhookMethod": "webhook_method",
+        "StudioFlowSid": "studio_flow_sid",
+    }
+    after |= {field: form[prefix + name] for name, field in texts.items() if prefix + name in form}
+    if prefix + "Enabled" in form:
+        after["enabled"] = form[prefix + "Enabled"].lower() == "true"
+    if prefix + "WebhookFilters" in form:
+        after["webhook_filters"] = form.getlist(prefix + "WebhookFilters")
+    if prefix + "StudioRetryCount" in form:
+        after["studio_retry_count"] = int(form[prefix + "StudioRetryCount"])
+    return after
+
+
+def create_address(call: RestCall) -> Answer:
+    """Say what happens to messages to an address that find no conversation."""
+    state, form = call.account.state, call.form
+    if form.get("Type") not in ADDRESS_TYPES or not form.get("Address"):
+        raise TwilioError(20001, f"Address and a Type among {', '.join(ADDRESS_TYPES)} are required")
+    if any(it.address == form["Address"] for it in state.addresses.values()):
+        raise TwilioError(20001, "The address is configured already", status=409)
+    with state.lock:
+        now = state.clock.now()
+        it = AddressConfiguration(
+            sid=state.sid("IG"),
+            serial=state.serial(),
+            type=form["Type"],
+            address=form["Address"],
+            friendly_name=form.get("FriendlyName"),
+            address_country=form.get("AddressCountry"),
+            auto_creation=_auto_creation(call, {}),
+            created=now,
+            updated=now,
+        )
+        state.addresses[it.sid] = it
+    return 201, _show_address(call, it)
+
+
+def list_addresses(call: RestCall) -> Answer:
+    """List the address configurations."""
+    wanted = call.args.get("Type")
+    found = [it for it in call.account.state.addresses.values() if wanted in (None, it.type)]
+    path = "/Configuration/Addresses"
+    return call.page(found, path, "address_configurations", 50, lambda it: _show_address(call, it))
+
+
+def _find_address(call: RestCall, sid: str) -> AddressConfiguration:
+    for it in call.account.state.addresses.values():
+        if sid in (it.sid, it.address):
+            return it
+    raise not_found(f"/Configuration/Addresses/{sid}")
+
+
+def fetch_address(call: RestCall, sid: str) -> Answer:
+    """Fetch an address configuration by SID or address."""
+    return 200, _show_address(call, _find_address(call, sid))
+
+
+def update_address(call: RestCall, sid: str) -> Answer:
+    """Change an address configuration."""
+    it = _find_address(call, sid)
+    it.friendly_name = call.form.get("FriendlyName", it.friendly_name)
+    it.auto_creation = _auto_creation(call, it.auto_creation)
+    it.updated = call.account.clock.now()
+    return 200, _show_address(call, it)
+
+
+def delete_address(call: RestCall, sid: str) -> Answer:
+    """Delete an address configuration."""
+    call.account.state.addresses.pop(_find_address(call, sid).sid, None)
+    return 204, None
+
+
+ROUTES = (
+    Route("/Configuration/Addresses", {"GET": list_addresses, "POST": create_address}, scoped=False),
+    Route(
+        "/Configuration/Addresses/<sid>",
+        {"GET": fetch_address, "POST": update_address, "DELETE": delete_address},
+        scoped=False,
+    ),
+)

@@ -1,0 +1,127 @@
+"""The REST door: authentication, faults, and one Flask rule for each route of the rest_*.py files.
+
+Spoken to by the unmodified twilio SDK, whose http client has its origin replaced.
+"""
+
+import json
+import time
+from typing import Any
+
+from flask import Flask, Request, Response, request
+
+from app.emulator import (
+    rest_addresses,
+    rest_configuration,
+    rest_conversations,
+    rest_media,
+    rest_messages,
+    rest_participants,
+    rest_users,
+)
+from app.emulator.account import Account
+from app.emulator.errors import TwilioError
+from app.emulator.faults import RequestFault
+from app.emulator.rest_call import RestCall, View
+
+CUT = "emulator.cut"
+ROUTES = (
+    *rest_conversations.ROUTES,
+    *rest_messages.ROUTES,
+    *rest_participants.ROUTES,
+    *rest_configuration.ROUTES,
+    *rest_addresses.ROUTES,
+    *rest_users.ROUTES,
+    *rest_media.ROUTES,
+)
+
+
+def add_rest_api(app: Flask, account: Account) -> None:
+    """Give the app every route, with and without a service in its path."""
+    for route in ROUTES:
+        for method, view in route.views.items():
+            if route.unscoped:
+                _add(app, account, f"/v1{route.path}", method, view, in_service=False)
+            if route.scoped:
+                path = f"/v1/Services/<chat_service_sid>{route.path}"
+                _add(app, account, path, method, view, in_service=True)
+    app.register_error_handler(404, lambda _: _refusal(TwilioError(20404, f"{request.path} was not found")))
+    app.register_error_handler(405, lambda _: _refusal(TwilioError(20004, "Method not allowed", status=405)))
+    rest_media.add_public_content(app, account)
+
+
+def _add(app: Flask, account: Account, rule: str, method: str, view: View, *, in_service: bool) -> None:
+    def answer(chat_service_sid: str | None = None, **names: str) -> Response:
+        response = _answer(account, view, chat_service_sid if in_service else None, names)
+        _note(account, response.status_code)
+        return response
+
+    endpoint = f"{method} {rule}"
+    app.add_url_rule(rule, endpoint, answer, methods=[method], provide_automatic_options=False)
+
+
+def _answer(account: Account, view: View, chat_service_sid: str | None, names: dict[str, str]) -> Response:
+    fault = account.faults.for_request(request.method, request.path)
+    try:
+        _wait(fault.latency)
+        authenticate(account, request)
+        _fail(fault)
+        if fault.hang_seconds and not fault.hang_stores:
+            _wait(fault.hang_seconds)
+            raise TwilioError(20503, "Service unavailable")
+        answer = view(_call(account, chat_service_sid), **names)
+        _wait(fault.hang_seconds)
+    except TwilioError as error:
+        return _refusal(error)
+    request.environ[CUT] = fault.cut
+    return answer if isinstance(answer, Response) else _respond(*answer)
+
+
+def _wait(seconds: float) -> None:
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+def _fail(fault: RequestFault) -> None:
+    if fault.status is not None:
+        sentence = "Failed on request of the emulator's user"
+        raise TwilioError(fault.code, sentence, status=fault.status, retry_after=fault.retry_after)
+
+
+def authenticate(account: Account, wanted: Request) -> None:
+    """Raise 20003 unless the request has credentials: an account's with the auth token, or an API key's."""
+    given = wanted.authorization
+    user, secret = (given.username or "", given.password) if given and given.type == "basic" else ("", None)
+    is_key = user.startswith("SK") and bool(secret)
+    is_account = user.startswith("AC") and secret == account.options.auth_token
+    if not (is_key or is_account):
+        raise TwilioError(20003, "Authenticate")
+
+
+def _call(account: Account, chat_service_sid: str | None) -> RestCall:
+    service_sid = chat_service_sid or account.state.configuration.chat_service_sid
+    if chat_service_sid:
+        account.state.service(chat_service_sid)
+    fires = request.headers.get("X-Twilio-Webhook-Enabled", "").lower() == "true"
+    form, args = request.form, request.args.to_dict()
+    return RestCall(account, service_sid, chat_service_sid is not None, form, args, fires)
+
+
+def _respond(status: int, document: dict[str, Any] | None) -> Response:
+    body = b"" if document is None else json.dumps(document, separators=(",", ":")).encode()
+    return Response(body, status, content_type="application/json")
+
+
+def _refusal(error: TwilioError) -> Response:
+    response = _respond(error.status, error.body())
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = f"{error.retry_after:g}"
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return response
+
+
+def _note(account: Account, status: int) -> None:
+    cut = bool(request.environ.get(CUT))
+    account.requests.append(
+        {"method": request.method, "path": request.path, "status": 0 if cut else status, "cut": cut}
+    )

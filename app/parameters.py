@@ -1,0 +1,123 @@
+"""Twilio's urlencoded parameters: bytes to pairs, texts to values; knows no event."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+Form = tuple[tuple[str, str], ...]
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LARGEST_NUMBER = 2**31 - 1
+
+
+def decode_form(raw: bytes) -> Form:
+    """Return the pairs of an urlencoded body in order, with blank and repeated values; never raises.
+
+    Bytes that are not UTF-8 survive as lone surrogates, so that a signature can be computed over them.
+    """
+    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
+    return tuple((_decode(name), _decode(value)) for name, _, value in parts)
+
+
+def read_form(method: str, target: str, body: bytes) -> Form:
+    """Return the parameters of a webhook: from the query of the raw target for GET, else from the body."""
+    if method.upper() not in ("GET", "HEAD"):
+        return decode_form(body)
+    query = target.partition("#")[0].partition("?")[2]
+    return decode_form(query.encode("utf-8", "surrogatepass"))
+
+
+def _decode(raw: bytes) -> str:
+    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+
+
+def storable(text: str) -> str:
+    """Return the text without what a database refuses: U+FFFD for NUL and for lone surrogates."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def parameter(name: str, read: Callable[[str], Any] = str) -> Any:
+    """Return a dataclass field that `read` makes of Twilio's parameter `name`; absent is as empty."""
+    return field(default_factory=lambda: read(""), metadata={"parameter": name, "read": read})
+
+
+def read_index(text: str) -> int | None:
+    """Return the number; None for what is none, negative, or too large for a 32-bit column."""
+    number = int(text) if re.fullmatch("[0-9]{1,10}", text) else _LARGEST_NUMBER + 1
+    return number if number <= _LARGEST_NUMBER else None
+
+
+def read_number(text: str) -> int:
+    """Return the number, or 0 for everything that is none."""
+    return read_index(text) or 0
+
+
+def read_date(text: str) -> datetime | None:
+    """Return the moment in UTC; None for a text that is no date with a time zone.
+
+    Webhooks have milliseconds and Z. Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_flag(text: str) -> bool | None:
+    """Return what `true` or `false` says, in any case; None for other texts."""
+    return {"true": True, "false": False}.get(text.lower())
+
+
+def read_attributes(text: str) -> dict[str, Any]:
+    """Return the JSON object in the text, or {} when there is none."""
+    value = _read_json(text)
+    return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One attachment. The bytes are at Twilio; `size` is their number."""
+
+    sid: str
+    content_type: str
+    filename: str
+    size: int
+
+
+def read_media(text: str) -> tuple[Media, ...]:
+    """Return the attachments of a `Media` parameter, a text that holds a JSON array; () for other texts.
+
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    """
+    items = _read_json(text)
+    if not isinstance(items, list):
+        return ()
+    return tuple(_read_attachment(item) for item in items if isinstance(item, dict))
+
+
+def _read_attachment(item: dict[str, Any]) -> Media:
+    sid, content_type, filename = (str(item.get(name) or "") for name in ("Sid", "ContentType", "Filename"))
+    return Media(sid, content_type, filename, read_number(str(item.get("Size"))))
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return _storable_value(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable_value(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): _storable_value(item) for name, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,81 @@
+"""Measures what Parley takes while it works: memory of its web processes, and the wait for a command to start."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from benchmarks.acknowledging import DEPLOYED_LATENCY, TWO
+from benchmarks.load import run_load
+from benchmarks.scale import Scale
+from benchmarks.servers import (
+    ROOT,
+    children,
+    parley,
+    parley_environment,
+    resident_megabytes,
+    slow_api,
+    workplace,
+    yardstick,
+)
+from benchmarks.tables import Row, Table
+
+STARTS = 7
+
+
+def memory(scale: Scale) -> Table:
+    """Return the resident memory of the largest web process after load, and the time of `flask --help`."""
+    return Table(
+        "Footprint (`memory`)",
+        [_memory_row(scale), _help_row()],
+        (f"Memory: {TWO} with inline worker, after {scale.saturated_seconds:g} s saturated; shared pages count.",),
+    )
+
+
+def _memory_row(scale: Scale) -> Row:
+    with (
+        workplace() as directory,
+        slow_api(DEPLOYED_LATENCY) as api,
+        parley(TWO, directory, api.url, inline_worker="on") as server,
+    ):
+        ours = _memory_after_load(server.port, server.pid, scale)
+    with yardstick("validating_flask", TWO) as server:
+        plain = _memory_after_load(server.port, server.pid, scale)
+    return Row(
+        "web process, largest of 2",
+        f"{ours:.0f} MB",
+        budget="<= 90 MB",
+        yardstick=f"Flask + RequestValidator {plain:.0f} MB",
+        ratio=f"{ours / plain:.2f}",
+        kept=ours <= 90,
+    )
+
+
+def _memory_after_load(port: int, master: int, scale: Scale) -> float:
+    run_load(port, count=int(6_000 * scale.saturated_seconds), seconds=scale.saturated_seconds)
+    return max(resident_megabytes(pid) for pid in children(master))
+
+
+def _help_row() -> Row:
+    with workplace() as directory:
+        environment = parley_environment(directory, "http://127.0.0.1:9")
+        commands = {"help": ["-m", "flask", "--help"], "flask": ["-c", "import flask"]}
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(STARTS):
+            for name, arguments in commands.items():
+                seconds[name].append(_run_seconds([sys.executable, *arguments], environment))
+    ours, plain = statistics.median(seconds["help"]), statistics.median(seconds["flask"])
+    return Row(
+        "flask --help",
+        f"{ours:.2f} s (median of {STARTS})",
+        budget="<= 0.50 s",
+        yardstick=f"import flask {plain:.2f} s",
+        ratio=f"{ours / plain:.2f}",
+        kept=ours <= 0.5,
+    )
+
+
+def _run_seconds(command: list[str], environment: dict[str, str]) -> float:
+    started = time.monotonic()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60)
+    return time.monotonic() - started

@@ -1,0 +1,94 @@
+"""Runs the benchmarks and prints their tables: `python -m benchmarks.run all`."""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import acknowledging, footprint, keeping, replying
+from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.servers import ROOT, workplace
+from benchmarks.tables import Table, render
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+CASES: dict[str, Callable[[Scale], Table]] = {
+    "ack": acknowledging.saturated,
+    "offered": acknowledging.offered,
+    "naive": acknowledging.naive,
+    "latency": replying.latency,
+    "hot": replying.hot,
+    "backlog": replying.backlog,
+    "rows": keeping.rows_kept,
+    "memory": footprint.memory,
+}
+
+
+def fsync_ms(writes: int = 50) -> float:
+    """Return the median time of one fsync where the databases of the benchmarks lie."""
+    with workplace() as directory, (directory / "probe").open("wb", buffering=0) as probe:
+        return statistics.median(_timed_sync(probe.fileno()) for _ in range(writes)) * 1000
+
+
+def _timed_sync(descriptor: int) -> float:
+    os.write(descriptor, b"0" * 4096)
+    started = time.monotonic()
+    os.fsync(descriptor)
+    return time.monotonic() - started
+
+
+def conditions(scale: Scale) -> str:
+    """Return on what the figures were taken: commit, Python, cores, disk."""
+    commit = _git("rev-parse", "--short", "HEAD") + (" with local changes" if _git("status", "-s") else "")
+    kind = "quick" if scale is QUICK else "full"
+    return (
+        f"commit {commit}; Python {platform.python_version()}; {os.cpu_count()} cores; "
+        f"one fsync takes {fsync_ms():.2f} ms; load {os.getloadavg()[0]:.1f} at the start; {kind} run; "
+        f"{datetime.now(UTC):%Y-%m-%d}"
+    )
+
+
+def _git(*arguments: str) -> str:
+    finished = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return finished.stdout.strip() or ("unknown" if finished.returncode else "")
+
+
+def run_cases(names: Sequence[str], scale: Scale) -> list[str]:
+    """Return the printed table of each case, in the order of CASES; prints each as soon as it is there."""
+    printed = []
+    for name, measure in CASES.items():
+        if name in names or "all" in names:
+            printed.append(render(measure(scale)))
+            print(printed[-1] + "\n", flush=True)
+    return printed
+
+
+def write_results(measured_on: str, tables: Sequence[str]) -> None:
+    """Replace RESULTS.md by these tables."""
+    blocks = "\n\n".join(f"```text\n{table}\n```" for table in tables)
+    title = "# Results\n\nWhat each line means: [README.md](README.md). Written by `python -m benchmarks.run --write`."
+    RESULTS.write_text(f"{title}\n\n{measured_on}\n\n{blocks}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what was asked for on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("cases", nargs="+", choices=[*CASES, "all"], help="which to run, in turn")
+    parser.add_argument("--quick", action="store_true", help="a minute or two: does it run, roughly how fast")
+    parser.add_argument("--write", action="store_true", help="put the tables of this run into RESULTS.md")
+    options = parser.parse_args(arguments)
+    scale = QUICK if options.quick else FULL
+    measured_on = conditions(scale)
+    print(measured_on + "\n", flush=True)
+    tables = run_cases(options.cases, scale)
+    if options.write:
+        write_results(measured_on, tables)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Says how much each case does: as promised (FULL), or just enough to see that it works (QUICK)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Counts and seconds of every case."""
+
+    rounds: int
+    saturated_seconds: float
+    offered_seconds: float
+    offered_rounds: int
+    naive_seconds: float
+    latency_messages: int
+    hot_messages: int
+    hot_rounds: int
+    backlog_messages: int
+    backlog_conversations: int
+    kept_rows: int
+
+
+FULL = Scale(
+    rounds=5,
+    saturated_seconds=5,
+    offered_seconds=20,
+    offered_rounds=2,
+    naive_seconds=5,
+    latency_messages=200,
+    hot_messages=3_000,
+    hot_rounds=2,
+    backlog_messages=10_000,
+    backlog_conversations=2_000,
+    kept_rows=1_000_000,
+)
+
+QUICK = Scale(
+    rounds=1,
+    saturated_seconds=1.5,
+    offered_seconds=3,
+    offered_rounds=1,
+    naive_seconds=2,
+    latency_messages=60,
+    hot_messages=300,
+    hot_rounds=1,
+    backlog_messages=1_000,
+    backlog_conversations=200,
+    kept_rows=20_000,
+)

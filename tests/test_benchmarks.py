@@ -1,0 +1,192 @@
+"""The load generator's figures are only worth something if it counts right: these tests make it count known things."""
+
+import asyncio
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from benchmarks import messages, slow_api
+from benchmarks.keeping import copy_rows
+from benchmarks.load import offer, percentile, saturate, summarize
+
+SERVED_AT_ONCE = 0.02  # seconds the single-file server takes for each request
+
+
+@dataclass
+class Counter:
+    """A local server's port and the requests it has seen."""
+
+    port: int
+    seen: list[tuple[str, Message, str]] = field(default_factory=list)
+
+
+@contextmanager
+def local_server(status_of: Callable[[int], int]) -> Iterator[Counter]:
+    """Run an HTTP server that answers its n-th request with `status_of(n)`; 0 hangs up without an answer."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            with lock:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                counter.seen.append((self.path, self.headers, body))
+                status = status_of(len(counter.seen))
+            if status == 0:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        counter = Counter(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield counter
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def posts() -> list[bytes]:
+    return messages.signed_posts(messages.new_batch(conversations=7), 60)
+
+
+def every_fifth(status: int) -> Callable[[int], int]:
+    return lambda number: status if number % 5 == 0 else 204
+
+
+def one_at_a_time(number: int) -> int:
+    time.sleep(SERVED_AT_ONCE)
+    return 204
+
+
+def test_every_request_is_posted_once_and_counted_once(posts):
+    with local_server(lambda number: 204) as server:
+        report = summarize(asyncio.run(saturate(server.port, posts, connections=4, seconds=10)))
+
+    assert len(server.seen) == 60
+    assert len({body for _, _, body in server.seen}) == 60
+    assert (report.requests, report.non_2xx, report.broken) == (60, 0, 0)
+    assert report.rate == pytest.approx(60 / report.seconds)
+
+
+@pytest.mark.parametrize("status", [503, 403, 302], ids=["unavailable", "forbidden", "redirect"])
+def test_an_answer_that_is_no_success_counts_as_such(posts, status):
+    with local_server(every_fifth(status)) as server:
+        report = summarize(asyncio.run(saturate(server.port, posts, connections=4, seconds=10)))
+
+    assert (report.requests, report.non_2xx, report.broken, report.errors) == (60, 12, 0, 12)
+
+
+def test_a_connection_that_ends_without_an_answer_counts_as_broken_and_the_run_goes_on(posts):
+    with local_server(every_fifth(0)) as server:
+        report = summarize(asyncio.run(saturate(server.port, posts, connections=4, seconds=10)))
+
+    assert len(server.seen) == 60
+    assert (report.requests, report.non_2xx, report.broken) == (48, 0, 12)
+
+
+def test_a_server_that_is_not_there_gives_only_broken_requests(posts):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        report = summarize(asyncio.run(saturate(unused.getsockname()[1], posts, connections=4, seconds=10)))
+
+    assert (report.requests, report.broken, report.rate) == (0, 60, 0.0)
+
+
+def test_a_saturating_run_stops_when_its_time_is_over(posts):
+    with local_server(one_at_a_time) as server:
+        report = summarize(asyncio.run(saturate(server.port, posts, connections=2, seconds=0.1)))
+
+    assert report.requests == len(server.seen) < 60
+
+
+def test_offered_requests_wait_on_the_clock_even_while_the_server_keeps_the_generator_waiting(posts):
+    with local_server(one_at_a_time) as server:
+        report = summarize(asyncio.run(offer(server.port, posts[:10], connections=1, rate=1000)))
+
+    assert (report.requests, report.errors) == (10, 0)
+    assert report.max_ms >= (10 * SERVED_AT_ONCE - 9 / 1000) * 1000
+
+
+def test_offered_requests_leave_in_order_and_no_sooner_than_they_should(posts):
+    with local_server(lambda number: 204) as server:
+        exchanges = asyncio.run(offer(server.port, posts[:20], connections=4, rate=200))
+
+    assert all(exchange.sent_at >= exchange.intended_at for exchange in exchanges)
+    assert exchanges[19].intended_at - exchanges[0].intended_at == pytest.approx(19 / 200)
+
+
+def test_what_is_posted_carries_a_signature_that_twilios_own_validator_accepts(posts):
+    with local_server(lambda number: 204) as server:
+        asyncio.run(saturate(server.port, posts[:1], connections=1, seconds=10))
+    path, headers, body = server.seen[0]
+
+    assert RequestValidator(messages.AUTH_TOKEN).validate(
+        messages.PUBLIC_URL + path, dict(parse_qsl(body)), headers["X-Twilio-Signature"]
+    )
+
+
+def test_two_batches_share_no_message_and_no_conversation():
+    first = messages.inbound_sms(messages.new_batch(conversations=1), 0)
+    second = messages.inbound_sms(messages.new_batch(conversations=1), 0)
+
+    assert first["MessageSid"] != second["MessageSid"]
+    assert first["ConversationSid"] != second["ConversationSid"]
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        ([], 0.5, 0.0),
+        ([7.0], 0.99, 7.0),
+        ([1.0, 2.0, 3.0, 4.0], 0.5, 2.0),
+        ([float(number) for number in range(1, 101)], 0.99, 99.0),
+        ([float(number) for number in range(1, 101)], 1.0, 100.0),
+    ],
+    ids=["nothing", "one value", "half of four", "99 of a hundred", "all of a hundred"],
+)
+def test_a_percentile_is_the_value_that_this_share_does_not_exceed(values, share, expected):
+    assert percentile(values, share) == expected
+
+
+def test_the_slow_api_writes_down_each_created_message_and_nothing_else():
+    api = slow_api.Api(latency=0)
+
+    created, _ = slow_api.answer(api, "POST", "/v1/Services/IS1/Conversations/CH1/Messages", b"Body=ok")
+    listed, _ = slow_api.answer(api, "GET", "/v1/Services/IS1/Conversations/CH1/Messages?Order=desc", b"")
+    unknown, _ = slow_api.answer(api, "GET", "/v1/Services/IS1/Conversations/CH1", b"")
+
+    assert (created, listed, unknown) == (201, 200, 404)
+    assert [conversation_sid for _, conversation_sid in api.arrivals] == ["CH1"]
+
+
+def test_copied_rows_get_keys_of_their_own_and_keep_the_rest():
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, event_key TEXT UNIQUE, state TEXT)")
+        database.execute("INSERT INTO inbox (event_key, state) VALUES ('a', 'processed'), ('b', 'ignored')")
+        copy_rows(database, "inbox", copies=2)
+        rows = database.execute("SELECT event_key, state FROM inbox ORDER BY event_key").fetchall()
+
+    assert rows == [
+        ("a", "processed"), ("a-1", "processed"), ("a-2", "processed"),
+        ("b", "ignored"), ("b-1", "ignored"), ("b-2", "ignored"),
+    ]  # fmt: skip
