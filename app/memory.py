@@ -41,13 +41,13 @@ def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dat
 
 
 def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
-    """Store the state of a conversation; `closed` is final, an older state never replaces a newer one.
+    """Store the state of a conversation; an older state never replaces a newer one, and none replaces `closed`.
 
     Source: conversations-classic/states-timers, read 2026-11-22.
     """
     note_conversation(tx, sid, {})
     here = [conversations.c.conversation_sid == sid, conversations.c.state != "closed"]
-    if dated:
+    if dated and state != "closed":
         here.append(or_(conversations.c.state_at.is_(None), conversations.c.state_at <= dated))
     tx.execute(update(conversations).where(*here).values(state=state, state_at=dated or conversations.c.state_at))
 

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
+import pytest
+from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -121,3 +123,10 @@ class RedirectedHttpClient(TwilioHttpClient):
 def sdk_client(origin: str, *, user: str = ACCOUNT_SID, secret: str = AUTH_TOKEN) -> Client:
     """Return the SDK's client, pointed at the emulator."""
     return Client(user, secret, account_sid=ACCOUNT_SID, http_client=RedirectedHttpClient(origin))
+
+
+def refusal_of(call: Any, *args: Any, **more: Any) -> tuple[int, int]:
+    """Return HTTP status and Twilio's code of a call that must be refused."""
+    with pytest.raises(TwilioRestException) as refusal:
+        call(*args, **more)
+    return refusal.value.status, refusal.value.code

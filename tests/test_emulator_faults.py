@@ -190,34 +190,3 @@ def test_a_reset_ends_all_faults(emulator, receiver):
     emulator.settle()
 
     assert len(receiver.got) == 3
-
-
-def test_faults_and_limits_can_be_given_at_the_start(receiver):
-    options = {"latency": 0.05, "duplicate": 1, "rate_limit": True, "numbers": ["+15550100099"]}
-    with Emulator.start(webhook_url=receiver.url, **options) as emulator:
-        emulator.inbound("hello")
-        emulator.settle()
-
-        assert len(receiver.got) >= 6
-        with pytest.raises(RuntimeError, match="does not belong to the account"):
-            emulator.inbound("hello", to="+15550100098")
-
-
-def test_beyond_thirty_writes_a_second_the_limit_answers_429(receiver):
-    with Emulator.start(rate_limit=True) as emulator:
-        conversation = sdk_client(emulator.url).conversations.v1.conversations.create()
-        with pytest.raises(TwilioRestException) as refusal:
-            for number in range(200):
-                conversation.messages.create(body=str(number))
-
-        assert (refusal.value.status, refusal.value.code) == (429, 50063)
-        assert len(emulator.messages()) >= 30
-
-
-def test_two_emulators_of_one_seed_give_the_same_sids_and_unseeded_ones_do_not():
-    sids = []
-    for options in ({"seed": 5}, {"seed": 5}, {}):
-        with Emulator.start(**options) as emulator:
-            sids.append(emulator.inbound("hello")["message_sid"])
-
-    assert sids[0] == sids[1] != sids[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.emulator import create_emulator
 from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Options
-from app.emulator.serving import listen, run_until_stopped
+from app.emulator.serving import listen, run_until_stopped, stop_on_signals
 
 DEFAULT_PORT = 4010
 
@@ -56,6 +56,7 @@ def serve(
         faults=faults,
     )
     server = listen(create_emulator(options), port)
+    stop_on_signals(server)
     print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
     run_until_stopped(server)
 

@@ -60,8 +60,10 @@ class Carrier:
         self._outcomes[address] = Outcome(status, error_code or 0)
 
     def hear(self, pair: Pair, body: str) -> None:
-        """Note an inbound message: it opens WhatsApp's window, and STOP and START words are obeyed."""
+        """Note an inbound message: it opens WhatsApp's window; by SMS, STOP and START words are obeyed."""
         self._state.last_inbound[pair] = self._state.clock.now()
+        if pair[0].startswith("whatsapp:"):
+            return
         word = body.strip().upper()
         if word in STOP_WORDS:
             self._state.opted_out.add(pair)

@@ -104,6 +104,10 @@ class Emulator:
         """Return what an author has written, oldest first."""
         return [message["body"] for message in self.messages() if message["author"] == author]
 
+    def counts(self, author: str | None = None) -> dict[str, int]:
+        """Return the numbers of messages (of one author, if given), webhooks, requests and what is outstanding."""
+        return self._get("counts", author=author)
+
     def webhooks(self, event_type: str | None = None) -> list[dict[str, Any]]:
         """Return every webhook post made, with the answer it got."""
         posts = self._get("webhooks")["webhooks"]

@@ -39,6 +39,7 @@ def add_control_api(app: Flask, account: Account) -> None:
     }
     gets: dict[str, Callable[[Account], Any]] = {
         "messages": list_messages,
+        "counts": count,
         "webhooks": lambda it: {"webhooks": list(it.outgoing.log)},
         "requests": lambda it: {"requests": list(it.requests)},
         "clock": lambda it: {"now": webhook_time(it.clock.now())},
@@ -182,6 +183,19 @@ def list_messages(account: Account) -> Said:
     with account.state.lock:
         found = [it for it in account.state.messages.values() if wanted in (None, it.conversation_sid)]
         return {"messages": [_show_message(it) for it in found]}
+
+
+def count(account: Account) -> Said:
+    """Return how many messages there are (of one author, if given), posts, requests, and open ends."""
+    author = request.args.get("author")
+    with account.state.lock:
+        written = sum(1 for it in account.state.messages.values() if author in (None, it.author))
+    return {
+        "messages": written,
+        "webhooks": len(account.outgoing.log),
+        "requests": len(account.requests),
+        "outstanding": account.pending.count(),
+    }
 
 
 def _show_message(it: Message) -> Said:

@@ -23,6 +23,11 @@ class Pending:
             if self._count <= 0:
                 self._changed.notify_all()
 
+    def count(self) -> int:
+        """Return how much is outstanding now."""
+        with self._changed:
+            return self._count
+
     def settle(self, timeout: float) -> bool:
         """Wait until nothing is outstanding; return False when `timeout` seconds were not enough."""
         deadline = time.monotonic() + timeout

@@ -51,7 +51,7 @@ def create_address(call: RestCall) -> Answer:
     state, form = call.account.state, call.form
     if form.get("Type") not in ADDRESS_TYPES or not form.get("Address"):
         raise TwilioError(20001, f"Address and a Type among {', '.join(ADDRESS_TYPES)} are required")
-    if any(it.address == form["Address"] for it in state.addresses.values()):
+    if any(it.address == form["Address"] for it in list(state.addresses.values())):
         raise TwilioError(20001, "The address is configured already", status=409)
     with state.lock:
         now = state.clock.now()
@@ -79,7 +79,7 @@ def list_addresses(call: RestCall) -> Answer:
 
 
 def _find_address(call: RestCall, sid: str) -> AddressConfiguration:
-    for it in call.account.state.addresses.values():
+    for it in list(call.account.state.addresses.values()):
         if sid in (it.sid, it.address):
             return it
     raise not_found(f"/Configuration/Addresses/{sid}")

@@ -21,7 +21,7 @@ from app.emulator import (
 from app.emulator.account import Account
 from app.emulator.errors import TwilioError
 from app.emulator.faults import RequestFault
-from app.emulator.rest_call import RestCall, View
+from app.emulator.rest_call import Answer, RestCall, View
 
 CUT = "emulator.cut"
 ROUTES = (
@@ -68,12 +68,20 @@ def _answer(account: Account, view: View, chat_service_sid: str | None, names: d
         if fault.hang_seconds and not fault.hang_stores:
             _wait(fault.hang_seconds)
             raise TwilioError(20503, "Service unavailable")
-        answer = view(_call(account, chat_service_sid), **names)
+        answer = _run(account, view, _call(account, chat_service_sid), names)
         _wait(fault.hang_seconds)
     except TwilioError as error:
         return _refusal(error)
     request.environ[CUT] = fault.cut
     return answer if isinstance(answer, Response) else _respond(*answer)
+
+
+def _run(account: Account, view: View, call: RestCall, names: dict[str, str]) -> Answer | Response:
+    """Run a view; reads see the account standing still, writes take the lock where they need it."""
+    if request.method != "GET":
+        return view(call, **names)
+    with account.state.lock:
+        return view(call, **names)
 
 
 def _wait(seconds: float) -> None:

@@ -53,8 +53,7 @@ def list_all(call: RestCall, name: str) -> Answer:
     order = call.args.get("Order", "asc")
     if order not in ("asc", "desc"):
         raise TwilioError(20001, "Order must be asc or desc")
-    with call.account.state.lock:
-        found = list(conversation.messages.values())
+    found = list(conversation.messages.values())
     if order == "desc":
         found.reverse()
     path = f"/Conversations/{conversation.sid}/Messages"

@@ -40,8 +40,7 @@ def list_all(call: RestCall, name: str) -> Answer:
     """List the participants."""
     conversation = call.account.state.conversation(call.service_sid, name)
     path = f"/Conversations/{conversation.sid}/Participants"
-    with call.account.state.lock:
-        found = list(conversation.participants.values())
+    found = list(conversation.participants.values())
     return call.page(found, path, "participants", 100, lambda it: _show(call, it))
 
 
@@ -101,14 +100,13 @@ def list_conversations_of(call: RestCall) -> Answer:
         user = state.user(conversation.service_sid, it.identity) if it.identity else None
         return answers.participant_conversation(call.account_sid, call.base, conversation, it, user)
 
-    with state.lock:
-        found = [
-            it
-            for it in state.named.get(str(address or identity), {}).values()
-            if state.conversations[it.conversation_sid].service_sid == call.service_sid
-            and (it.identity == identity if identity else address in (it.address, it.projected_address))
-        ]
-        return call.page(found, "/ParticipantConversations", "conversations", 50, show)
+    found = [
+        it
+        for it in state.named.get(str(address or identity), {}).values()
+        if state.conversations[it.conversation_sid].service_sid == call.service_sid
+        and (it.identity == identity if identity else address in (it.address, it.projected_address))
+    ]
+    return call.page(found, "/ParticipantConversations", "conversations", 50, show)
 
 
 ROUTES = (

@@ -126,13 +126,12 @@ def list_conversations(call: RestCall, name: str) -> Answer:
     def show(it: Participant) -> dict[str, Any]:
         return _show_conversation(call, user, state.conversations[it.conversation_sid], it)
 
-    with state.lock:
-        members = [
-            it
-            for it in state.named.get(user.identity, {}).values()
-            if it.identity == user.identity and state.conversations[it.conversation_sid].service_sid == user.service_sid
-        ]
-        return call.page(members, f"/Users/{user.sid}/Conversations", "conversations", 50, show)
+    members = [
+        it
+        for it in state.named.get(user.identity, {}).values()
+        if it.identity == user.identity and state.conversations[it.conversation_sid].service_sid == user.service_sid
+    ]
+    return call.page(members, f"/Users/{user.sid}/Conversations", "conversations", 50, show)
 
 
 def _find_conversation(call: RestCall, name: str, where: str) -> tuple[User, Conversation, Participant]:

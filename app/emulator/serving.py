@@ -76,14 +76,18 @@ def listen(app: Flask, port: int) -> BaseWSGIServer:
     return server
 
 
-def run_until_stopped(server: BaseWSGIServer) -> None:
-    """Serve until SIGINT or SIGTERM, then close the socket."""
+def stop_on_signals(server: BaseWSGIServer) -> None:
+    """Let SIGINT and SIGTERM end the server, from now on."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+
+
+def run_until_stopped(server: BaseWSGIServer) -> None:
+    """Serve until the server is stopped, then close the socket."""
     try:
         server.serve_forever()
     finally:

@@ -142,9 +142,10 @@ class State:
 
     def member(self, conversation: Conversation, name: str, *, chat_only: bool = False) -> Participant | None:
         """Return the participant who goes by that identity or address in the conversation, or None."""
-        for found in conversation.participants.values():
-            if name == found.identity or (name in found.names and not chat_only):
-                return found
+        with self.lock:
+            for found in conversation.participants.values():
+                if name == found.identity or (name in found.names and not chat_only):
+                    return found
         return None
 
     def remember(self, participant: Participant) -> None:

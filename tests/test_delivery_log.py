@@ -1,0 +1,111 @@
+"""The delivery log: the newest state in any order of arrival, error codes that stay, history, links to our replies."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import delivery_log
+from app.delivery_log import LATTICE, Receipt, merge_status
+
+MESSAGE, RECEIPT = "IM" + "4" * 32, "DY" + "8" * 32
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def receipt(status, error_code=0, seconds=0, receipt_sid=RECEIPT, participant_sid="MB" + "6" * 32):
+    dated = NOON + timedelta(seconds=seconds)
+    return Receipt(receipt_sid, MESSAGE, "CH" + "3" * 32, participant_sid, "SM" + "7" * 32, status, error_code, dated)
+
+
+@pytest.fixture
+def record(db):
+    """Record receipts in this order, each as an inbox event of its own."""
+
+    def recorded(*receipts):
+        for n, one in enumerate(receipts, start=1):
+            with db.write() as tx:
+                delivery_log.record_receipt(tx, one, inbox_id=n, received_at=NOON)
+        with db.read() as tx:
+            return delivery_log.history(tx, MESSAGE)
+
+    return recorded
+
+
+@pytest.mark.parametrize("order", list(permutations(["sent", "delivered", "read"])), ids=" ".join)
+def test_the_furthest_state_wins_in_any_order(record, order):
+    (delivery,) = record(*(receipt(status) for status in order))
+
+    assert delivery["status"] == "read"
+    assert [event["status"] for event in delivery["history"]] == list(order)
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "merged"),
+    [
+        ("delivered", "sent", "delivered"),
+        ("failed", "undelivered", "failed"),
+        ("undelivered", "delivered", "delivered"),
+        ("sent", "queued_by_a_future_twilio", "sent"),
+        ("queued_by_a_future_twilio", "sent", "sent"),
+    ],
+)
+def test_states_merge(known, new, merged):
+    assert merge_status(known, new) == merged
+
+
+@given(st.permutations(LATTICE), st.integers(1, 5))
+def test_merging_never_goes_back(order, length):
+    state = order[0]
+    for new in order[:length]:
+        merged = merge_status(state, new)
+        assert LATTICE.index(merged) >= LATTICE.index(state)
+        state = merged
+
+
+def test_an_error_code_once_known_stays(record):
+    (delivery,) = record(receipt("undelivered", 30003), receipt("delivered"))
+
+    assert (delivery["status"], delivery["error_code"]) == ("delivered", 30003)
+
+
+def test_each_recipient_has_a_row(record):
+    deliveries = record(receipt("sent"), receipt("delivered", receipt_sid="DY" + "9" * 32, participant_sid="MB2"))
+
+    assert sorted(delivery["status"] for delivery in deliveries) == ["delivered", "sent"]
+
+
+def test_the_same_event_twice_is_one_line_of_history(db):
+    for _ in range(2):
+        with db.write() as tx:
+            delivery_log.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
+    with db.read() as tx:
+        (delivery,) = delivery_log.history(tx, MESSAGE)
+    assert len(delivery["history"]) == 1
+
+
+def test_a_receipt_that_was_faster_than_our_bookkeeping_is_linked_later(db):
+    with db.write() as tx:
+        delivery_log.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
+        delivery_log.intend(tx, "IM" + "1" * 32, "CH" + "3" * 32, "greeting", ["hello"], NOON)
+        (reply,) = delivery_log.open_replies(tx, "IM" + "1" * 32)
+        delivery_log.note_sent(tx, reply, MESSAGE, NOON)
+        (delivery,) = delivery_log.list_deliveries(tx)
+    assert delivery.rule == "greeting"
+
+
+def test_a_message_is_answered_in_the_ledger_once(db):
+    with db.write() as tx:
+        for text in ("first", "second"):
+            delivery_log.intend(tx, "IM" + "1" * 32, "CH" + "3" * 32, "greeting", [text], NOON)
+        assert [reply.body for reply in delivery_log.replies_to(tx, "IM" + "1" * 32)] == ["first"]
+
+
+def test_suppressed_replies_count_neither_for_the_budget_nor_for_cool_downs(db):
+    with db.write() as tx:
+        delivery_log.intend(tx, "IM" + "1" * 32, "CH" + "3" * 32, "greeting", ["hello"], NOON)
+        (reply,) = delivery_log.open_replies(tx, "IM" + "1" * 32)
+        delivery_log.suppress(tx, reply, "paused")
+        assert delivery_log.count_replies(tx, "CH" + "3" * 32, NOON - timedelta(hours=1)) == 0
+        assert delivery_log.rules_fired(tx, "CH" + "3" * 32, NOON - timedelta(hours=1)) == {}
