@@ -1,41 +1,108 @@
 """How gunicorn serves Parley; every value can be overridden on its command line. Settings: see .env.example."""
 
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any
 
-from app import config as parley_config
-from app import faults_in_rules
+from gunicorn import glogging, util  # type: ignore[import-untyped]
+from gunicorn.http import errors, message  # type: ignore[import-untyped]
+from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
-environment = parley_config.environment()
+from app import config as parley_config
+from app import faults_in_rules, logs
+
+settings = parley_config.from_environment()
 
 wsgi_app = "wsgi:app"
-worker_class = "gthread"
-workers = int(environment.get("WEB_CONCURRENCY") or 2)
+workers = settings.web_concurrency
 threads = 16
 keepalive = 75
 graceful_timeout = 30
 timeout = 60
 control_socket_disable = True  # one less file to own, and two servers on one machine do not meet
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat file
+# The public address is PUBLIC_URL; no header of a request changes how it is read.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 # Off unless asked for; never with a query, which for GET webhooks is the whole message.
-access_log_format = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
+access_log_format = "%(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
+
+# A webhook by GET carries its message in the request line; gunicorn itself allows 8190 bytes at most.
+message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
+# A thread that waits for a client is a thread that answers nobody.
+STALLED_SECONDS = 2  # the longest pause inside a request
+LINGER_SECONDS = 0.2  # how long a closed connection may take to send what we do not read
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.5  # then a connection that says nothing waits without a thread
+
+
+class WebProcess(gthread.ThreadWorker):
+    """gunicorn's threads, but no client can hold up the others by being slow to close."""
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a connection; close it here when it ends: gunicorn would do so where it accepts new ones."""
+        keep = super().handle(conn)
+        if keep is False:
+            conn.sock.setblocking(True)
+            util.close_graceful(conn.sock, timeout=LINGER_SECONDS)
+            conn.close = lambda graceful=False: None
+        return keep
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a broken request; 400 also for an unknown transfer coding: the fault is not ours."""
+        if isinstance(exc, errors.UnsupportedTransferCoding):
+            exc = errors.InvalidHeader("TRANSFER-ENCODING")
+        super().handle_error(req, client, addr, exc)
+
+
+class Log(glogging.Logger):
+    """gunicorn's log in the format of ours, without what it quotes of requests."""
+
+    def setup(self, cfg: Any) -> None:
+        """Attach gunicorn's handlers, then our format."""
+        super().setup(cfg)
+        logs.adopt(self.error_log, settings.log_format)
+        logs.adopt(self.access_log, settings.log_format)
+
+
+worker_class = WebProcess
+logger_class = Log
 
 
 def on_starting(_server: Any) -> None:
     """Refuse to serve with bad settings, one sentence for each; bring an SQLite database up to date, once."""
-    settings = parley_config.from_environment()
     faults = parley_config.faults_for_serving(settings)
     if settings.runs_inline_worker:
         faults += faults_in_rules(settings)
+    if settings.uses_sqlite and not faults:
+        faults += _migrate()
     if faults:
         sys.exit("\n".join(["Parley does not start:", *(f"  - {fault}" for fault in faults)]))
-    if settings.uses_sqlite:
-        from app import db
 
-        database = db.Database(settings.database_url)
+
+def _migrate() -> list[str]:
+    """Bring the SQLite database up to date; return why it cannot be done, or nothing."""
+    from alembic.util import CommandError
+
+    from app import db
+
+    database = db.Database(settings.database_url)
+    try:
         db.migrate(database)
+    except (db.DatabaseUnavailable, OSError) as fault:
+        return [f"DATABASE_URL names a file that is no database or cannot be written ({fault}); correct the path"]
+    except CommandError as fault:
+        return [f"DATABASE_URL names a database of another version of Parley ({fault}); install that version"]
+    finally:
         database.close()
+    return []
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Let no request pause for ever: a read from a connection ends after STALLED_SECONDS."""
+    for listener in worker.sockets:  # connections inherit the option
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
 
 
 def post_worker_init(worker: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sqlite3
@@ -15,6 +16,10 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 PROJECT = Path(__file__).resolve().parent.parent
+# What SQLAlchemy can read: user:password@, host or [IPv6 address], :port, /name and ?options may each be absent.
+_POSTGRESQL_URL = re.compile(
+    r"[\w+]+://([^:/]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^/:?\[\]]+)?(:\d+)?(/[^?]*)?(\?.*)?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class Settings:
     api_key: str = ""
     api_secret: str = field(default="", repr=False)
     service_sid: str = ""
-    api_base_url: str = ""
-    public_url: str = ""
+    api_base_url: str = field(default="", repr=False)  # an origin may carry user:password@
+    public_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     bot_author: str = "support-bot"
     bot_agents: tuple[str, ...] = ("support-agent",)
@@ -42,6 +47,7 @@ class Settings:
     max_reply_age_seconds: int = 3600
     retention_days: int = 30
     log_format: str = "text"
+    web_concurrency: int = 2
     faults: tuple[str, ...] = ()
 
     @property
@@ -60,7 +66,11 @@ class Settings:
 
 def environment() -> dict[str, str]:
     """Return the environment over what `.env` beside wsgi.py says."""
-    in_file = {name: value or "" for name, value in dotenv_values(PROJECT / ".env").items()}
+    try:
+        text = (PROJECT / ".env").read_bytes().decode("utf-8-sig", "replace")
+    except OSError:
+        text = ""
+    in_file = {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
     return {**in_file, **os.environ}
 
 
@@ -87,6 +97,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "max_reply_age_seconds": read("BOT_MAX_REPLY_AGE_SECONDS", _whole(0, 10**9), 3600, "use seconds, 0 for off"),
         "retention_days": read("BOT_RETENTION_DAYS", _whole(1, 36500), 30, "use a number of days"),
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
+        "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
     }  # fmt: skip
     return Settings(**values, faults=tuple(read.faults))
 
@@ -155,7 +166,9 @@ class _Reader:
 def _sid(prefix: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
-            raise ValueError(f"must be {prefix} and 32 hexadecimal digits, but is {text[:6]!r} and {len(text)} long")
+            raise ValueError(
+                f"must be {prefix} and 32 hexadecimal digits, but begins with {text[:2]!r} and is {len(text)} long"
+            )
         return text
 
     return parse
@@ -190,6 +203,8 @@ def _origin(text: str) -> str:
 def _database_url(text: str) -> str:
     text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
     if text.startswith("postgresql+psycopg://"):
+        if not _POSTGRESQL_URL.fullmatch(text):
+            raise ValueError("cannot be taken apart into user, password, host, port and name")
         return text
     if not text.startswith("sqlite:///"):
         raise ValueError("must start with sqlite:/// or postgresql://")
@@ -200,8 +215,8 @@ def _database_url(text: str) -> str:
 
 
 def _identity(text: str) -> str:
-    if len(text) > 256:
-        raise ValueError(f"is {len(text)} characters long")
+    if len(text) > 256 or not text.isprintable():
+        raise ValueError(f"is {len(text)} characters long or has one that cannot be printed")
     return text
 
 

@@ -40,6 +40,11 @@ class SendError(Exception):
         self.reason, self.decision, self.status, self.code = reason, decision, status, code
         self.uncertain, self.retry_after, self.scope = uncertain, retry_after, scope
 
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether this is a limit (429): nothing failed, so it counts as no attempt."""
+        return bool(self.scope)
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -185,9 +190,21 @@ class Conversations:
 
 
 def _refused(error: Any, retry_after: timedelta | None) -> SendError:
-    status, code = int(getattr(error, "status", 0) or 0), int(getattr(error, "code", 0) or 0)
+    status, code = _status_and_code(error)
     ruling = BY_CODE.get(code) or BY_STATUS.get(status) or (OTHER_5XX if status >= 500 or not status else OTHER_4XX)
     return _ruled(ruling, status=status, code=code, retry_after=retry_after if status in (429, 503) else None)
+
+
+def _status_and_code(error: Any) -> tuple[int, int]:
+    """Return HTTP status and Twilio's code, 0 where unknown; for a page of a list the SDK gives the bare response."""
+    response = next((one for one in error.args if hasattr(one, "status_code")), None)
+    if response is None:
+        return int(getattr(error, "status", 0) or 0), int(getattr(error, "code", 0) or 0)
+    try:
+        code = json.loads(response.text).get("code")
+    except (ValueError, AttributeError):
+        code = None
+    return int(response.status_code), code if isinstance(code, int) else 0
 
 
 def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timedelta | None = None) -> SendError:

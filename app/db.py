@@ -15,6 +15,7 @@ from app.turns import TurnNotGiven, Turns
 
 WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
 Record = Row[*tuple[Any, ...]]  # a row of any columns
+_DEADLOCK = "40P01"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -42,9 +43,12 @@ class Database:
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Give a transaction, on disk when the block ends well, undone when it raises. Raises DatabaseUnavailable."""
-        transaction = self.transaction()
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+        """Give a transaction, on disk when the block ends well, undone when it raises. Raises DatabaseUnavailable.
+
+        On SQLite an urgent one waits for at most one that is not, however many of those wait.
+        """
+        transaction = Transaction(self, urgent=urgent)
         try:
             yield transaction.tx
             transaction.commit()
@@ -76,8 +80,9 @@ class Transaction:
     On SQLite it holds the machine's turn to write while it is open, so: no network in between.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, urgent: bool = False) -> None:
         self._db = db
+        self._urgent = urgent
         self._tx: Connection | None = None
 
     @property
@@ -103,7 +108,7 @@ class Transaction:
         turns = self._db._turns
         with _unavailable():
             if turns:
-                turns.take(WAIT_SECONDS)
+                turns.take(WAIT_SECONDS, urgent=self._urgent)
             try:
                 tx = self._db.engine.connect().execution_options(writes=True)
                 try:
@@ -135,7 +140,7 @@ class Transaction:
 def upsert(tx: Connection, table: Table, values: Mapping[str, Any], *, update: Sequence[str] | None = None) -> None:
     """Insert a row, or update the columns `update` (all that are given, if None) of the row with the same key."""
     keys = [column.name for column in table.primary_key]
-    insert = insert_into(tx, table).values(**values)
+    insert = insert_into(tx.dialect.name, table).values(**values)
     changed = [name for name in (values if update is None else update) if name not in keys]
     if not changed:
         tx.execute(insert.on_conflict_do_nothing())
@@ -143,9 +148,9 @@ def upsert(tx: Connection, table: Table, values: Mapping[str, Any], *, update: S
         tx.execute(insert.on_conflict_do_update(index_elements=keys, set_={n: insert.excluded[n] for n in changed}))
 
 
-def insert_into(tx: Connection, table: Table) -> Any:
-    """Return the INSERT of this database's dialect: the one that knows ON CONFLICT."""
-    if tx.dialect.name == "sqlite":
+def insert_into(dialect: str, table: Table) -> Any:
+    """Return the INSERT of a dialect ("sqlite" or "postgresql"): the one that knows ON CONFLICT."""
+    if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
 
         return insert(table)
@@ -191,6 +196,8 @@ def _unavailable() -> Iterator[None]:
     except (exc.IntegrityError, exc.DataError):
         raise
     except (exc.DBAPIError, exc.TimeoutError, TurnNotGiven, OSError) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _DEADLOCK:
+            raise  # the database works; the same statements, one by one, will pass
         kind = type(getattr(error, "orig", None) or error).__name__
         raise DatabaseUnavailable(f"the database cannot be used now ({kind})") from error
 

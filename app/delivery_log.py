@@ -54,7 +54,7 @@ def intend(
          "state": "intended", "intended_at": now}
         for n, body in enumerate(bodies)
     ]  # fmt: skip
-    tx.execute(insert_into(tx, replies).on_conflict_do_nothing(), rows)
+    tx.execute(insert_into(tx.dialect.name, replies).on_conflict_do_nothing(), rows)
 
 
 def open_replies(tx: Connection, reply_to: str) -> list[Reply]:
@@ -133,7 +133,7 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
     dated = receipt.dated or received_at
     if known is None:
         row = {name: getattr(receipt, name) for name in Receipt.__dataclass_fields__ if name != "dated"}
-        tx.execute(insert_into(tx, deliveries).values(**row, first_at=dated, updated_at=dated))
+        tx.execute(insert_into(tx.dialect.name, deliveries).values(**row, first_at=dated, updated_at=dated))
     else:
         merged = {
             "status": merge_status(known.status, receipt.status),

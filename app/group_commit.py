@@ -72,7 +72,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _write(self, group: list[_Ticket[Item, Result]]) -> Exception | None:
         try:
-            with self._db.write() as tx:
+            with self._db.write(urgent=True) as tx:
                 results = self._write_all(tx, [ticket.item for ticket in group])
         except Exception as error:  # noqa: BLE001 - handed to every caller of the group
             for ticket in group:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Insert, bindparam, func, or_, select, update
 
 from app.db import Database, Record, insert_into
 from app.tables import gate, inbox, lanes
@@ -59,18 +61,33 @@ class Claimed:
 def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bool]:
     """Store the events that are not known yet and wake their lanes; for each, return whether it was new."""
     now = db.now(tx)
+    # Lanes first: their locks keep two groups with the same events, in another order, from waiting for each other.
+    wake(tx, {event.lane for event in events}, now)
     rows = [
         {
             "event_key": event.event_key, "event_type": event.event_type, "lane": event.lane, "source": event.source,
-            "state": "pending", "method": event.method, "target": event.target, "headers": dict(event.headers),
+            "state": "pending", "method": event.method, "target": event.target, "headers": event.headers,
             "body": event.body, "received_at": now,
         }
         for event in events
     ]  # fmt: skip
-    insert = insert_into(tx, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
-    stored = set(tx.execute(insert, rows).scalars())
-    wake(tx, {event.lane for event in events if event.event_key in stored}, now)
+    stored = set(tx.execute(_add(tx.dialect.name), rows).scalars())
     return [_first_of(event.event_key, stored) for event in events]
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    """Return the statement once built: building it anew costs more than running it."""
+    return insert_into(dialect, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
+
+
+@cache
+def _wake(dialect: str) -> Insert:
+    insert = insert_into(dialect, lanes)
+    ready = {"ready_at": insert.excluded.ready_at}
+    idle = lanes.c.ready_at.is_(None)
+    # RETURNING makes SQLAlchemy send the rows as one statement.
+    return insert.on_conflict_do_update(index_elements=["lane"], set_=ready, where=idle).returning(lanes.c.lane)
 
 
 def _first_of(event_key: str, stored: set[str]) -> bool:
@@ -82,14 +99,9 @@ def _first_of(event_key: str, stored: set[str]) -> bool:
 
 def wake(tx: Connection, lane_names: set[str], now: datetime) -> None:
     """Make idle lanes ready now; a lane that is ready, or waits for a back-off to end, stays as it is."""
-    if not lane_names:
-        return
-    insert = insert_into(tx, lanes)
-    insert = insert.on_conflict_do_update(
-        index_elements=["lane"], set_={"ready_at": insert.excluded.ready_at}, where=lanes.c.ready_at.is_(None)
-    )
-    # Sorted, so that two transactions never wait for each other.
-    tx.execute(insert, [{"lane": lane, "ready_at": now} for lane in sorted(lane_names)])
+    if lane_names:
+        # Sorted, so that two transactions never wait for each other.
+        tx.execute(_wake(tx.dialect.name), [{"lane": lane, "ready_at": now} for lane in sorted(lane_names)]).all()
 
 
 def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
@@ -208,7 +220,7 @@ def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
 
 def close_gate(tx: Connection, scope: str, not_before: datetime) -> None:
     """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) before a time; never shortens a wait."""
-    insert = insert_into(tx, gate).values(scope=scope, not_before=not_before)
+    insert = insert_into(tx.dialect.name, gate).values(scope=scope, not_before=not_before)
     later = insert.excluded.not_before > gate.c.not_before
     tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_={"not_before": not_before}, where=later))
 
@@ -247,6 +259,13 @@ class Work:
     def tx(self) -> Connection:
         """The open transaction. On SQLite nobody else writes meanwhile, so never keep it over a network call."""
         return self._transaction.tx
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Give a transaction to read in that holds nobody up; what this event has written since its last commit
+        is not seen. The lane is ours, so what its events have written stays as it is."""
+        with self._db.read() as tx:
+            yield tx
 
     @property
     def is_last_attempt(self) -> bool:

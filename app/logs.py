@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import time
 import traceback
 from datetime import UTC, datetime
 
@@ -13,15 +15,50 @@ _TALKATIVE = ("twilio.http_client", "urllib3", "requests", "alembic", "werkzeug"
 
 
 def configure(log_format: str = "text") -> None:
-    """Send our log lines to standard error in `log_format` ("text" or "json"); once for a process."""
+    """Send log lines to standard error in `log_format` ("text" or "json"): ours, and warnings of libraries."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    handler.setFormatter(formatter(log_format))
     ours = logging.getLogger("parley")
     ours.handlers[:] = [handler]
     ours.setLevel(logging.INFO)
     ours.propagate = False
+    others = logging.getLogger()
+    others.handlers[:] = [old for old in others.handlers if not isinstance(old.formatter, JsonLines | TextLines)]
+    others.addHandler(handler)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def adopt(server_log: logging.Logger, log_format: str) -> None:
+    """Let a log of gunicorn's be written in our format, without what it quotes of requests."""
+    for handler in server_log.handlers:
+        handler.setFormatter(formatter(log_format))
+        handler.addFilter(WithoutQuotes())
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    """Return what makes the lines of a format, "text" or "json"."""
+    return JsonLines() if log_format == "json" else TextLines()
+
+
+class WithoutQuotes(logging.Filter):
+    """Cuts out of gunicorn's lines what they quote of a request, and lets one a second pass about broken ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_at = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is to be written; shortens it where needed."""
+        if record.msg.startswith("Error handling request"):
+            record.msg, record.args = "Error handling request", ()
+        if not record.msg.startswith(("Invalid request from ip=", "Socket error")):
+            return True
+        record.msg = re.sub("(ip=[^:]*): .*", r"\1", record.msg, flags=re.DOTALL)
+        now = time.monotonic()
+        passes = now >= self._next_at
+        self._next_at = now + 1.0 if passes else self._next_at
+        return passes
 
 
 def fault(error: BaseException) -> str:
@@ -61,7 +98,11 @@ class TextLines(logging.Formatter):
         facts = "".join(f" {key}={_quoted(value)}" for key, value in _facts(record).items())
         if record.exc_info and record.exc_info[1]:
             facts += f" fault={_quoted(fault(record.exc_info[1]))}"
-        return f"{at} {record.levelname.lower()} {record.name} {record.getMessage()}{facts}"
+        return f"{at} {record.levelname.lower()} {record.name} {_one_line(record.getMessage())}{facts}"
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
 def _quoted(value: object) -> str:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from app import delivery_log, events, inbox, memory, rules
 from app.bot import Bot
 from app.conversations import SendError
@@ -21,12 +23,15 @@ GATE_CLOSED_FOR = timedelta(seconds=1)  # after a 429 without Retry-After
 @handles(MessageAdded)
 def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
-    earlier = memory.decision(bot.tx, event.message_sid)
-    reason = earlier.reason if earlier else _decide(event, bot)
+    message = _message(event, bot)
+    with bot.work.look() as tx:
+        earlier = memory.decision(tx, event.message_sid)
+        known = _known(tx, message, bot)
+    reason = earlier.reason if earlier else _decide(event, message, known, bot)
     replies = delivery_log.open_replies(bot.tx, event.message_sid)
     if not replies:
         return f"no reply: {reason}"
-    return "; ".join(_settle(reply, event, bot, met_again=earlier is not None) for reply in replies)
+    return "; ".join(_settle(reply, event, known, bot, met_again=earlier is not None) for reply in replies)
 
 
 def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
@@ -48,9 +53,8 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
     memory.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
-def _decide(event: MessageAdded, bot: Bot) -> str:
-    message = _message(event, bot)
-    known = _known(message, bot)
+def _decide(event: MessageAdded, message: rules.Message, known: rules.Known, bot: Bot) -> str:
+    """Decide outside of any transaction, then store message, author, decision and the reply that is due."""
     decision = rules.decide(message, known, bot.rules, bot.policy, bot.now)
     note_message(event, bot)
     _note_author(message, rules.writer_of(message, known, bot.policy), decision.code, bot)
@@ -80,20 +84,25 @@ def _message(event: MessageEvent, bot: Bot) -> rules.Message:
     )
 
 
-def _known(message: rules.Message, bot: Bot) -> rules.Known:
+def _known(tx: Connection, message: rules.Message, bot: Bot) -> rules.Known:
     """Return what is known of the conversation and the author."""
-    tx, now, sid = bot.tx, bot.now, message.conversation_sid
-    here = memory.conversation(tx, sid)
+    now, sid = bot.now, message.conversation_sid
     author = memory.participant(tx, message.participant_sid)
     cooldowns = [rule.cooldown for rule in bot.rules.rules if rule.cooldown]
     known = rules.Known(
-        opted_out=memory.is_opted_out(tx, _address(message), message.participant_sid),
         has_messaging_participant=memory.has_messaging_participant(tx, sid),
         author_role=_role(author, bot),
         last_inbound_at=max(filter(None, [message.sent_at, author and author.last_inbound_at])),
         recent_replies=delivery_log.count_replies(tx, sid, now - bot.rules.bot.reply_budget.per),
         rule_fired_at=delivery_log.rules_fired(tx, sid, now - max(cooldowns)) if cooldowns else {},
     )
+    return _as_of_now(tx, message, known)
+
+
+def _as_of_now(tx: Connection, message: rules.Message, known: rules.Known) -> rules.Known:
+    """Return the same with what may have changed since: state, pause, opt-out."""
+    known = replace(known, opted_out=memory.is_opted_out(tx, _address(message), message.participant_sid))
+    here = memory.conversation(tx, message.conversation_sid)
     if here is None:
         return known
     return replace(
@@ -137,13 +146,13 @@ def _note_author(message: rules.Message, writer: str, code: str, bot: Bot) -> No
         memory.opt_in(tx, _address(message))
 
 
-def _settle(reply: Reply, event: MessageAdded, bot: Bot, *, met_again: bool) -> str:
+def _settle(reply: Reply, event: MessageAdded, known: rules.Known, bot: Bot, *, met_again: bool) -> str:
     """Send a reply that is written down, unless it was sent already or must not be sent any more."""
     try:
         if met_again and (sid := _look_up(reply, event, bot)):
             delivery_log.note_sent(bot.tx, reply, sid, bot.work.now())
             return f"rule {reply.rule} -> {sid}, sent by an earlier attempt"
-        if reason := _changed(event, bot):
+        if reason := _changed(event, known, bot):
             delivery_log.suppress(bot.tx, reply, reason)
             return f"rule {reply.rule} not sent: {reason}"
         if opens_at := inbox.gate_opens_at(bot.tx, event.conversation_sid, bot.work.now()):
@@ -190,7 +199,7 @@ def _write_down(error: SendError, reply: Reply, bot: Bot) -> str:
     if error.decision == "suppress":
         delivery_log.suppress(bot.tx, reply, error.reason)
         return f"rule {reply.rule} not sent: {error.reason}"
-    if error.decision == "give up" or bot.work.is_last_attempt:
+    if error.decision == "give up" or (bot.work.is_last_attempt and not error.asks_to_wait):
         delivery_log.note_failed(bot.tx, reply, error.reason)
     if error.scope:
         scope = inbox.ACCOUNT if error.scope == "account" else reply.conversation_sid
@@ -199,10 +208,10 @@ def _write_down(error: SendError, reply: Reply, bot: Bot) -> str:
     raise error
 
 
-def _changed(event: MessageAdded, bot: Bot) -> str | None:
+def _changed(event: MessageAdded, known: rules.Known, bot: Bot) -> str | None:
     """Ask the guards that can change once more; return the reason for silence, or None."""
     message = _message(event, bot)
-    known = _known(message, bot)
+    known = _as_of_now(bot.tx, message, known)
     human_wrote = _human_waits(message, known, bot)
     return rules.changed_guards(message, known, bot.policy, bot.work.now(), human_wrote)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Refusals:
             if now < self._next_at:
                 return
             count, self._unlogged, self._next_at = self._unlogged, 0, now + 1.0
-        checked = url.partition("?")[0][:300]
+        checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
         log.warning("refused", extra={"reason": reason, "checked_url": checked, "refused_since_last_line": count})
 
 
@@ -63,8 +64,8 @@ def receive() -> Response:
     if not request.headers.get("X-Twilio-Signature"):
         return _refuse(door, url, "missing")
     body = _read_body(request)
-    if body is None:
-        return _say(413, f"The body is larger than {LARGEST_BODY} bytes or could not be read to its end.")
+    if isinstance(body, Response):
+        return body
     form = events.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
@@ -127,16 +128,19 @@ def _raw_target(request: Request) -> str:
     return request.path + (f"?{query}" if query else "")
 
 
-def _read_body(request: Request) -> bytes | None:
-    """Return the body, or None when it is too large or broken off."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        return None
+def _read_body(request: Request) -> bytes | Response:
+    """Return the body, or the answer to one that is too large or broken off."""
+    too_large = _say(413, f"The body is larger than {LARGEST_BODY} bytes.")
+    announced = request.content_length or 0
+    if announced > LARGEST_BODY:
+        return too_large
     try:
         body = request.stream.read(LARGEST_BODY + 1)
     except Exception:  # noqa: BLE001 - broken chunks and cut connections: each server raises its own kind
-        return None
-    complete = len(body) <= LARGEST_BODY and len(body) >= (request.content_length or 0)
-    return body if complete else None
+        body = None
+    if body is None or len(body) < announced:
+        return _say(400, "The body could not be read to its end.")
+    return body if len(body) <= LARGEST_BODY else too_large
 
 
 def _is_form(request: Request) -> bool:

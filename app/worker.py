@@ -190,11 +190,12 @@ def _end(work: Work, state: str, outcome: str) -> tuple[str, str]:
 
 def _retry_or_bury(work: Work, reason: str, error: SendError | None) -> tuple[str, str]:
     work.rollback()
-    if (error and error.decision == "give up") or work.is_last_attempt:
+    spent = not (error and error.asks_to_wait)
+    if (error and error.decision == "give up") or (spent and work.is_last_attempt):
         return _end(work, "dead", reason)
     wait = error.retry_after if error and error.retry_after else None
     least = LEAST_AFTER_UNCERTAIN if error and error.uncertain else 0.0
-    work.postpone(reason, wait or inbox.back_off(work.claimed.attempts, least_seconds=least), spent=True)
+    work.postpone(reason, wait or inbox.back_off(work.claimed.attempts, least_seconds=least), spent=spent)
     return "postponed", reason
 
 

@@ -20,7 +20,7 @@ from benchmarks.servers import (
 )
 from benchmarks.tables import Row, Table
 
-STARTS = 7
+STARTS = 5
 
 
 def memory(scale: Scale) -> Table:

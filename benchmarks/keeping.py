@@ -13,8 +13,7 @@ from benchmarks.scale import Scale
 from benchmarks.servers import parley, workplace
 from benchmarks.tables import Row, Table, errors_of, interleaved, median_of, throughput
 
-SEED_MESSAGES = 1_000
-SEED_CONVERSATIONS = 200
+COPIES = 500  # of each of the events that were really received and answered
 EMPTY, FULL = "empty", "full"
 
 # What tells one row from another; a copy of a row gets a suffix on each of these.
@@ -43,10 +42,11 @@ def rows_kept(scale: Scale) -> Table:
 
 def _fill(directory: Path, wanted: int) -> int:
     """Return how many events the database in `directory` keeps, after filling it with at least `wanted`."""
-    drain_into(directory, SEED_MESSAGES, SEED_CONVERSATIONS, threads=8, latency_seconds=0)
+    seed = wanted // COPIES
+    drain_into(directory, seed, max(1, seed // 5), threads=8, latency_seconds=0)
     with closing(sqlite3.connect(directory / "parley.db")) as database:
         for table in COPIED_TABLES:
-            copy_rows(database, table, wanted // SEED_MESSAGES)
+            copy_rows(database, table, COPIES - 1)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(database.execute("SELECT count(*) FROM inbox").fetchone()[0])
 
@@ -55,10 +55,10 @@ def copy_rows(database: sqlite3.Connection, table: str, copies: int) -> None:
     """Add so many copies of every row of a table, each under keys of its own."""
     described = database.execute(f"PRAGMA table_info({table})").fetchall()
     names = [column[1] for column in described if column[1] != "id"]
-    values = [f"{name} || '-' || copy.n" if name in KEYS else name for name in names]
+    values = [f"{name} || '-' || copy.number" if name in KEYS else name for name in names]
     with database:
         database.execute(
-            f"WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < ?) "
+            f"WITH RECURSIVE copy(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM copy WHERE number < ?) "
             f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM copy, "
             f"(SELECT * FROM {table})",
             (copies,),

@@ -26,9 +26,13 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request; times are seconds on the machine's monotonic clock, the same in every process."""
+    """One request; times are seconds on the machine's monotonic clock, the same in every process.
+
+    `due_at` is when the generator's timer let it go; it was sent when a connection was free.
+    """
 
     intended_at: float
+    due_at: float
     sent_at: float
     answered_at: float
     status: int
@@ -38,7 +42,7 @@ class Exchange:
 class Report:
     """What one run gave; times in milliseconds from the intended moment to the last byte of the answer.
 
-    `lateness_p99_ms` is the load generator's own delay (part of those times), `cpu_cores` what it used itself.
+    `lateness_p99_ms` is how late its own timer was (part of those times), `cpu_cores` what it used itself.
     """
 
     requests: int
@@ -72,7 +76,7 @@ async def saturate(port: int, requests: Sequence[bytes], connections: int, secon
             if now > deadline:
                 break
             status = await connection.exchange(request)
-            exchanges.append(Exchange(now, now, connection.answered_at, status))
+            exchanges.append(Exchange(now, now, now, connection.answered_at, status))
         connection.close()
 
     await asyncio.gather(*(keep_posting(Connection(port)) for _ in range(connections)))
@@ -90,11 +94,12 @@ async def offer(port: int, requests: Sequence[bytes], connections: int, rate: fl
 
     async def post(request: bytes, intended_at: float) -> Exchange:
         await asyncio.sleep(intended_at - monotonic())
+        due_at = monotonic()
         connection = await idle.get()
         sent_at = monotonic()
         status = await connection.exchange(request)
         idle.put_nowait(connection)
-        return Exchange(intended_at, sent_at, connection.answered_at, status)
+        return Exchange(intended_at, due_at, sent_at, connection.answered_at, status)
 
     start = monotonic() + 0.05
     exchanges = await asyncio.gather(*(post(request, start + number / rate) for number, request in enumerate(requests)))
@@ -114,7 +119,7 @@ def summarize(exchanges: Sequence[Exchange], *, cpu_seconds: float = 0.0) -> Rep
     """Return the figures of one run; a broken request has no latency and is only counted."""
     answered = [exchange for exchange in exchanges if exchange.status != BROKEN]
     times = sorted((each.answered_at - each.intended_at) * 1000 for each in answered)
-    lateness = sorted((each.sent_at - each.intended_at) * 1000 for each in exchanges)
+    lateness = sorted((each.due_at - each.intended_at) * 1000 for each in exchanges)
     first = min((each.intended_at for each in exchanges), default=0.0)
     seconds = max((each.answered_at for each in exchanges), default=0.0) - first
     return Report(

@@ -3,8 +3,10 @@
 import argparse
 import os
 import platform
+import signal
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -82,7 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="a minute or two: does it run, roughly how fast")
     parser.add_argument("--write", action="store_true", help="put the tables of this run into RESULTS.md")
     options = parser.parse_args(arguments)
+    if options.write and options.cases != ["all"]:
+        parser.error("--write replaces RESULTS.md as a whole; run all cases with it")
     scale = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that what was started is stopped
     measured_on = conditions(scale)
     print(measured_on + "\n", flush=True)
     tables = run_cases(options.cases, scale)

@@ -36,14 +36,14 @@ FULL = Scale(
 
 QUICK = Scale(
     rounds=1,
-    saturated_seconds=1.5,
-    offered_seconds=3,
+    saturated_seconds=1,
+    offered_seconds=2,
     offered_rounds=1,
-    naive_seconds=2,
+    naive_seconds=1.5,
     latency_messages=60,
-    hot_messages=300,
+    hot_messages=200,
     hot_rounds=1,
     backlog_messages=1_000,
     backlog_conversations=200,
-    kept_rows=20_000,
+    kept_rows=50_000,
 )

@@ -86,5 +86,13 @@ def read_arguments(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     return vars(parser.parse_args(arguments))
 
 
+def main() -> None:
+    """Serve as the command line asks; a fault that makes no sense is told in one sentence."""
+    try:
+        serve(**read_arguments())
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+
+
 if __name__ == "__main__":
-    serve(**read_arguments())
+    main()

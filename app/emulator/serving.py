@@ -89,6 +89,6 @@ def stop_on_signals(server: BaseWSGIServer) -> None:
 def run_until_stopped(server: BaseWSGIServer) -> None:
     """Serve until the server is stopped, then close the socket."""
     try:
-        server.serve_forever()
+        server.serve_forever(poll_interval=0.05)
     finally:
         server.server_close()

@@ -1,0 +1,116 @@
+"""Turns: processes that write alternate, nobody waits for ever, and the dead hold nothing."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.turns import TurnNotGiven, Turns
+
+ROOT = Path(__file__).parents[1]
+HOLD = """
+    turns.take(5)
+    print("taken", flush=True)
+    sys.stdin.readline()
+"""
+WRITE_ONE_LETTER_A_TURN = """
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(200):
+        turns.take(5)
+        with open(sys.argv[2], "a") as file:
+            file.write(sys.argv[3])
+        time.sleep(0.001)
+        turns.give_back()
+"""
+
+
+def other_process(program: str, database: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python of its own that has `turns`; return it once it has said its first word."""
+    head = "import sys, time; from pathlib import Path; from app.turns import Turns; turns = Turns(Path(sys.argv[1]))\n"
+    command = [sys.executable, "-c", head + textwrap.dedent(program), str(database), *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline()
+    return process
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+@pytest.fixture
+def turns(tmp_path):
+    turns = Turns(tmp_path / "parley.db")
+    yield turns
+    turns.close()
+
+
+def test_two_processes_that_write_all_the_time_alternate(tmp_path):
+    written = tmp_path / "written"
+    pair = [other_process(WRITE_ONE_LETTER_A_TURN, tmp_path / "parley.db", str(written), name) for name in "ab"]
+    for process in pair:
+        go_on(process)
+    ends = [process.wait(timeout=30) for process in pair]
+    text = written.read_text()
+    while_both_wrote = text[: 1 + min(text.rindex("a"), text.rindex("b"))].lstrip(text[0])
+    longest_run = max(map(len, while_both_wrote.replace("ab", "a b").replace("ba", "b a").split()))
+
+    assert ends == [0, 0]
+    assert (text.count("a"), text.count("b")) == (200, 200)
+    assert longest_run <= 20
+
+
+def test_waiting_for_another_process_ends_with_an_error(tmp_path, turns):
+    holder = other_process(HOLD, tmp_path / "parley.db")
+    with pytest.raises(TurnNotGiven, match="another process"):
+        turns.take(0.1)
+    go_on(holder)
+    holder.wait(timeout=10)
+
+    turns.take(0.1)
+    turns.give_back()
+
+
+def test_waiting_for_another_thread_ends_with_an_error(turns):
+    turns.take(0.1)
+    refusals = []
+
+    def wait() -> None:
+        with pytest.raises(TurnNotGiven, match="thread") as refusal:
+            turns.take(0.05)
+        refusals.append(refusal.value)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join()
+    turns.give_back()
+
+    assert len(refusals) == 1
+
+
+def test_a_killed_process_gives_its_turn_back(tmp_path, turns):
+    holder = other_process(HOLD, tmp_path / "parley.db")
+    holder.kill()
+    holder.wait(timeout=10)
+
+    turns.take(1)
+    turns.give_back()
+
+
+def test_a_turn_not_given_leaves_the_queue_free_for_the_next(tmp_path, turns):
+    holder = other_process(HOLD, tmp_path / "parley.db")
+    with pytest.raises(TurnNotGiven):
+        turns.take(0.05)
+    waiting = threading.Thread(target=turns.take, args=(5,))
+    waiting.start()
+    go_on(holder)
+    waiting.join(timeout=5)
+    holder.wait(timeout=10)
+
+    assert not waiting.is_alive()
+    turns.give_back()
