@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, exc, func, select, text
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, select, text
 from sqlalchemy.engine import make_url
 
 from app.turns import TurnNotGiven, Turns
@@ -139,13 +140,18 @@ class Transaction:
 
 def upsert(tx: Connection, table: Table, values: Mapping[str, Any], *, update: Sequence[str] | None = None) -> None:
     """Insert a row, or update the columns `update` (all that are given, if None) of the row with the same key."""
+    given = tuple(values)
+    tx.execute(_upsert(tx.dialect.name, table, given, given if update is None else tuple(update)), values)
+
+
+@cache
+def _upsert(dialect: str, table: Table, given: tuple[str, ...], update: tuple[str, ...]) -> Any:
     keys = [column.name for column in table.primary_key]
-    insert = insert_into(tx.dialect.name, table).values(**values)
-    changed = [name for name in (values if update is None else update) if name not in keys]
+    insert = insert_into(dialect, table).values({name: bindparam(name) for name in given})
+    changed = {name: insert.excluded[name] for name in update if name not in keys}
     if not changed:
-        tx.execute(insert.on_conflict_do_nothing())
-    else:
-        tx.execute(insert.on_conflict_do_update(index_elements=keys, set_={n: insert.excluded[n] for n in changed}))
+        return insert.on_conflict_do_nothing()
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def insert_into(dialect: str, table: Table) -> Any:

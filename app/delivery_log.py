@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Update, bindparam, func, select, update
 
 from app.db import Record, insert_into, upsert
 from app.tables import deliveries, delivery_events, replies
@@ -29,6 +30,17 @@ class Reply:
     state: str
     tried_at: datetime | None
     message_sid: str | None
+
+
+_OPEN_REPLIES = (
+    select(*(replies.c[name] for name in Reply.__dataclass_fields__))
+    .where(replies.c.reply_to == bindparam("sid"), replies.c.state.in_(OPEN))
+    .order_by(replies.c.n)
+)
+_COUNT_REPLIES = select(func.count()).where(
+    replies.c.conversation_sid == bindparam("sid"), replies.c.n == 0, replies.c.state != "suppressed",
+    replies.c.intended_at > bindparam("since"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +71,7 @@ def intend(
 
 def open_replies(tx: Connection, reply_to: str) -> list[Reply]:
     """Return the replies to a message that are neither sent nor suppressed, in their order."""
-    rows = tx.execute(
-        select(*(replies.c[name] for name in Reply.__dataclass_fields__))
-        .where(replies.c.reply_to == reply_to, replies.c.state.in_(OPEN))
-        .order_by(replies.c.n)
-    )
-    return [Reply(*row) for row in rows]
+    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, {"sid": reply_to})]
 
 
 def replies_to(tx: Connection, message_sid: str) -> Sequence[Record]:
@@ -98,14 +105,18 @@ def suppress(tx: Connection, reply: Reply, reason: str) -> None:
 
 
 def _set(tx: Connection, reply: Reply, **values: Any) -> None:
-    this = (replies.c.reply_to == reply.reply_to, replies.c.n == reply.n)
-    tx.execute(update(replies).where(*this).values(**values))
+    tx.execute(_change(tuple(values)), {"a_message": reply.reply_to, "part": reply.n, **values})
+
+
+@cache
+def _change(columns: tuple[str, ...]) -> Update:
+    this = (replies.c.reply_to == bindparam("a_message"), replies.c.n == bindparam("part"))
+    return update(replies).where(*this).values({name: bindparam(name) for name in columns})
 
 
 def count_replies(tx: Connection, conversation_sid: str, since: datetime) -> int:
     """Return how often we have answered in a conversation since a time; the parts of one reply count once."""
-    ours = (replies.c.conversation_sid == conversation_sid, replies.c.n == 0, replies.c.state != "suppressed")
-    return tx.scalar(select(func.count()).where(*ours, replies.c.intended_at > since)) or 0
+    return tx.scalar(_COUNT_REPLIES, {"sid": conversation_sid, "since": since}) or 0
 
 
 def rules_fired(tx: Connection, conversation_sid: str, since: datetime) -> dict[str, datetime]:

@@ -61,14 +61,22 @@ class GroupCommit(Generic[Item, Result]):
                 self._waiting.remove(ticket)
 
     def _write_waiting(self, deadline: float) -> None:
+        group = self._take_waiting()
+        error = self._write(group)
+        if isinstance(error, DatabaseUnavailable):
+            self._refuse(group + self._take_waiting(), error)  # who came meanwhile would wait as long again
+        elif error is not None:
+            for ticket in group:
+                ticket.error = self._write([ticket]) if time.monotonic() < deadline else error
+
+    def _take_waiting(self) -> list[_Ticket[Item, Result]]:
         with self._list_lock:
             group, self._waiting = self._waiting, []
-        error = self._write(group)
-        if error is None:
-            return
-        alone_may_do = len(group) > 1 and not isinstance(error, DatabaseUnavailable) and time.monotonic() < deadline
+        return group
+
+    def _refuse(self, group: list[_Ticket[Item, Result]], error: DatabaseUnavailable) -> None:
         for ticket in group:
-            ticket.error = self._write([ticket]) if alone_may_do else error
+            ticket.error, ticket.done = error, True
 
     def _write(self, group: list[_Ticket[Item, Result]]) -> Exception | None:
         try:

@@ -58,6 +58,32 @@ class Claimed:
     lease_token: str
 
 
+# Statements of the hot paths, built once: building one costs as much as running it.
+_FREE = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= bindparam("now"))
+_DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), _FREE).order_by(lanes.c.ready_at).limit(1)
+_DUE_AND_LOCKED = _DUE.with_for_update(skip_locked=True)
+_UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
+_OLDEST = select(inbox).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
+_OLDEST_ID = _OLDEST.with_only_columns(inbox.c.id)
+_FROM_CLIENTS = (
+    select(inbox)
+    .where(*_UNFINISHED, inbox.c.id > bindparam("an_id"), inbox.c.source.in_(["SDK", "API"]))
+    .where(inbox.c.event_type == bindparam("event_type"))
+    .order_by(inbox.c.id.desc())
+    .limit(bindparam("most"))
+)
+_GATE = select(func.max(gate.c.not_before)).where(
+    gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
+)
+_LANE = update(lanes).where(lanes.c.lane == bindparam("a_lane"))
+_LEASE = _LANE.values(lease_until=bindparam("lease_until"), lease_token=bindparam("lease_token"))
+_RENEW = _LANE.where(lanes.c.lease_token == bindparam("a_token")).values(lease_until=bindparam("lease_until"))
+_RELEASE = _LANE.values(ready_at=bindparam("ready_at"), lease_until=None, lease_token=None)
+_EVENT = update(inbox).where(inbox.c.id == bindparam("an_id"))
+_START = _EVENT.values(state="processing", attempts=bindparam("attempts"))
+_FINISH = _EVENT.values({name: bindparam(name) for name in ("state", "outcome", "finished_at")})
+
+
 def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bool]:
     """Store the events that are not known yet and wake their lanes; for each, return whether it was new."""
     now = db.now(tx)
@@ -111,22 +137,17 @@ def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None
     Raises DatabaseUnavailable; the caller waits and tries again.
     """
     with db.read() as tx:
-        if tx.scalar(_due(db.now(tx))) is None:
+        if tx.scalar(_DUE, {"now": db.now(tx)}) is None:
             return None
     while True:
         with db.write() as tx:
             now = db.now(tx)
-            lane = tx.scalar(_due(now).with_for_update(skip_locked=True))
+            lane = tx.scalar(_DUE_AND_LOCKED, {"now": now})
             if lane is None:
                 return None
             claimed = _take(tx, lane, now, lease_seconds)
         if claimed is not None:
             return claimed
-
-
-def _due(now: datetime):  # type: ignore[no-untyped-def]
-    free = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= now)
-    return select(lanes.c.lane).where(lanes.c.ready_at <= now, free).order_by(lanes.c.ready_at).limit(1)
 
 
 def is_anything_due(tx: Connection, now: datetime) -> bool:
@@ -140,14 +161,13 @@ def oldest_due(tx: Connection, now: datetime) -> datetime | None:
 
 
 def _take(tx: Connection, lane: str, now: datetime, lease_seconds: int) -> Claimed | None:
-    head = tx.execute(_oldest(lane)).first()
+    head = tx.execute(_OLDEST, {"a_lane": lane}).first()
     if head is None:
-        tx.execute(update(lanes).where(lanes.c.lane == lane).values(ready_at=None, lease_until=None, lease_token=None))
+        _release(tx, lane, ready_at=None)
         return None
-    token = secrets.token_hex(8)
-    lease = {"lease_until": now + timedelta(seconds=lease_seconds), "lease_token": token}
-    tx.execute(update(lanes).where(lanes.c.lane == lane).values(**lease))
-    tx.execute(update(inbox).where(inbox.c.id == head.id).values(state="processing", attempts=head.attempts + 1))
+    token, until = secrets.token_hex(8), now + timedelta(seconds=lease_seconds)
+    tx.execute(_LEASE, {"a_lane": lane, "lease_until": until, "lease_token": token})
+    tx.execute(_START, {"an_id": head.id, "attempts": head.attempts + 1})
     return _claimed(head, now, head.attempts + 1, token)
 
 
@@ -158,18 +178,13 @@ def _claimed(row: Record, now: datetime, attempts: int, token: str) -> Claimed:
     )  # fmt: skip
 
 
-def _oldest(lane: str):  # type: ignore[no-untyped-def]
-    return select(inbox).where(inbox.c.lane == lane, inbox.c.finished_at.is_(None)).order_by(inbox.c.id).limit(1)
-
-
 def hold(tx: Connection, claimed: Claimed, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> None:
     """Make sure that the lane is still ours and renew its lease. Raises LeaseLost.
 
     The row stays locked until the transaction ends, so what is committed with it is committed by its owner.
     """
     until = now + timedelta(seconds=lease_seconds)
-    ours = (lanes.c.lane == claimed.lane, lanes.c.lease_token == claimed.lease_token)
-    if tx.execute(update(lanes).where(*ours).values(lease_until=until)).rowcount == 0:
+    if tx.execute(_RENEW, {**_owned(claimed), "lease_until": until}).rowcount == 0:
         raise LeaseLost(f"lane {claimed.lane} was taken over")
 
 
@@ -179,21 +194,21 @@ def renew(db: Database, claims: Sequence[Claimed], *, lease_seconds: int = LEASE
         return
     with db.write() as tx:
         until = db.now(tx) + timedelta(seconds=lease_seconds)
-        statement = (
-            update(lanes)
-            .where(lanes.c.lane == bindparam("a_lane"), lanes.c.lease_token == bindparam("a_token"))
-            .values(lease_until=until)
-        )
         ours = sorted(claims, key=lambda claimed: claimed.lane)
-        tx.execute(statement, [{"a_lane": one.lane, "a_token": one.lease_token} for one in ours])
+        tx.execute(_RENEW, [{**_owned(claimed), "lease_until": until} for claimed in ours])
+
+
+def _owned(claimed: Claimed) -> dict[str, str]:
+    return {"a_lane": claimed.lane, "a_token": claimed.lease_token}
 
 
 def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, now: datetime) -> None:
     """End an event as processed, ignored or dead, with the reason, and give its lane free. Raises LeaseLost."""
     hold(tx, claimed, now)
-    tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(state=state, outcome=outcome, finished_at=now))
-    more = tx.execute(_oldest(claimed.lane).with_only_columns(inbox.c.id)).first()
-    _release(tx, claimed, ready_at=None if more is None else now)
+    ended = {"an_id": claimed.id, "state": state, "outcome": outcome, "finished_at": now}
+    tx.execute(_FINISH, ended)
+    more = tx.scalar(_OLDEST_ID, {"a_lane": claimed.lane})
+    _release(tx, claimed.lane, ready_at=None if more is None else now)
 
 
 def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, now: datetime, *, spent: bool) -> None:
@@ -202,12 +217,11 @@ def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, n
     attempts = claimed.attempts if spent else claimed.attempts - 1
     values = {"state": "pending", "outcome": outcome, "attempts": attempts}
     tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
-    _release(tx, claimed, ready_at=due_at)
+    _release(tx, claimed.lane, ready_at=due_at)
 
 
-def _release(tx: Connection, claimed: Claimed, *, ready_at: datetime | None) -> None:
-    values = {"ready_at": ready_at, "lease_until": None, "lease_token": None}
-    tx.execute(update(lanes).where(lanes.c.lane == claimed.lane).values(**values))
+def _release(tx: Connection, lane: str, *, ready_at: datetime | None) -> None:
+    tx.execute(_RELEASE, {"a_lane": lane, "ready_at": ready_at})
 
 
 def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
@@ -227,8 +241,7 @@ def close_gate(tx: Connection, scope: str, not_before: datetime) -> None:
 
 def gate_opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
     """Return until when Twilio asked us not to send to this conversation; None when we may."""
-    scopes = gate.c.scope.in_([ACCOUNT, conversation_sid])
-    return tx.scalar(select(func.max(gate.c.not_before)).where(scopes, gate.c.not_before > now))
+    return tx.scalar(_GATE, {"scopes": [ACCOUNT, conversation_sid], "now": now})
 
 
 def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:
@@ -237,9 +250,8 @@ def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, l
     People who write through a chat client or the API are among them; this is how a reply finds out that
     a human has answered in the meantime.
     """
-    newer = (inbox.c.lane == claimed.lane, inbox.c.finished_at.is_(None), inbox.c.id > claimed.id)
-    kind = (inbox.c.source.in_(["SDK", "API"]), inbox.c.event_type == event_type)
-    rows = tx.execute(select(inbox).where(*newer, *kind).order_by(inbox.c.id.desc()).limit(limit))
+    this = {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}
+    rows = tx.execute(_FROM_CLIENTS, this)
     return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in rows]
 
 

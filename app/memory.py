@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, exists, or_, select, update
+from sqlalchemy import Connection, Select, Table, Update, and_, bindparam, exists, or_, select, update
 
 from app.db import Record, upsert
 from app.tables import conversations, decisions, messages, participants
@@ -17,16 +18,24 @@ from app.tables import conversations, decisions, messages, participants
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 
+_HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
+_HAS_ADDRESS = select(exists().where(_HERE, participants.c.address != ""))
+_WHO = or_(participants.c.participant_sid == bindparam("sid"), participants.c.address == bindparam("address"))
+_OPTED_OUT = select(exists().where(_WHO, participants.c.opted_out_at.is_not(None)))
+
+
 def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
     """Store or update one message; `facts` are columns of `messages`, `dated` when they were true.
 
-    An edit that arrived before the message itself keeps its text.
+    An edit that arrived before the message itself keeps its text; what was removed never comes back.
     """
     known = _row(tx, messages, sid)
     if known is None:
         upsert(tx, messages, {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated,
                               "noted_at": now})  # fmt: skip
         return
+    if known.removed_at:
+        facts = {name: value for name, value in facts.items() if name not in ("body", "media")}
     if _is_older(dated, known.updated_at):
         kept = {name: value for name, value in facts.items() if not getattr(known, name)}
     else:
@@ -59,12 +68,16 @@ def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, date
 
 def note_inbound(tx: Connection, conversation_sid: str, participant_sid: str, sent_at: datetime) -> None:
     """Store when a customer last wrote: first contact and the WhatsApp window depend on it."""
-    for table, key, sid in (
-        (conversations, conversations.c.conversation_sid, conversation_sid),
-        (participants, participants.c.participant_sid, participant_sid),
-    ):
-        earlier = or_(table.c.last_inbound_at.is_(None), table.c.last_inbound_at < sent_at)
-        tx.execute(update(table).where(key == sid, earlier).values(last_inbound_at=sent_at))
+    for table, sid in ((conversations, conversation_sid), (participants, participant_sid)):
+        if sid:
+            tx.execute(_inbound(table), {"sid": sid, "sent_at": sent_at})
+
+
+@cache
+def _inbound(table: Table) -> Update:
+    (key,) = table.primary_key
+    earlier = or_(table.c.last_inbound_at.is_(None), table.c.last_inbound_at < bindparam("sent_at"))
+    return update(table).where(key == bindparam("sid"), earlier).values(last_inbound_at=bindparam("sent_at"))
 
 
 def conversation(tx: Connection, sid: str) -> Record | None:
@@ -79,8 +92,7 @@ def participant(tx: Connection, sid: str) -> Record | None:
 
 def has_messaging_participant(tx: Connection, conversation_sid: str) -> bool:
     """Return whether somebody here is on SMS, WhatsApp or another channel with an address."""
-    here = and_(participants.c.conversation_sid == conversation_sid, participants.c.removed_at.is_(None))
-    return bool(tx.scalar(select(exists().where(here, participants.c.address != ""))))
+    return bool(tx.scalar(_HAS_ADDRESS, {"sid": conversation_sid}))
 
 
 def pause(tx: Connection, conversation_sid: str, until: datetime, why: str) -> None:
@@ -113,10 +125,7 @@ def opt_in(tx: Connection, address: str) -> None:
 
 def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> bool:
     """Return whether this address or participant has opted out, here or in an earlier conversation."""
-    who = [participants.c.participant_sid == participant_sid] if participant_sid else []
-    if address:
-        who.append(participants.c.address == address)
-    return bool(who) and bool(tx.scalar(select(exists().where(or_(*who), participants.c.opted_out_at.is_not(None)))))
+    return bool(tx.scalar(_OPTED_OUT, {"sid": participant_sid or "-", "address": address or "-"}))
 
 
 def note_decision(
@@ -153,9 +162,15 @@ def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dat
     return None
 
 
-def _row(tx: Connection, table: Table, sid: str) -> Record | None:
+@cache
+def _by_sid(table: Table) -> Select[Any]:
+    """Return the statement once built: building it costs as much as running it."""
     (key,) = table.primary_key
-    return tx.execute(select(table).where(key == sid)).first()
+    return select(table).where(key == bindparam("sid"))
+
+
+def _row(tx: Connection, table: Table, sid: str) -> Record | None:
+    return tx.execute(_by_sid(table), {"sid": sid}).first()
 
 
 def _is_older(dated: datetime | None, known: datetime | None) -> bool:

@@ -15,6 +15,7 @@ from werkzeug.datastructures import Headers
 from app import events, inbox, signature
 from app.db import DatabaseUnavailable
 from app.group_commit import GroupCommit
+from app.logs import fault
 
 ROUTE = "/conversations/webhook"
 LARGEST_BODY = 256 * 1024  # bytes; Twilio's largest, an inbound message of 32 KB with attributes, is far below
@@ -76,8 +77,8 @@ def receive() -> Response:
         return Response(status=200)  # accepted unchanged, at once, whatever else is wrong
     try:
         identity = events.identity(form)
-    except events.Unusable as fault:
-        return _say(400, fault.reason)
+    except events.Unusable as unusable:
+        return _say(400, unusable.reason)
     return _store(door, identity, target, body)
 
 
@@ -88,8 +89,9 @@ def _store(door: Door, identity: events.Identity, target: str, body: bytes) -> R
     )  # fmt: skip
     try:
         is_new = door.arrivals.add(event)
-    except DatabaseUnavailable as fault:
-        log.error("not stored", extra={"event_type": identity.event_type, "reason": str(fault)})
+    except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
+        reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
+        log.error("not stored", extra={"event_type": identity.event_type, "reason": reason})
         return Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
     if is_new:
         door.stored()

@@ -5,9 +5,9 @@ import subprocess
 import sys
 import time
 
-from benchmarks.acknowledging import DEPLOYED_LATENCY, TWO
+from benchmarks.acknowledging import DEPLOYED_LATENCY
 from benchmarks.load import run_load
-from benchmarks.scale import Scale
+from benchmarks.scale import TWO, Scale
 from benchmarks.servers import (
     ROOT,
     children,

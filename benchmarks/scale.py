@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 
+from benchmarks.servers import Layout
+
+ONE = Layout(1, 16)
+TWO = Layout(2, 16)  # as deployed
+
 
 @dataclass(frozen=True)
 class Scale:
     """Counts and seconds of every case."""
 
+    layouts: tuple[Layout, ...]
     rounds: int
     saturated_seconds: float
     offered_seconds: float
@@ -21,6 +27,7 @@ class Scale:
 
 
 FULL = Scale(
+    layouts=(ONE, TWO),
     rounds=5,
     saturated_seconds=5,
     offered_seconds=20,
@@ -35,6 +42,7 @@ FULL = Scale(
 )
 
 QUICK = Scale(
+    layouts=(TWO,),
     rounds=1,
     saturated_seconds=1,
     offered_seconds=2,

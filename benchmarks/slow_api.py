@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import signal
+import uuid
 from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import parse_qs
@@ -18,9 +19,10 @@ REASONS = {200: b"OK", 201: b"Created", 404: b"Not Found"}
 
 @dataclass
 class Api:
-    """The latency of every answer, and when each message came to be created."""
+    """The latency of every answer, and when each message came to be created; `name` begins its own SIDs."""
 
     latency: float
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     arrivals: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -36,16 +38,16 @@ def answer(api: Api, method: str, path: str, body: bytes) -> tuple[int, object]:
         return 404, {"code": 20404, "status": 404, "message": f"{path} is not served here"}
     if method == "POST":
         api.arrivals.append((monotonic(), parts[-2]))
-        return 201, _created(len(api.arrivals), parts[-2], body)
+        return 201, _created(f"IM{api.name}{len(api.arrivals):016x}", parts[-2], body)
     return 200, {"messages": [], "meta": {"key": "messages", "page": 0, "page_size": 50, "next_page_url": None}}
 
 
-def _created(number: int, conversation_sid: str, body: bytes) -> dict[str, object]:
+def _created(message_sid: str, conversation_sid: str, body: bytes) -> dict[str, object]:
     form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
     return {
-        "sid": f"IM{'b' * 16}{number:016x}",
+        "sid": message_sid,
         "conversation_sid": conversation_sid,
-        "index": number,
+        "index": 1,
         "author": form.get("Author", "system"),
         "body": form.get("Body"),
         "attributes": form.get("Attributes", "{}"),

@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 import requests
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 
 class PowerCut(BaseException):
@@ -21,9 +21,11 @@ def cut_at(engine: Engine, step: int) -> Iterator[list[str]]:
     """
     steps: list[str] = []
 
-    def pass_step(name: str) -> None:
+    def pass_step(name: str, tx: Connection | None = None) -> None:
         steps.append(name)
         if len(steps) == step:
+            if tx is not None:
+                tx.invalidate()  # the database sees the connection end
             raise PowerCut(name)
 
     send = requests.Session.send
@@ -34,11 +36,11 @@ def cut_at(engine: Engine, step: int) -> Iterator[list[str]]:
         pass_step(f"{request.method} answered")
         return response
 
-    def before_statement(_tx: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        pass_step(statement.split()[0])
+    def before_statement(tx: Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+        pass_step(statement.split()[0], tx)
 
-    def before_commit(_tx: Any) -> None:
-        pass_step("COMMIT")
+    def before_commit(tx: Connection) -> None:
+        pass_step("COMMIT", tx)
 
     listeners = {"before_cursor_execute": before_statement, "commit": before_commit}
     with mock.patch.object(requests.Session, "send", sent), _listening(engine, listeners):

@@ -190,3 +190,12 @@ def test_copied_rows_get_keys_of_their_own_and_keep_the_rest():
         ("a", "processed"), ("a-1", "processed"), ("a-2", "processed"),
         ("b", "ignored"), ("b-1", "ignored"), ("b-2", "ignored"),
     ]  # fmt: skip
+
+
+def test_two_slow_apis_give_no_message_the_same_sid():
+    path = "/v1/Services/IS1/Conversations/CH1/Messages"
+
+    _, first = slow_api.answer(slow_api.Api(latency=0), "POST", path, b"Body=ok")
+    _, second = slow_api.answer(slow_api.Api(latency=0), "POST", path, b"Body=ok")
+
+    assert first["sid"] != second["sid"]

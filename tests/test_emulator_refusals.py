@@ -202,3 +202,20 @@ def test_a_missing_conversation_is_told_by_50350_below_and_20404_itself(twilio):
 
     assert refusal_of(missing.fetch) == (404, 20404)
     assert refusal_of(missing.messages.create, body="hi") == (404, 50350)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param({"PageSize": "101"}, id="page size beyond the largest"),
+        pytest.param({"PageSize": "many"}, id="page size no number"),
+        pytest.param({"Page": "x"}, id="page no number"),
+        pytest.param({"PageToken": "abc"}, id="foreign token"),
+        pytest.param({"Order": "random"}, id="unknown order"),
+    ],
+)
+def test_a_list_twilio_could_not_page_is_refused(emulator, conversation, query):
+    url = f"{emulator.url}/v1/Conversations/{conversation.sid}/Messages"
+    answer = requests.get(url, query, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 20001)

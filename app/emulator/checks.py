@@ -38,6 +38,14 @@ def name(parameter: str, text: str | None) -> str | None:
     return text or None
 
 
+def whole_number(parameter: str, text: str) -> int:
+    """Return a whole number; raise 20001 when the text is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise TwilioError(20001, f"{parameter} must be a whole number") from None
+
+
 def body(text: str | None, *, reaches_phones: bool) -> None:
     """Raise 50504 when a body is too long: 1,600 characters towards phones, 32 KB in chat."""
     if text and reaches_phones and len(text) > CARRIER_BODY:

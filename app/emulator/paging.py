@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from app.emulator.checks import whole_number
 from app.emulator.errors import TwilioError
 
 
@@ -29,7 +30,7 @@ def page(
     `args` is the query of the request. Raises 20001 for a page size out of range.
     """
     size = _size(args.get("PageSize") or str(min(50, largest)), largest)
-    number = int(args.get("Page") or 0)
+    number = whole_number("Page", args.get("Page") or "0")
     rest = list(islice(_from_token(items, args.get("PageToken", ""), descending, size), size + 1))
     shown, more = rest[:size], len(rest) > size
     kept = {name: value for name, value in args.items() if name not in ("PageSize", "Page", "PageToken")}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.emulator import checks
 from app.emulator.answers import V1
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
@@ -42,7 +43,8 @@ def _auto_creation(call: RestCall, before: dict[str, Any]) -> dict[str, Any]:
     if prefix + "WebhookFilters" in form:
         after["webhook_filters"] = form.getlist(prefix + "WebhookFilters")
     if prefix + "StudioRetryCount" in form:
-        after["studio_retry_count"] = int(form[prefix + "StudioRetryCount"])
+        text = form[prefix + "StudioRetryCount"]
+        after["studio_retry_count"] = checks.whole_number("AutoCreation.StudioRetryCount", text)
     return after
 
 

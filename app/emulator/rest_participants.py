@@ -74,11 +74,7 @@ def _changes(call: RestCall) -> dict[str, Any]:
 
 
 def _index(text: str) -> int | None:
-    if text in ("", "null"):
-        return None
-    if not text.isdigit():
-        raise TwilioError(20001, "LastReadMessageIndex must be a whole number")
-    return int(text)
+    return None if text in ("", "null") else checks.whole_number("LastReadMessageIndex", text)
 
 
 def delete(call: RestCall, name: str, who: str) -> Answer:

@@ -6,6 +6,7 @@ Source: conversations-classic/api/conversation-scoped-webhook-resource and api/e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.emulator.checks import whole_number
 from app.emulator.errors import TwilioError
 from app.emulator.records import Conversation, ScopedHook
 from app.emulator.state import GLOBAL_EVENTS, State
@@ -36,7 +37,7 @@ def create(
         filters=tuple(lists.get("Filters", ())),
         triggers=tuple(lists.get("Triggers", ())),
         flow_sid=settings.get("FlowSid"),
-        replay_after=int(replay_after) if replay_after else None,
+        replay_after=whole_number("Configuration.ReplayAfter", replay_after) if replay_after else None,
         created=now,
         updated=now,
     )

@@ -1,0 +1,190 @@
+"""The worker: order within a lane, lanes side by side, events that cannot be worked, and an end in good order."""
+
+import json
+import time
+
+import pytest
+
+from app import dispatch, inbox, make_worker
+from app.events import UserUpdated
+from app.inbox import LEASE_SECONDS, Work
+from app.replying import reply_to_message
+from tests.arrivals import arrive
+from tests.eventually import eventually
+
+SECRET = "my secret is 1234"
+
+
+@pytest.fixture
+def arrives(emulator, post_webhook):
+    def arrives(body="order", **more):
+        return arrive(emulator, post_webhook, body, **more)
+
+    return arrives
+
+
+@pytest.fixture
+def running(app):
+    """A worker that runs, as in a web process."""
+    worker = app.extensions["parley"].start_worker()
+    yield worker
+    assert worker.stop()
+
+
+@pytest.fixture
+def tries(app, clock):
+    """Let a worker look again and again, each time a day later."""
+    parley = app.extensions["parley"]
+    worker = make_worker(parley.settings, parley.db)
+
+    def try_again(count):
+        for _ in range(count):
+            worker.work_once()
+            clock.advance(86_400)
+
+    return try_again
+
+
+@pytest.fixture
+def events(flask_command):
+    return lambda: json.loads(flask_command("inbox", "list", "--json", "--limit", "100"))[::-1]
+
+
+@pytest.fixture
+def handler_of_users(monkeypatch):
+    """Let a function handle onUserUpdated, which Parley ignores."""
+    return lambda handler: monkeypatch.setitem(dispatch._HANDLERS, UserUpdated, handler)
+
+
+def answers_in(emulator, message):
+    return [json.loads(one["attributes"])["parley"]["reply_to"]
+            for one in emulator.messages(message["conversation_sid"]) if one["author"] == "support-bot"]  # fmt: skip
+
+
+def test_messages_of_one_conversation_are_answered_in_order(arrives, emulator, running):
+    emulator.faults(latency=0.05)
+    asked = [arrives(f"order {number}")["message_sid"] for number in range(5)]
+    last = arrives("order 5")
+
+    assert eventually(lambda: answers_in(emulator, last)[4:])
+    assert answers_in(emulator, last)[:5] == asked
+
+
+def test_conversations_are_answered_side_by_side(arrives, emulator, running):
+    emulator.faults(latency=0.5)
+    started = time.monotonic()
+    for number in range(8):
+        arrives(sender=f"+1555010{1000 + number}")
+
+    assert eventually(lambda: len(emulator.replies()) == 8)
+    assert time.monotonic() - started < 8 * 0.5 * 0.75
+
+
+def test_receipts_are_not_held_up_by_a_slow_reply(arrives, emulator, post_webhook, running, events):
+    emulator.faults(hang_next=1.5)
+    message = arrives()
+    assert eventually(emulator.replies)
+    receipt = {"ConversationSid": message["conversation_sid"], "ChatServiceSid": None}
+    post_webhook("onDeliveryUpdated__delivered", receipt)
+
+    assert eventually(lambda: events()[1]["state"] == "processed", seconds=1.2)
+    assert events()[0]["state"] == "processing"
+
+
+def test_stopping_finishes_what_is_begun_and_begins_nothing_more(arrives, app, emulator, events, run_worker):
+    emulator.faults(hang_next=1.0)
+    arrives()
+    arrives("order again")
+    worker = app.extensions["parley"].start_worker()
+    assert eventually(emulator.replies)
+    assert worker.stop()
+    assert [event["state"] for event in events()] == ["processed", "pending"]
+    run_worker()
+
+    assert len(emulator.replies()) == 2
+
+
+def test_an_event_that_always_fails_is_buried_after_twelve_attempts_without_its_words(
+    post_webhook, handler_of_users, tries, events, flask_command
+):
+    def stumble(event, _bot):
+        raise ValueError(SECRET + event.identity)
+
+    handler_of_users(stumble)
+    post_webhook("onUserUpdated__online")
+    tries(11)
+    assert [event["state"] for event in events()] in (["pending"], ["scheduled"])
+    tries(3)
+    (dead,) = events()
+
+    assert (dead["state"], dead["attempts"]) == ("dead", 12)
+    assert dead["outcome"].startswith("ValueError at test_worker.py:")
+    assert SECRET not in flask_command("inbox", "show", str(dead["id"]), "--raw")
+
+
+def test_a_buried_event_is_worked_when_the_fault_is_mended_and_a_command_brings_it_back(
+    post_webhook, handler_of_users, tries, events, flask_command
+):
+    handler_of_users(lambda _event, _bot: 1 // 0)
+    post_webhook("onUserUpdated__online")
+    tries(12)
+    handler_of_users(lambda _event, _bot: "mended")
+    flask_command("inbox", "retry", "--all-dead")
+    tries(1)
+
+    assert [(event["state"], event["outcome"]) for event in events()] == [("processed", "mended")]
+
+
+def test_an_event_on_which_the_process_always_ends_is_buried_too(
+    post_webhook, handler_of_users, tries, clock, events
+):
+    def end(_event, _bot):
+        raise SystemExit
+
+    handler_of_users(end)
+    post_webhook("onUserUpdated__online")
+    for _ in range(12):
+        with pytest.raises(SystemExit):
+            tries(1)
+        clock.advance(LEASE_SECONDS + 1)
+    tries(1)
+
+    assert [event["state"] for event in events()] == ["dead"]
+    assert events()[0]["outcome"] == "the worker ended each time while working on it"
+
+
+def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
+    def write_and_stumble(event, bot):
+        inbox.close_gate(bot.tx, inbox.ACCOUNT, bot.work.now().replace(year=9000))
+        raise LookupError
+
+    handler_of_users(write_and_stumble)
+    post_webhook("onUserUpdated__online")
+    tries(1)
+    arrives()
+    tries(2)
+
+    assert json.loads(flask_command("inbox", "stats", "--json"))["processed"] == 1
+
+
+def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulator, handler_of_users, run_worker):
+    parley = app.extensions["parley"]
+    arrives()
+    lost = inbox.claim(parley.db)
+    clock.advance(LEASE_SECONDS + 1)
+    owner = inbox.claim(parley.db)
+    work = Work(parley.db, lost)
+    bot = make_worker(parley.settings, parley.db)._make_bot(work)
+    event = inbox_event(work)
+    with pytest.raises(inbox.LeaseLost):
+        reply_to_message(event, bot)
+    work.rollback()
+
+    assert emulator.requests() == []
+    assert owner.id == lost.id
+
+
+def inbox_event(work):
+    from app.events import parse, read_form
+
+    return parse(read_form(work.claimed.method, work.claimed.target, work.claimed.body))
