@@ -196,15 +196,18 @@ def _refused(error: Any, retry_after: timedelta | None) -> SendError:
 
 
 def _status_and_code(error: Any) -> tuple[int, int]:
-    """Return HTTP status and Twilio's code, 0 where unknown; for a page of a list the SDK gives the bare response."""
-    response = next((one for one in error.args if hasattr(one, "status_code")), None)
-    if response is None:
-        return int(getattr(error, "status", 0) or 0), int(getattr(error, "code", 0) or 0)
+    """Return HTTP status and Twilio's code; 0 where there is none.
+
+    For a refused list the SDK (9.13) raises a plain TwilioException that carries the response.
+    """
+    if hasattr(error, "status"):
+        return int(error.status or 0), int(getattr(error, "code", 0) or 0)
+    response = error.args[1] if len(error.args) > 1 else None
     try:
-        code = json.loads(response.text).get("code")
+        code = json.loads(getattr(response, "text", "")).get("code")
     except (ValueError, AttributeError):
-        code = None
-    return int(response.status_code), code if isinstance(code, int) else 0
+        code = 0
+    return int(getattr(response, "status_code", 0) or 0), code if isinstance(code, int) else 0
 
 
 def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timedelta | None = None) -> SendError:

@@ -86,6 +86,15 @@ def test_a_failure_becomes_one_decision(twilio, conversation, emulator, fault, e
     assert error.retry_after == (None if seconds is None else timedelta(seconds=seconds))
 
 
+@pytest.mark.parametrize(("fault", "expected"), FAILURES)
+def test_a_look_up_that_fails_becomes_the_same_decision(twilio, conversation, emulator, fault, expected):
+    emulator.faults(fail_next=[{**fault, "method": "GET"}])
+    with pytest.raises(SendError) as caught:
+        find(twilio, conversation)
+
+    assert (caught.value.decision, caught.value.uncertain, caught.value.scope) == expected[:3]
+
+
 def test_a_connection_cut_after_storing_is_uncertain(twilio, conversation, emulator):
     emulator.faults(cut_next=1)
     with pytest.raises(SendError) as caught:
