@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app import dispatch, inbox, make_worker
-from app.events import UserUpdated
+from app.events import UserUpdated, parse, read_form
 from app.inbox import LEASE_SECONDS, Work
 from app.replying import reply_to_message
 from tests.arrivals import arrive
@@ -175,16 +175,10 @@ def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulato
     owner = inbox.claim(parley.db)
     work = Work(parley.db, lost)
     bot = make_worker(parley.settings, parley.db)._make_bot(work)
-    event = inbox_event(work)
+    event = parse(read_form(lost.method, lost.target, lost.body))
     with pytest.raises(inbox.LeaseLost):
         reply_to_message(event, bot)
     work.rollback()
 
     assert emulator.requests() == []
     assert owner.id == lost.id
-
-
-def inbox_event(work):
-    from app.events import parse, read_form
-
-    return parse(read_form(work.claimed.method, work.claimed.target, work.claimed.body))

@@ -1,0 +1,122 @@
+"""Parley as it is deployed: gunicorn and `flask worker` as real processes, and a sender that does not give up."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import requests
+
+from app import config, inbox_admin
+from app.db import Database
+from tests import webhook_fixtures
+from tests.conftest import ORIGIN, TOKEN
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[1]
+WEB = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind"]
+WORKER = [sys.executable, "-m", "flask", "worker"]
+OPEN_STATES = ("pending", "scheduled", "processing")
+
+
+class Service:
+    """The processes of one installation; with SQLite web alone, which then works too, else web and a worker."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._address = f"127.0.0.1:{free.getsockname()[1]}"
+        self._environ = {"PATH": os.environ["PATH"], "WEB_CONCURRENCY": "2", **environ}
+        self._log = log
+        self._commands = {"web": [*WEB, self._address]}
+        self.db = Database(config.from_environment(environ).database_url)
+        if not self.db.is_sqlite:
+            self._commands["worker"] = WORKER
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Return the kinds of processes: web, worker."""
+        return sorted(self._commands)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._address}/conversations/webhook"
+
+    def start(self, name: str) -> None:
+        """Start one kind of process, in a process group of its own."""
+        with self._log.open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                self._commands[name], cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a process and all its children."""
+        os.killpg(self.processes[name].pid, number)
+
+    def kill(self, name: str) -> None:
+        """End a process and its children at once, as `kill -9` does."""
+        self.signal(name, signal.SIGKILL)
+        self.processes[name].wait()
+
+    def kill_a_child(self, name: str, die: random.Random) -> None:
+        """End one web process of gunicorn's at once; gunicorn starts another. Without children: the process."""
+        parent = self.processes[name].pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        os.kill(int(die.choice(children)) if children else parent, signal.SIGKILL)
+
+    def stop(self) -> dict[str, int]:
+        """Ask all processes to end, as a platform does (SIGTERM); return their exit codes."""
+        for process in self.processes.values():
+            process.terminate()
+        return {name: process.wait(timeout=30) for name, process in self.processes.items()}
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.db.close()
+
+    def stats(self) -> dict[str, int]:
+        """Return the number of events in each state."""
+        with self.db.read() as tx:
+            return inbox_admin.stats(tx, self.db.now(tx))
+
+    def drains(self, count: int, *, seconds: float) -> bool:
+        """Return whether that many events are stored and none of them is open any more, within the time."""
+        return eventually(lambda: self._is_drained(count), seconds=seconds, pause=0.1)
+
+    def _is_drained(self, count: int) -> bool:
+        counts = self.stats()
+        return sum(counts.values()) == count and not any(counts[state] for state in OPEN_STATES)
+
+
+def signed(form: Mapping[str, str | None]) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of a webhook for an inbound SMS, signed."""
+    request = webhook_fixtures.with_fields(webhook_fixtures.load("onMessageAdded__sms_text"), form)
+    return request.body, webhook_fixtures.sign(request, ORIGIN, TOKEN)
+
+
+def post_until_stored(url: str, forms: Sequence[Mapping[str, str | None]], *, pause: float = 0.0) -> int:
+    """Post webhooks one after the other, each again and again until it is acknowledged; return how many were."""
+    with requests.Session() as session:
+        session.trust_env = False
+        for form in forms:
+            body, headers = signed(form)
+            assert eventually(lambda: _acknowledged(session, url, body, headers), seconds=60)  # noqa: B023
+            time.sleep(pause)  # the pace of the sender
+    return len(forms)
+
+
+def _acknowledged(session: requests.Session, url: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    try:
+        return session.post(url, body, headers=headers, timeout=10).status_code == 204
+    except requests.RequestException:
+        return False
