@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 
 from app.turns import TurnNotGiven, Turns
 
@@ -36,6 +36,7 @@ class Database:
         self._clock = clock
         self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
         self.engine = _sqlite_engine(self.url, pool_size) if self.is_sqlite else _postgresql_engine(self.url, pool_size)
+        event.listen(self.engine, "handle_error", _fault_of_driver)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -197,15 +198,27 @@ def _alembic(tx: Connection) -> Any:
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
+    """Turn what no driver says, a turn or a pooled connection that does not come, into DatabaseUnavailable."""
     try:
         yield
-    except (exc.IntegrityError, exc.DataError):
-        raise
-    except (exc.DBAPIError, exc.TimeoutError, TurnNotGiven, OSError) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == _DEADLOCK:
-            raise  # the database works; the same statements, one by one, will pass
-        kind = type(getattr(error, "orig", None) or error).__name__
-        raise DatabaseUnavailable(f"the database cannot be used now ({kind})") from error
+    except (exc.TimeoutError, TurnNotGiven, OSError) as error:
+        raise _said_of(error) from error
+
+
+def _fault_of_driver(context: ExceptionContext) -> None:
+    """Turn the driver's errors into DatabaseUnavailable, wherever a statement is run; called by SQLAlchemy.
+
+    What is wrong with the data stays what it is, and so does a deadlock: the database works, and the same
+    statements will pass one by one.
+    """
+    error = context.sqlalchemy_exception
+    deadlock = getattr(context.original_exception, "sqlstate", None) == _DEADLOCK
+    if isinstance(error, exc.DBAPIError) and not isinstance(error, exc.IntegrityError | exc.DataError) and not deadlock:
+        raise _said_of(context.original_exception) from context.original_exception
+
+
+def _said_of(error: BaseException) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the database cannot be used now ({type(error).__name__})")
 
 
 def _sqlite_engine(url: Any, pool_size: int) -> Engine:

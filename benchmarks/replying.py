@@ -23,6 +23,7 @@ from benchmarks.servers import (
 from benchmarks.tables import Row, Table
 
 IDLE_RATE = 20  # webhooks per second: one every 50 ms, each answered before the next comes
+COLD_MESSAGES = 40  # within two seconds of the start, while threads connect and modules load
 THREADS = 8
 BACKLOG_LATENCY = 0.1
 
@@ -54,21 +55,26 @@ def latency(scale: Scale) -> Table:
         slow_api(BACKLOG_LATENCY) as api,
         parley(TWO, directory, api.url, inline_worker="on") as server,
     ):
+        cold = _reply_delays(server, api, COLD_MESSAGES)
         ours = _reply_delays(server, api, scale.latency_messages)
     with slow_api(BACKLOG_LATENCY) as api, yardstick("naive_flask", TWO, api.url) as server:
+        naive_cold = _reply_delays(server, api, COLD_MESSAGES)
         naive = _reply_delays(server, api, scale.latency_messages)
     p50, p99 = percentile(ours, 0.5), percentile(ours, 0.99)
-    row = Row(
-        f"{TWO} inline worker, {scale.latency_messages} messages",
-        f"p50 {p50:.1f}, p99 {p99:.1f}, max {ours[-1]:.1f} ms, {len(ours)} replies",
-        budget="p50 <= 15, p99 <= 100 ms",
-        yardstick=f"p50 {percentile(naive, 0.5):.1f}, p99 {percentile(naive, 0.99):.1f} ms",
-        ratio=f"{p50 / percentile(naive, 0.5):.2f}",
-        kept=p50 <= 15 and p99 <= 100 and len(ours) == scale.latency_messages,
-    )
+    rows = [
+        Row(f"{TWO} inline worker, first {COLD_MESSAGES} after start", _spread(cold), yardstick=_spread(naive_cold)),
+        Row(
+            f"{TWO} inline worker, next {scale.latency_messages}",
+            _spread(ours),
+            budget="p50 <= 15, p99 <= 100 ms",
+            yardstick=_spread(naive),
+            ratio=f"{p50 / percentile(naive, 0.5):.2f}",
+            kept=p50 <= 15 and p99 <= 100 and len(ours) == scale.latency_messages,
+        ),
+    ]
     return Table(
         "Idle: webhook in -> reply request out (`latency`)",
-        [row],
+        rows,
         (
             f"{IDLE_RATE} webhooks per second, each in a conversation of its own.",
             "The yardstick is the naive handler, which replies before it answers and stores nothing.",
@@ -76,9 +82,14 @@ def latency(scale: Scale) -> Table:
     )
 
 
+def _spread(delays: list[float]) -> str:
+    p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
+    return f"p50 {p50:.1f}, p99 {p99:.1f}, max {delays[-1]:.1f} ms, {len(delays)} replies"
+
+
 def _reply_delays(server: Server, api: Server, messages: int) -> list[float]:
     """Return the sorted delays in milliseconds; raises SystemExit when no reply came at all."""
-    report = run_load(server.port, count=messages, rate=IDLE_RATE, connections=4, warm_up=8, times=1)
+    report = run_load(server.port, count=messages, rate=IDLE_RATE, connections=4, times=1)
     batch = Batch(report.batch, conversations=messages)
     arrived_at = _wait_for_replies(api, {batch.conversation_sid(number) for number in range(messages)})
     delays = [
@@ -110,9 +121,10 @@ def drain_into(directory: Path, messages: int, conversations: int, threads: int,
     """Store `messages` through the webhook, then return how `flask worker --drain` answered them."""
     with slow_api(latency_seconds) as api:
         with parley(Layout(1, 16), directory, api.url) as server:
-            report = run_load(server.port, count=messages, conversations=conversations)
-        if report.errors:
-            raise SystemExit(f"{report.errors} of {messages} messages were not stored")
+            report = run_load(server.port, count=messages, conversations=conversations, seconds=250)
+        stored = report.requests - report.non_2xx
+        if stored != messages:
+            raise SystemExit(f"only {stored} of {messages} messages were stored")
         environment = parley_environment(directory, api.url, worker_threads=threads)
         command_seconds = run_worker_drain(environment, seconds=600)
         times = [at for at, _ in arrivals(api)]

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -217,3 +218,16 @@ def _create_database(server: str, name: str, template: str = "template1") -> str
 def _run_sql(server: str, statement: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a loopback port that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port: int = listener.getsockname()[1]
+            return port
+
+    return find

@@ -25,9 +25,12 @@ OPEN_STATES = ("pending", "scheduled", "processing")
 
 
 class Service:
-    """The processes of one installation; with SQLite web alone, which then works too, else web and a worker."""
+    """The processes of one installation: web, and `workers` workers.
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    Unless said otherwise none with SQLite, where web works too, and one with PostgreSQL.
+    """
+
+    def __init__(self, environ: Mapping[str, str], log: Path, *, workers: int | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -35,13 +38,14 @@ class Service:
         self._log = log
         self._commands = {"web": [*WEB, self._address]}
         self.db = Database(config.from_environment(environ).database_url)
-        if not self.db.is_sqlite:
-            self._commands["worker"] = WORKER
+        if workers is None:
+            workers = 0 if self.db.is_sqlite else 1
+        self._commands |= {f"worker {n}": WORKER for n in range(1, workers + 1)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def names(self) -> list[str]:
-        """Return the kinds of processes: web, worker."""
+        """Return the names of the processes: web, worker 1, ..."""
         return sorted(self._commands)
 
     @property
@@ -49,7 +53,7 @@ class Service:
         return f"http://{self._address}/conversations/webhook"
 
     def start(self, name: str) -> None:
-        """Start one kind of process, in a process group of its own."""
+        """Start a process, in a process group of its own."""
         with self._log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 self._commands[name], cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
@@ -68,7 +72,10 @@ class Service:
         """End one web process of gunicorn's at once; gunicorn starts another. Without children: the process."""
         parent = self.processes[name].pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        os.kill(int(die.choice(children)) if children else parent, signal.SIGKILL)
+        if children:
+            os.kill(int(die.choice(children)), signal.SIGKILL)
+        else:
+            self.kill(name)
 
     def stop(self) -> dict[str, int]:
         """Ask all processes to end, as a platform does (SIGTERM); return their exit codes."""
@@ -83,6 +90,10 @@ class Service:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self.db.close()
+
+    def log_text(self) -> str:
+        """Return what the processes have said."""
+        return self._log.read_text()
 
     def stats(self) -> dict[str, int]:
         """Return the number of events in each state."""

@@ -1,0 +1,58 @@
+"""A worker that stands still for longer than its lease, and a Twilio that answers too late: still one reply.
+
+Slow, because leases and time-outs are waited for in real time.
+"""
+
+import json
+import signal
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.arrivals import arrive, webhook_of
+from tests.eventually import eventually
+from tests.running_service import Service, post_until_stored
+
+THANKS = "Thanks, we will be right back."
+
+
+@pytest.fixture
+def service(environ, tmp_path):
+    service = Service({**environ, "BOT_INLINE_WORKER": "off"}, tmp_path / "log", workers=2)
+    yield service
+    service.close()
+
+
+def test_a_worker_frozen_in_a_request_beyond_its_lease_finds_that_another_has_finished(service, emulator):
+    emulator.faults(hang_next={"seconds": 2.0, "stored": True})
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    form = webhook_of(emulator.inbound("hello"), "hello") | {"DateCreated": now}
+    service.start("web")
+    service.start("worker 1")
+    post_until_stored(service.url, [form])
+    assert eventually(emulator.replies)
+    service.signal("worker 1", signal.SIGSTOP)
+    service.start("worker 2")
+    assert service.drains(1, seconds=30)
+    service.signal("worker 1", signal.SIGCONT)
+    exit_codes = service.stop()
+
+    assert emulator.replies() == [THANKS]
+    assert service.stats()["processed"] == 1
+    assert set(exit_codes.values()) == {0}
+    assert "the lease ended before we did" in service.log_text()
+
+
+@pytest.mark.parametrize("stored", [pytest.param(True, id="stored"), pytest.param(False, id="not stored")])
+def test_an_answer_later_than_our_patience_is_one_reply(
+    emulator, post_webhook, clock, run_worker, flask_command, stored
+):
+    emulator.faults(hang_next={"seconds": 9.0, "stored": stored})
+    arrive(emulator, post_webhook)
+    run_worker()
+    (event,) = json.loads(flask_command("inbox", "list", "--json"))
+    assert (event["state"], event["outcome"]) == ("scheduled", "no answer from Twilio")
+    clock.advance(10)
+    run_worker()
+
+    assert emulator.replies() == [THANKS]

@@ -1,0 +1,110 @@
+"""The database: migrations make the tables the code was written for; transactions end as they should."""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select, text
+
+from app.db import Database, DatabaseUnavailable, is_migrated, migrate, upsert
+from app.tables import gate, metadata
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def test_the_migrations_make_the_tables_of_the_code(db):
+    with db.read() as tx:
+        differences = compare_metadata(MigrationContext.configure(tx), metadata)
+
+    assert differences == []
+
+
+def test_migrating_again_changes_nothing(db):
+    migrate(db)
+
+    with db.read() as tx:
+        assert is_migrated(tx)
+
+
+def test_two_processes_may_migrate_an_empty_sqlite_database_at_once(tmp_path):
+    databases = [Database(f"sqlite:///{tmp_path}/new/parley.db") for _ in range(2)]
+    threads = [threading.Thread(target=migrate, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with databases[0].read() as tx:
+        assert is_migrated(tx)
+
+
+def test_times_come_back_as_they_went_in(db):
+    with db.write() as tx:
+        upsert(tx, gate, {"scope": "account", "not_before": NOON})
+    with db.read() as tx:
+        assert tx.scalar(select(gate.c.not_before)) == NOON
+
+
+def test_what_raises_is_undone(db):
+    with pytest.raises(ZeroDivisionError), db.write() as tx:
+        upsert(tx, gate, {"scope": "account", "not_before": NOON})
+        raise ZeroDivisionError
+    with db.read() as tx:
+        assert tx.scalar(select(gate.c.scope)) is None
+
+
+def test_after_a_failure_the_next_one_may_write(db):
+    with pytest.raises(DatabaseUnavailable), db.write() as tx:
+        tx.execute(text("SELECT * FROM no_such_table"))
+    with db.write() as tx:
+        upsert(tx, gate, {"scope": "account", "not_before": NOON})
+    with db.read() as tx:
+        assert tx.scalar(select(gate.c.scope)) == "account"
+
+
+def test_a_commit_in_between_is_on_disk_whatever_follows(db):
+    transaction = db.transaction()
+    upsert(transaction.tx, gate, {"scope": "first", "not_before": NOON})
+    transaction.commit()
+    upsert(transaction.tx, gate, {"scope": "second", "not_before": NOON})
+    transaction.rollback()
+
+    with db.read() as tx:
+        assert list(tx.scalars(select(gate.c.scope))) == ["first"]
+
+
+def test_a_sqlite_commit_is_fsynced_and_written_ahead(sqlite_url):
+    database = Database(sqlite_url)
+    with database.read() as tx:
+        assert tx.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert tx.scalar(text("PRAGMA synchronous")) == 2  # FULL
+    database.close()
+
+
+def test_a_writer_that_holds_on_for_too_long_is_not_waited_for(db):
+    other = Database(db.url.render_as_string(hide_password=False))
+    holder = db.transaction()
+    upsert(holder.tx, gate, {"scope": "held", "not_before": NOON})
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable), other.write() as tx:
+        upsert(tx, gate, {"scope": "held", "not_before": NOON})
+    holder.rollback()
+    other.close()
+
+    assert time.monotonic() - started < 5
+
+
+def test_leases_are_measured_by_the_databases_clock(postgresql_server, database_url):
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no clock of its own: one machine, one clock")
+    database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with database.read() as tx:
+        before = tx.scalar(text("SELECT clock_timestamp()"))
+        now = database.now(tx)
+        after = tx.scalar(text("SELECT clock_timestamp()"))
+    database.close()
+
+    assert before <= now <= after
