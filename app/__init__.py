@@ -5,6 +5,7 @@ create_app() joins the parts; nothing else knows all of them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from app.config import Settings
 from app.db import Database
 from app.group_commit import GroupCommit
 
+log = logging.getLogger("parley")
+
 if TYPE_CHECKING:
     from app.rules_file import Rules
     from app.worker import Worker
@@ -30,11 +33,15 @@ class Parley:
     settings: Settings
     db: Database
     worker: Worker | None = None
+    said_nobody_works: bool = False
 
     def stored(self) -> None:
-        """A new event is on disk: call whoever works in this process."""
+        """A new event is on disk: call whoever works in this process, or say once that nobody does."""
         if self.worker:
             self.worker.wake()
+        elif self.settings.runs_inline_worker and not self.said_nobody_works:
+            self.said_nobody_works = True
+            log.warning("stored, but this process does not work the inbox off; start `flask worker`, or use gunicorn")
 
     def start_worker(self) -> Worker:
         """Start a worker in this process; webhooks stored here wake it at once. Raises RulesError."""

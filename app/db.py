@@ -218,6 +218,8 @@ def _fault_of_driver(context: ExceptionContext) -> None:
 
 
 def _said_of(error: BaseException) -> DatabaseUnavailable:
+    if type(error).__name__ == "UndefinedTable" or str(error).startswith("no such table"):
+        return DatabaseUnavailable("the database has no tables yet; run `flask db upgrade`")
     return DatabaseUnavailable(f"the database cannot be used now ({type(error).__name__})")
 
 

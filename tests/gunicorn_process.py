@@ -39,11 +39,10 @@ def launch(environ: Mapping[str, str], output: Path, *options: str) -> subproces
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     empty = dict.fromkeys(re.findall(r"^(\w+)=", example, re.MULTILINE), "")  # the environment wins over .env
+    settings = empty | {"WEB_CONCURRENCY": "2"} | environ
     command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", *options]
     with output.open("wb") as file:
-        return subprocess.Popen(
-            command, cwd=ROOT, env=empty | {"WEB_CONCURRENCY": "2"} | kept | environ, stdout=file, stderr=file
-        )
+        return subprocess.Popen(command, cwd=ROOT, env=kept | settings, stdout=file, stderr=file)
 
 
 @contextmanager

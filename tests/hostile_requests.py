@@ -61,7 +61,8 @@ def exchange(port: int, data: bytes, *, ends: bool = False) -> Answer:
         sent_at = time.monotonic()
         raw = _receive(connection)
         seconds = time.monotonic() - sent_at
-        while not ends and raw and not _is_complete(raw) and (more := _receive(connection)):
+        is_head = data.startswith(b"HEAD ")
+        while not ends and raw and not _is_complete(raw, is_head) and (more := _receive(connection)):
             raw += more
         status = int(raw.split(b" ", 2)[1]) if raw.startswith(b"HTTP/1.") else 0
         return Answer(status, raw, seconds)
@@ -81,7 +82,7 @@ def _receive(connection: socket.socket) -> bytes:
         return b""
 
 
-def _is_complete(raw: bytes) -> bool:
+def _is_complete(raw: bytes, is_head: bool) -> bool:
     head, end, body = raw.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    return bool(end) and len(body) >= (int(lengths[0].split(b":")[1]) if lengths else 0)
+    return bool(end) and (is_head or len(body) >= (int(lengths[0].split(b":")[1]) if lengths else 0))

@@ -256,7 +256,7 @@ def test_a_stopped_server_answers_what_has_begun_and_exits_with_0(folder, emulat
 
         assert answer.startswith(b"HTTP/1.1 204 ")
         assert gunicorn.process.wait(40) == 0
-    wait_until(lambda: not re.search("Traceback|fault", gunicorn.printed()))
+    assert not re.search('Traceback|"fault"|"level": "error"', gunicorn.printed())
 
 
 def refusals(web: Gunicorn) -> list[dict]:

@@ -66,7 +66,7 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
         f"""Now try it; Ctrl-C ends everything.
 
   Write as a customer:
-    curl -s {emulator.url}/_emulator/inbound --json '{{"channel": "sms", "from": "+15550100003", \\
+    curl -s {emulator.url}/_emulator/inbound -d '{{"channel": "sms", "from": "+15550100003", \\
       "to": "{story.OUR_NUMBER}", "body": "Where is my order?"}}'
   Look:
     DATABASE_URL=sqlite:///{DATABASE} .venv/bin/flask inbox list

@@ -49,9 +49,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as unavailable:
-        raise click.ClickException(
-            f"{unavailable}; check DATABASE_URL, and run `flask db upgrade` if the tables are missing"
-        ) from unavailable
+        raise click.ClickException(f"{unavailable} (DATABASE_URL says which)") from unavailable
 
 
 def show_json(document: Any) -> None:
