@@ -115,8 +115,10 @@ class Worker:
             return self.work_once()
         except DatabaseUnavailable as unavailable:
             log.error("waiting for the database", extra={"reason": str(unavailable)})
-            self._stopping.wait(1.0)
-            return False
+        except Exception as error:  # noqa: BLE001 - a thread that ended would be missed by nobody
+            log.error("fault", extra={"fault": fault(error)})
+        self._stopping.wait(1.0)
+        return False
 
     def _wait_for_work(self) -> None:
         scout = self._scouting.acquire(blocking=False)
@@ -141,8 +143,8 @@ class Worker:
                 claims = list(self._busy.values())
             try:
                 inbox.renew(self._db, claims)
-            except DatabaseUnavailable as unavailable:
-                log.error("leases not renewed", extra={"reason": str(unavailable)})
+            except Exception as error:  # noqa: BLE001 - it must go on renewing
+                log.error("leases not renewed", extra={"fault": fault(error)})
             if self._stopping.is_set():
                 time.sleep(0.5)
 

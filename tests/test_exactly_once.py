@@ -127,9 +127,7 @@ def test_a_worker_that_ends_at_any_step_of_taking_over_leaves_one_reply_too(
     assert ledger() == sent()
 
 
-def test_a_webhook_whose_storing_ends_at_any_step_is_stored_once_when_it_comes_again(
-    db, emulator, post_webhook, stats
-):
+def test_a_webhook_whose_storing_ends_at_any_step_is_stored_once_when_it_comes_again(db, emulator, post_webhook, stats):
     form = webhook_of(emulator.inbound("hello"), "hello")
     with cut_at(db.engine, 0) as steps:
         post_webhook("onMessageAdded__sms_text", form)

@@ -14,6 +14,12 @@ DAY = 86_400
 
 
 @pytest.fixture
+def database_url(sqlite_url):
+    """One engine is enough here: what is told apart is what Twilio says, not where it is written down."""
+    return sqlite_url
+
+
+@pytest.fixture
 def arrives(emulator, post_webhook):
     def arrives(body="hello", **more):
         return arrive(emulator, post_webhook, body, **more)

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from sqlalchemy import event
 
 from app import dispatch, inbox, make_worker
 from app.events import UserUpdated, parse, read_form
@@ -98,7 +99,7 @@ def test_stopping_finishes_what_is_begun_and_begins_nothing_more(arrives, app, e
     worker = app.extensions["parley"].start_worker()
     assert eventually(emulator.replies)
     assert worker.stop()
-    assert [event["state"] for event in events()] == ["processed", "pending"]
+    assert [one["state"] for one in events()] == ["processed", "pending"]
     run_worker()
 
     assert len(emulator.replies()) == 2
@@ -113,7 +114,7 @@ def test_an_event_that_always_fails_is_buried_after_twelve_attempts_without_its_
     handler_of_users(stumble)
     post_webhook("onUserUpdated__online")
     tries(11)
-    assert [event["state"] for event in events()] in (["pending"], ["scheduled"])
+    assert [one["state"] for one in events()] in (["pending"], ["scheduled"])
     tries(3)
     (dead,) = events()
 
@@ -132,12 +133,10 @@ def test_a_buried_event_is_worked_when_the_fault_is_mended_and_a_command_brings_
     flask_command("inbox", "retry", "--all-dead")
     tries(1)
 
-    assert [(event["state"], event["outcome"]) for event in events()] == [("processed", "mended")]
+    assert [(one["state"], one["outcome"]) for one in events()] == [("processed", "mended")]
 
 
-def test_an_event_on_which_the_process_always_ends_is_buried_too(
-    post_webhook, handler_of_users, tries, clock, events
-):
+def test_an_event_on_which_the_process_always_ends_is_buried_too(post_webhook, handler_of_users, tries, clock, events):
     def end(_event, _bot):
         raise SystemExit
 
@@ -149,8 +148,23 @@ def test_an_event_on_which_the_process_always_ends_is_buried_too(
         clock.advance(LEASE_SECONDS + 1)
     tries(1)
 
-    assert [event["state"] for event in events()] == ["dead"]
+    assert [one["state"] for one in events()] == ["dead"]
     assert events()[0]["outcome"] == "the worker ended each time while working on it"
+
+
+def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, running):
+    engine, stumbles = app.extensions["parley"].db.engine, []
+
+    def stumble(*_statement):
+        stumbles.append(1)
+        raise RuntimeError
+
+    event.listen(engine, "before_cursor_execute", stumble)
+    assert eventually(lambda: stumbles)
+    event.remove(engine, "before_cursor_execute", stumble)
+    arrives()
+
+    assert eventually(emulator.replies)
 
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
@@ -175,9 +189,9 @@ def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulato
     owner = inbox.claim(parley.db)
     work = Work(parley.db, lost)
     bot = make_worker(parley.settings, parley.db)._make_bot(work)
-    event = parse(read_form(lost.method, lost.target, lost.body))
+    message = parse(read_form(lost.method, lost.target, lost.body))
     with pytest.raises(inbox.LeaseLost):
-        reply_to_message(event, bot)
+        reply_to_message(message, bot)
     work.rollback()
 
     assert emulator.requests() == []
