@@ -213,7 +213,9 @@ def _fault_of_driver(context: ExceptionContext) -> None:
     """
     error = context.sqlalchemy_exception
     deadlock = getattr(context.original_exception, "sqlstate", None) == _DEADLOCK
-    if isinstance(error, exc.DBAPIError) and not isinstance(error, exc.IntegrityError | exc.DataError) and not deadlock:
+    if context.is_pre_ping or deadlock or isinstance(error, exc.IntegrityError | exc.DataError):
+        return  # a dead connection found by the pool is replaced
+    if isinstance(error, exc.DBAPIError):
         raise _said_of(context.original_exception) from context.original_exception
 
 
