@@ -77,6 +77,8 @@ class GroupCommit(Generic[Item, Result]):
         try:
             group = self._take_waiting()
             error = self._write(group)
+            if isinstance(error, DatabaseUnavailable) and time.monotonic() < deadline - WAIT_SECONDS * 2 / 3:
+                error = self._write(group)  # so quick a failure is often a connection that was cut: take another
             if isinstance(error, DatabaseUnavailable):
                 group += self._take_waiting()  # who came meanwhile would wait as long again
                 for ticket in group:

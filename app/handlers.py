@@ -73,12 +73,13 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
     bot.work.commit()  # the receipt is on disk whatever REST says
     code, detail = delivery.error_code, ""
     try:
-        found = bot.twilio.fetch_receipt(
-            event.conversation_sid,
-            event.chat_service_sid,
-            message_sid=event.message_sid,
-            delivery_receipt_sid=event.delivery_receipt_sid,
-        )
+        with bot.work.away():
+            found = bot.twilio.fetch_receipt(
+                event.conversation_sid,
+                event.chat_service_sid,
+                message_sid=event.message_sid,
+                delivery_receipt_sid=event.delivery_receipt_sid,
+            )
         code = found.error_code or code
         detail = f"REST: {found.status or 'no status'}, code {found.error_code}"
     except SendError as error:

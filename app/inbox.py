@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -262,9 +263,10 @@ class Work:
     is committed together with the end of the event.
     """
 
-    def __init__(self, db: Database, claimed: Claimed) -> None:
+    def __init__(self, db: Database, claimed: Claimed, desk: threading.Lock | None = None) -> None:
         self.claimed = claimed
         self._db = db
+        self._desk = desk
         self._transaction = db.transaction()
 
     @property
@@ -278,6 +280,20 @@ class Work:
         is not seen. The lane is ours, so what its events have written stays as it is."""
         with self._db.read() as tx:
             yield tx
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile."""
+        if self._transaction.is_open:
+            raise RuntimeError("commit before you call the network")
+        if self._desk is None:
+            yield
+            return
+        self._desk.release()
+        try:
+            yield
+        finally:
+            self._desk.acquire()
 
     @property
     def is_last_attempt(self) -> bool:

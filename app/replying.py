@@ -165,13 +165,14 @@ def _settle(reply: Reply, event: MessageAdded, known: rules.Known, bot: Bot, *, 
 def _send(reply: Reply, event: MessageAdded, bot: Bot) -> str:
     delivery_log.note_try(bot.tx, reply, bot.work.now())
     bot.work.commit()  # on disk before Twilio hears of it
-    sid = bot.twilio.send_message(
-        event.conversation_sid,
-        event.chat_service_sid,
-        author=bot.policy.bot_author,
-        body=reply.body,
-        marker=_marker(reply),
-    )
+    with bot.work.away():
+        sid = bot.twilio.send_message(
+            event.conversation_sid,
+            event.chat_service_sid,
+            author=bot.policy.bot_author,
+            body=reply.body,
+            marker=_marker(reply),
+        )
     delivery_log.note_sent(bot.tx, reply, sid, bot.work.now())
     return sid
 
@@ -181,13 +182,14 @@ def _look_up(reply: Reply, event: MessageAdded, bot: Bot) -> str | None:
     if reply.tried_at and bot.work.now() < reply.tried_at + LOOK_UP_AFTER:
         raise inbox.Postponed(reply.tried_at + LOOK_UP_AFTER, "the earlier request may still be on its way")
     bot.work.commit()
-    return bot.twilio.find_message(
-        event.conversation_sid,
-        event.chat_service_sid,
-        author=bot.policy.bot_author,
-        marker=_marker(reply),
-        back_to=event.message_sid,
-    )
+    with bot.work.away():
+        return bot.twilio.find_message(
+            event.conversation_sid,
+            event.chat_service_sid,
+            author=bot.policy.bot_author,
+            marker=_marker(reply),
+            back_to=event.message_sid,
+        )
 
 
 def _marker(reply: Reply) -> dict[str, object]:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,9 @@ class Worker:
     """Threads that claim lanes and work on their oldest events until stopped.
 
     `make_bot` gives what a handler needs for one event; `warm_up` is called once in every thread.
-    One idle thread looks for work every `poll_seconds`, the others wait until they are called.
+    One idle thread looks for work every `poll_seconds`, the others wait until they are called. On SQLite
+    only one thread at a time is at the desk, the others are on the network: more could write no faster, and
+    would take the processor from those who answer Twilio.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Worker:
     ) -> None:  # fmt: skip
         self._db, self._make_bot, self._warm_up = db, make_bot, warm_up
         self._poll_seconds = poll_seconds
+        self._desk = threading.Lock() if db.is_sqlite else None
         self._stopping = threading.Event()
         self._calls = threading.Condition()
         self._called = 0
@@ -71,17 +75,18 @@ class Worker:
 
     def work_once(self) -> bool:
         """Work on one event in this thread; return False when nothing was due. Raises DatabaseUnavailable."""
-        claimed = inbox.claim(self._db)
-        if claimed is None:
-            return False
-        self.wake()  # there may be more: one claim calls the next thread
-        with self._busy_lock:
-            self._busy[claimed.lease_token] = claimed
-        try:
-            work_on(Work(self._db, claimed), self._make_bot)
-        finally:
+        with self._desk or nullcontext():
+            claimed = inbox.claim(self._db)
+            if claimed is None:
+                return False
+            self.wake()  # there may be more: one claim calls the next thread
             with self._busy_lock:
-                del self._busy[claimed.lease_token]
+                self._busy[claimed.lease_token] = claimed
+            try:
+                work_on(Work(self._db, claimed, self._desk), self._make_bot)
+            finally:
+                with self._busy_lock:
+                    del self._busy[claimed.lease_token]
         return True
 
     def drain(self) -> None:

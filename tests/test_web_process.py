@@ -28,13 +28,14 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("web")
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "rules.toml").write_text(RULES)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def web(folder, emulator_process) -> Iterator[Gunicorn]:
     """Two processes with a worker in each, a database that does not exist yet, JSON logs and an access log."""
-    (folder / "rules.toml").write_text(RULES)
     with serving(settings(folder, emulator_process.url), folder / "output", "--access-logfile", "-") as gunicorn:
         yield gunicorn
 
@@ -202,6 +203,13 @@ def test_the_same_post_a_hundred_times_at_once_is_one_row(web, folder):
 
     assert answers == [204] * 100
     assert count(folder) == before + 1
+
+
+def test_two_processes_serve_one_database_that_was_made_before_they_began(web, folder):
+    records = [json.loads(line)["message"] for line in web.printed().splitlines()]
+
+    assert len([message for message in records if message.startswith("Booting worker")]) == 2
+    assert (folder / "data" / "parley.db").exists()
 
 
 def test_it_is_ready_and_says_how_long_the_oldest_event_waits(web):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import click
@@ -16,7 +17,9 @@ from app.cli import story
 from app.cli.follow import Follower, show
 from app.config import PROJECT
 from app.db import Database
-from app.emulator.client import Emulator
+
+if TYPE_CHECKING:
+    from app.emulator.client import Emulator
 
 DATABASE = "instance/dev.db"
 START_SECONDS = 20.0
@@ -79,6 +82,8 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
 
 @contextmanager
 def _running_emulator(port: int, emulator_port: int) -> Iterator[Emulator]:
+    from app.emulator.client import Emulator  # brings `requests` along: only when it is used
+
     try:
         emulator = Emulator.start(
             port=emulator_port, webhook_url=f"http://127.0.0.1:{port}/conversations/webhook", receipt_delay=0.3

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from app import delivery_log, inbox_admin, memory
 from app.cli.follow import Followed, Follower, show
 from app.db import Database
-from app.emulator.client import Emulator
 from app.events import MessageAdded
+
+if TYPE_CHECKING:
+    from app.emulator.client import Emulator
 
 PATIENCE_SECONDS = 30.0
 OUR_NUMBER = "+15550100099"
