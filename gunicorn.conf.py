@@ -32,7 +32,7 @@ access_log_format = "%(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 # A webhook by GET carries its message in the request line; gunicorn itself allows 8190 bytes at most.
 message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 # A thread that waits for a client is a thread that answers nobody.
-STALLED_SECONDS = 2  # the longest pause inside a request
+STALLED_MICROSECONDS = 1_500_000  # the longest pause inside a request
 LINGER_SECONDS = 0.2  # how long a closed connection may take to send what we do not read
 gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.5  # then a connection that says nothing waits without a thread
 
@@ -100,9 +100,10 @@ def _migrate() -> list[str]:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Let no request pause for ever: a read from a connection ends after STALLED_SECONDS."""
+    """Let no request pause for ever: a read from a connection ends after STALLED_MICROSECONDS."""
+    wait = struct.pack("ll", *divmod(STALLED_MICROSECONDS, 10**6))
     for listener in worker.sockets:  # connections inherit the option
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, wait)
 
 
 def post_worker_init(worker: Any) -> None:

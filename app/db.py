@@ -226,8 +226,11 @@ def _said_of(error: BaseException) -> DatabaseUnavailable:
 
 
 def _sqlite_engine(url: Any, pool_size: int) -> Engine:
-    engine = create_engine(url, pool_size=pool_size, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
-                           connect_args={"timeout": WAIT_SECONDS})  # fmt: skip
+    path = Path(url.database)
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
+        connect_args={"timeout": 1.0},  # for writers that take no turns, such as the sqlite3 shell
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -235,11 +238,25 @@ def _sqlite_engine(url: Any, pool_size: int) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
+    @event.listens_for(engine, "checkout")
+    def same_file(_connection: Any, record: Any, _proxy: Any) -> None:
+        """Refuse a connection to a file that was moved or deleted: what it writes would be lost."""
+        if record.info.setdefault("file", _file_id(path)) != _file_id(path):
+            raise exc.DisconnectionError("the database file is another one now")
+
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
         tx.exec_driver_sql("BEGIN IMMEDIATE" if tx.get_execution_options().get("writes") else "BEGIN")
 
     return engine
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgresql_engine(url: Any, pool_size: int) -> Engine:

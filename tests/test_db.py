@@ -97,6 +97,17 @@ def test_a_writer_that_holds_on_for_too_long_is_not_waited_for(db):
     assert time.monotonic() - started < 5
 
 
+def test_a_database_file_that_was_moved_away_takes_no_more_events(sqlite_url, tmp_path):
+    database = Database(sqlite_url)
+    with database.write() as tx:
+        upsert(tx, gate, {"scope": "account", "not_before": NOON})
+    (tmp_path / "parley.db").rename(tmp_path / "elsewhere.db")
+
+    with pytest.raises(DatabaseUnavailable), database.write() as tx:
+        upsert(tx, gate, {"scope": "lost", "not_before": NOON})
+    database.close()
+
+
 def test_leases_are_measured_by_the_databases_clock(postgresql_server, database_url):
     if database_url.startswith("sqlite"):
         pytest.skip("SQLite has no clock of its own: one machine, one clock")
