@@ -7,17 +7,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app import inbox
 from app.conversations import Conversations
 from app.rules import Policy
 from app.rules_file import Rules
+from app.work import Work
 
 
 @dataclass(frozen=True)
 class Bot:
     """The event's work (its transaction and lease), Twilio, the rules, and who writes for us."""
 
-    work: inbox.Work
+    work: Work
     twilio: Conversations
     rules: Rules
     policy: Policy

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -254,79 +252,3 @@ def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, l
     this = {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}
     rows = tx.execute(_FROM_CLIENTS, this)
     return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in rows]
-
-
-class Work:
-    """One claimed event while a handler works on it: its transaction, committed step by step.
-
-    Every commit is fenced: it happens only while the lane is still ours. Whatever was done since the last one
-    is committed together with the end of the event.
-    """
-
-    def __init__(self, db: Database, claimed: Claimed, desk: threading.Lock | None = None) -> None:
-        self.claimed = claimed
-        self._db = db
-        self._desk = desk
-        self._transaction = db.transaction()
-
-    @property
-    def tx(self) -> Connection:
-        """The open transaction. On SQLite nobody else writes meanwhile, so never keep it over a network call."""
-        return self._transaction.tx
-
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """Give a transaction to read in that holds nobody up; what this event has written since its last commit
-        is not seen. The lane is ours, so what its events have written stays as it is."""
-        with self._db.read() as tx:
-            yield tx
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile."""
-        if self._transaction.is_open:
-            raise RuntimeError("commit before you call the network")
-        if self._desk is None:
-            yield
-            return
-        self._desk.release()
-        try:
-            yield
-        finally:
-            self._desk.acquire()
-
-    @property
-    def is_last_attempt(self) -> bool:
-        return self.claimed.attempts >= MAX_ATTEMPTS
-
-    def now(self) -> datetime:
-        """Return the time, by the clock that leases are measured with."""
-        return self._db.now(self.tx)
-
-    def commit(self) -> None:
-        """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
-        hold(self.tx, self.claimed, self.now())
-        self._transaction.commit()
-
-    def rollback(self) -> None:
-        """Undo what was done since the last commit."""
-        self._transaction.rollback()
-
-    def finish(self, state: str, outcome: str) -> None:
-        """End the event. Raises LeaseLost, DatabaseUnavailable."""
-        finish(self.tx, self.claimed, state, outcome, self.now())
-        self._transaction.commit()
-
-    def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
-        """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
-        now = self.now()
-        postpone(self.tx, self.claimed, outcome, now + wait, now, spent=spent)
-        self._transaction.commit()
-
-
-class Postponed(Exception):
-    """The event must wait until `until`; nothing failed and the attempt does not count."""
-
-    def __init__(self, until: datetime, reason: str) -> None:
-        super().__init__(reason)
-        self.until, self.reason = until, reason

@@ -15,6 +15,7 @@ from app.db import Record
 from app.delivery_log import Reply
 from app.dispatch import handles
 from app.events import MessageAdded, MessageEvent
+from app.work import Postponed
 
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 GATE_CLOSED_FOR = timedelta(seconds=1)  # after a 429 without Retry-After
@@ -156,7 +157,7 @@ def _settle(reply: Reply, event: MessageAdded, known: rules.Known, bot: Bot, *, 
             delivery_log.suppress(bot.tx, reply, reason)
             return f"rule {reply.rule} not sent: {reason}"
         if opens_at := inbox.gate_opens_at(bot.tx, event.conversation_sid, bot.work.now()):
-            raise inbox.Postponed(opens_at, "Twilio asked us to wait")
+            raise Postponed(opens_at, "Twilio asked us to wait")
         return f"rule {reply.rule} -> {_send(reply, event, bot)}"
     except SendError as error:
         return _write_down(error, reply, bot)
@@ -180,7 +181,7 @@ def _send(reply: Reply, event: MessageAdded, bot: Bot) -> str:
 def _look_up(reply: Reply, event: MessageAdded, bot: Bot) -> str | None:
     """Return the MessageSid of a reply that an earlier attempt has sent, or None."""
     if reply.tried_at and bot.work.now() < reply.tried_at + LOOK_UP_AFTER:
-        raise inbox.Postponed(reply.tried_at + LOOK_UP_AFTER, "the earlier request may still be on its way")
+        raise Postponed(reply.tried_at + LOOK_UP_AFTER, "the earlier request may still be on its way")
     bot.work.commit()
     with bot.work.away():
         return bot.twilio.find_message(

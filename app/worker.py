@@ -14,8 +14,9 @@ from app import events, inbox
 from app.conversations import SendError
 from app.db import Database, DatabaseUnavailable
 from app.dispatch import dispatch
-from app.inbox import Claimed, Work
+from app.inbox import Claimed
 from app.logs import fault
+from app.work import Postponed, Work
 
 RENEW_SECONDS = 5.0
 LEAST_AFTER_UNCERTAIN = 2.0  # seconds; a request without an answer may still be on its way
@@ -175,7 +176,7 @@ def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
     try:
         event = events.parse(events.read_form(claimed.method, claimed.target, claimed.body))
         line = dispatch(event, make_bot(work))
-    except inbox.Postponed as wait:
+    except Postponed as wait:
         work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)
         return "postponed", wait.reason
     except SendError as error:

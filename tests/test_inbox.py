@@ -15,6 +15,7 @@ from app.group_commit import GroupCommit
 from app.inbox import Claimed, LeaseLost, NewEvent
 from app.tables import inbox as inbox_table
 from app.tables import lanes as lanes_table
+from app.work import Work
 
 LEASE = inbox.LEASE_SECONDS
 
@@ -47,7 +48,7 @@ def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = Tr
 
 
 def commit(db: Database, claimed: Claimed) -> None:
-    work = inbox.Work(db, claimed)
+    work = Work(db, claimed)
     try:
         work.commit()
     finally:

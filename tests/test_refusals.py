@@ -77,15 +77,16 @@ def test_a_reply_that_twilio_stored_before_the_connection_broke_is_found_and_lin
 def test_after_a_request_without_an_answer_nothing_is_asked_for_two_seconds(
     arrives, emulator, run_worker, attempts_go_by
 ):
-    emulator.faults(cut_next=1)
-    arrives()
+    emulator.faults(cut_next=20)
+    for number in range(20):
+        arrives(sender=f"+1555010{1000 + number}")
     run_worker()
     seen = len(emulator.requests())
     attempts_go_by(2, 0.5)
     assert len(emulator.requests()) == seen
     attempts_go_by(1, 10)
 
-    assert [request["method"] for request in emulator.requests()[seen:]] == ["GET"]
+    assert [request["method"] for request in emulator.requests()[seen:]] == ["GET"] * 20
 
 
 @pytest.mark.parametrize(

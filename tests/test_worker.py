@@ -8,8 +8,9 @@ from sqlalchemy import event
 
 from app import dispatch, inbox, make_worker
 from app.events import UserUpdated, parse, read_form
-from app.inbox import LEASE_SECONDS, Work
+from app.inbox import LEASE_SECONDS
 from app.replying import reply_to_message
+from app.work import Work
 from tests.arrivals import arrive
 from tests.eventually import eventually
 
@@ -152,6 +153,7 @@ def test_an_event_on_which_the_process_always_ends_is_buried_too(post_webhook, h
     assert events()[0]["outcome"] == "the worker ended each time while working on it"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, running):
     engine, stumbles = app.extensions["parley"].db.engine, []
 
@@ -159,12 +161,14 @@ def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, runn
         stumbles.append(1)
         raise RuntimeError
 
+    arrives()
+    assert eventually(lambda: len(emulator.replies()) == 1)
     event.listen(engine, "before_cursor_execute", stumble)
     assert eventually(lambda: stumbles)
     event.remove(engine, "before_cursor_execute", stumble)
-    arrives()
+    arrives(sender="+15550100002")
 
-    assert eventually(emulator.replies)
+    assert eventually(lambda: len(emulator.replies()) == 2)
 
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):

@@ -13,6 +13,7 @@ from tests.arrivals import arrive, webhook_of
 from tests.eventually import eventually
 from tests.running_service import Service, post_until_stored
 
+pytestmark = pytest.mark.slow
 THANKS = "Thanks, we will be right back."
 
 
