@@ -13,7 +13,7 @@ ALLOWED = {
                  "rules", "rules_file", "signature", "webhooks", "worker"},
     "cli": {"__init__", "cli", "config", "db", "delivery_log", "emulator", "error_codes", "events", "inbox_admin",
             "memory", "worker"},
-    "webhooks": {"events", "group_commit", "inbox", "logs", "signature"},
+    "webhooks": {"db", "events", "group_commit", "inbox", "logs", "signature"},
     "health": {"db", "inbox"},
     "worker": {"conversations", "db", "dispatch", "events", "inbox", "logs", "work"},
     "handlers": {"bot", "conversations", "db", "delivery_log", "dispatch", "error_codes", "events", "memory",
