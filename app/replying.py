@@ -202,7 +202,7 @@ def _write_down(error: SendError, reply: Reply, bot: Bot) -> str:
     if error.decision == "suppress":
         delivery_log.suppress(bot.tx, reply, error.reason)
         return f"rule {reply.rule} not sent: {error.reason}"
-    if error.decision == "give up" or (bot.work.is_last_attempt and not error.asks_to_wait):
+    if error.decision == "give up" or (bot.work.is_last_attempt and bot.work.is_spent_by(error.asks_to_wait)):
         delivery_log.note_failed(bot.tx, reply, error.reason)
     if error.scope:
         scope = inbox.ACCOUNT if error.scope == "account" else reply.conversation_sid

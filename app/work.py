@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from sqlalchemy import Connection
 from app import inbox
 from app.db import Database
 from app.inbox import Claimed
+
+FREE_WAITING = timedelta(days=1)
 
 
 class Postponed(Exception):
@@ -34,6 +37,7 @@ class Work:
         self._db = db
         self._desk = desk
         self._transaction = db.transaction()
+        self._leased_until = time.monotonic() + inbox.LEASE_SECONDS
 
     @property
     def tx(self) -> Connection:
@@ -49,9 +53,15 @@ class Work:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile."""
+        """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile.
+
+        Raises LeaseLost when too much time went by since the last commit, because this process was frozen:
+        another worker may be calling the network for us already.
+        """
         if self._transaction.is_open:
             raise RuntimeError("commit before you call the network")
+        if time.monotonic() > self._leased_until:
+            raise inbox.LeaseLost(f"lane {self.claimed.lane} may have been taken over")
         if self._desk is None:
             yield
             return
@@ -65,14 +75,20 @@ class Work:
     def is_last_attempt(self) -> bool:
         return self.claimed.attempts >= inbox.MAX_ATTEMPTS
 
+    def is_spent_by(self, asked_to_wait: bool) -> bool:
+        """Return whether a failure uses up an attempt: waiting as Twilio asks is free, for a day."""
+        return not asked_to_wait or self.claimed.claimed_at - self.claimed.received_at > FREE_WAITING
+
     def now(self) -> datetime:
         """Return the time, by the clock that leases are measured with."""
         return self._db.now(self.tx)
 
     def commit(self) -> None:
         """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
+        leased_until = time.monotonic() + inbox.LEASE_SECONDS
         inbox.hold(self.tx, self.claimed, self.now())
         self._transaction.commit()
+        self._leased_until = leased_until
 
     def rollback(self) -> None:
         """Undo what was done since the last commit."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -41,6 +42,7 @@ class Worker:
         self._poll_seconds = poll_seconds
         self._desk = threading.Lock() if db.is_sqlite else None
         self._stopping = threading.Event()
+        self._stopped = threading.Event()
         self._calls = threading.Condition()
         self._called = 0
         self._scouting = threading.Lock()
@@ -60,18 +62,23 @@ class Worker:
             self._called = min(self._called + 1, len(self._threads))
             self._calls.notify()
 
+    def ask_to_stop(self) -> None:
+        """Let nothing more be claimed; what is begun goes on."""
+        self._stopping.set()
+
     def stop(self, timeout_seconds: float = 25.0) -> bool:
         """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
 
         What is not finished in time stays leased, and is taken up again when its lease ends.
         """
-        self._stopping.set()
+        self.ask_to_stop()
         with self._calls:
             self._calls.notify_all()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
+        self._end_renewing()
         return not any(thread.is_alive() for thread in self._threads)
 
     def work_once(self) -> bool:
@@ -91,15 +98,16 @@ class Worker:
         return True
 
     def drain(self) -> None:
-        """Return when nothing is due any more; what is scheduled for later stays. Call it instead of start()."""
+        """Return when nothing is due any more; what is scheduled for later stays. Call it instead of start().
+
+        Raises DatabaseUnavailable.
+        """
         self._renewer.start()
-        threads = [threading.Thread(target=self._run_dry, daemon=True) for _ in self._threads]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)  # so that a signal is noticed
-        self._stopping.set()
+        with ThreadPoolExecutor(len(self._threads)) as threads:
+            ends = [threads.submit(self._run_dry) for _ in self._threads]
+        self._end_renewing()
+        for end in ends:
+            end.result()
 
     def _run(self) -> None:
         self._in_thread(self._warm_up)
@@ -144,15 +152,18 @@ class Worker:
             log.warning("started cold", extra={"fault": fault(error)})
 
     def _renew(self) -> None:
-        while not self._stopping.wait(RENEW_SECONDS) or self._busy:
+        while not self._stopped.wait(RENEW_SECONDS):
             with self._busy_lock:
                 claims = list(self._busy.values())
             try:
                 inbox.renew(self._db, claims)
             except Exception as error:  # noqa: BLE001 - it must go on renewing
                 log.error("leases not renewed", extra={"fault": fault(error)})
-            if self._stopping.is_set():
-                time.sleep(0.5)
+
+    def _end_renewing(self) -> None:
+        self._stopped.set()
+        if self._renewer.is_alive():
+            self._renewer.join()
 
 
 def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
@@ -198,7 +209,7 @@ def _end(work: Work, state: str, outcome: str) -> tuple[str, str]:
 
 def _retry_or_bury(work: Work, reason: str, error: SendError | None) -> tuple[str, str]:
     work.rollback()
-    spent = not (error and error.asks_to_wait)
+    spent = work.is_spent_by(error.asks_to_wait if error else False)
     if (error and error.decision == "give up") or (spent and work.is_last_attempt):
         return _end(work, "dead", reason)
     wait = error.retry_after if error and error.retry_after else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from types import FrameType
 
 import click
 
@@ -13,6 +11,8 @@ from app import config, faults_in_rules, make_worker
 from app.cli.output import parley, with_appcontext
 from app.db import DatabaseUnavailable, migrate
 from app.worker import Worker
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @click.command("worker")
@@ -33,22 +33,23 @@ def worker_command(drain: bool) -> None:
         except DatabaseUnavailable as unavailable:
             raise click.ClickException(f"{unavailable}; check DATABASE_URL") from unavailable
     worker = make_worker(parts.settings, parts.db)
-    if drain:
-        return worker.drain()
-    return _run(worker)
+    try:
+        _drain(worker) if drain else _run(worker)
+    except DatabaseUnavailable as unavailable:
+        raise click.ClickException(f"{unavailable} (DATABASE_URL says which)") from unavailable
+
+
+def _drain(worker: Worker) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda _number, _frame: worker.ask_to_stop())
+    worker.drain()
 
 
 def _run(worker: Worker) -> None:
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # the threads inherit it: only sigwait takes them
     worker.start()
     click.echo(f"Worker {os.getpid()} ready.", err=True)
-    stopping.wait()
+    signal.sigwait(STOP_SIGNALS)
     click.echo("Finishing what is begun.", err=True)
     if not worker.stop():
         raise click.ClickException("some work was not finished in time; it is taken up again when its lease ends")
