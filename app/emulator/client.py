@@ -84,6 +84,10 @@ class Emulator:
         who = {"conversation_sid": conversation_sid, "identity": identity}
         return self.do("chat", **who, body=body, attributes=attributes)
 
+    def adopt(self, form: Mapping[str, str]) -> str:
+        """Make what a recorded onMessageAdded speaks of exist, with its SIDs; return the ConversationSid."""
+        return self.do("adopt", form=dict(form))["conversation_sid"]
+
     def edit(self, message_sid: str, body: str, identity: str | None = None) -> dict[str, Any]:
         """Let a chat client edit a message."""
         return self.do("edit", message_sid=message_sid, body=body, identity=identity)

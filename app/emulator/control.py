@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from app.emulator import chat, inbound
+from app.emulator import adopted, chat, inbound
 from app.emulator.account import Account
 from app.emulator.answers import media_entry
 from app.emulator.clock import rest_time, webhook_time
@@ -30,6 +30,7 @@ def add_control_api(app: Flask, account: Account) -> None:
         "remove": remove_message,
         "read": read_messages,
         "webhook": post_webhook,
+        "adopt": adopt_recording,
         "target": set_target,
         "reset": reset,
         "clock": advance_clock,
@@ -138,6 +139,12 @@ def post_webhook(account: Account, said: Said) -> Said:
     method = str(said.get("method") or account.state.global_hooks.method).upper()
     answer = account.outgoing.post_now(Target(url, method), form)
     return {"status": answer.status, "error": answer.error, "body": answer.body.decode(errors="replace")}
+
+
+def adopt_recording(account: Account, said: Said) -> Said:
+    """Make the conversation, author and message of a recorded onMessageAdded exist."""
+    form = {str(name): str(value) for name, value in said["form"].items()}
+    return {"conversation_sid": adopted.adopt(account, form).sid}
 
 
 def set_target(account: Account, said: Said) -> Said:
