@@ -73,7 +73,7 @@ def yardstick(name: str, layout: Layout, api_url: str = "") -> Iterator[Server]:
         configuration = directory / "gunicorn_yardstick.py"
         configuration.write_text("control_socket_disable = True\n")
         app = f"benchmarks.yardsticks:{name}()"
-        environment = _clean_environment() | {"BENCH_API_URL": api_url}
+        environment = _clean_environment() | {"BENCH_API_URL": api_url, "BENCH_FILE": str(directory / "appended")}
         with gunicorn(app, layout, environment, directory, f"--config={configuration}") as server:
             yield server
 

@@ -1,4 +1,4 @@
-"""Gives three small WSGI apps to measure Parley against; each does less than Parley does, none is part of it."""
+"""Gives four small WSGI apps to measure Parley against; each does less than Parley does, none is part of it."""
 
 import os
 
@@ -30,6 +30,26 @@ def validating_flask() -> Flask:
     @app.post(ROUTE)
     def receive() -> tuple[str, int]:
         return "", 204 if _is_signed(validator) else 403
+
+    return app
+
+
+def fsyncing_flask() -> Flask:
+    """Return an app that checks the signature and appends the body to a file, with one fsync: the disk's own share.
+
+    Each process has a file of its own; nothing is looked up, ordered or indexed.
+    """
+    app = Flask(__name__)
+    validator = RequestValidator(AUTH_TOKEN)
+    file = os.open(f"{os.environ['BENCH_FILE']}.{os.getpid()}", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+
+    @app.post(ROUTE)
+    def receive() -> tuple[str, int]:
+        if not _is_signed(validator):
+            return "", 403
+        os.write(file, repr(request.form).encode())
+        os.fsync(file)
+        return "", 204
 
     return app
 
