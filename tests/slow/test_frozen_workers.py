@@ -5,10 +5,14 @@ Slow, because leases and time-outs are waited for in real time.
 
 import json
 import signal
+import time
 from datetime import UTC, datetime
 
 import pytest
 
+from app import inbox
+from app.db import Database
+from app.work import Work
 from tests.arrivals import arrive, webhook_of
 from tests.eventually import eventually
 from tests.running_service import Service, post_until_stored
@@ -57,3 +61,18 @@ def test_an_answer_later_than_our_patience_is_one_reply(
     run_worker()
 
     assert emulator.replies() == [THANKS]
+
+
+def test_a_worker_frozen_between_its_commit_and_its_request_does_not_make_the_request(sqlite_url):
+    db = Database(sqlite_url)
+    event = inbox.NewEvent("onMessageAdded:IM1", "onMessageAdded", "CH1", "SMS", "POST", "/", b"")
+    with db.write() as tx:
+        inbox.add_all(db, tx, [event])
+    work = Work(db, inbox.claim(db))
+    work.commit()
+    time.sleep(inbox.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
+
+    with pytest.raises(inbox.LeaseLost), work.away():
+        pytest.fail("the request would be made a second time by whoever took over")
+    work.rollback()
+    db.close()
