@@ -1,0 +1,152 @@
+"""The emulator's faults: each goes wrong in the way asked for, and nothing goes wrong unasked."""
+
+import time
+
+import pytest
+import requests
+from twilio.base.exceptions import TwilioRestException
+
+
+def test_a_duplicated_post_comes_twice_with_the_same_token(emulator, receiver):
+    emulator.faults(duplicate=1)
+    emulator.inbound("hello")
+    emulator.settle()
+
+    tokens = [got.headers["I-Twilio-Idempotency-Token"] for got in receiver.got]
+    assert receiver.events()[-2:] == ["onMessageAdded", "onMessageAdded"]
+    assert (len(tokens), len(set(tokens))) == (6, 3)
+
+
+def test_a_dropped_post_never_comes_and_is_noted(emulator, receiver):
+    emulator.faults(drop=1)
+    emulator.inbound("hello")
+    emulator.settle()
+
+    assert receiver.got == []
+    assert [post["error"] for post in emulator.webhooks()] == ["dropped on request"] * 3
+
+
+def test_a_delayed_post_comes_later(emulator, receiver):
+    emulator.faults(delay=0.2)
+    started = time.monotonic()
+    emulator.inbound("hello")
+    emulator.settle()
+
+    assert len(receiver.got) == 3
+    assert receiver.got[0].at - started >= 0.2
+
+
+def test_a_reordered_post_is_overtaken_by_a_later_one(emulator, receiver, conversation):
+    emulator.faults(reorder=1)
+    emulator.inbound("first")
+    emulator.faults()
+    emulator.inbound("second")
+    emulator.settle()
+
+    assert [form["Body"] for form in receiver.forms("onMessageAdded")] == ["second", "first"]
+
+
+def test_the_same_seed_throws_the_same_die(emulator, receiver, conversation):
+    def outcomes() -> list[str]:
+        emulator.reset()
+        emulator.faults(drop=0.5)
+        answers = [emulator.inbound(str(number)) for number in range(20)]
+        emulator.settle()
+        return [post["error"] for post in emulator.webhooks() if answers]
+
+    first, second = outcomes(), outcomes()
+    assert sorted(first) == sorted(second)
+    assert 0 < first.count("dropped on request") < len(first)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retry_after"),
+    [
+        pytest.param(429, 20429, "1", id="too many requests"),
+        pytest.param(503, 20503, None, id="unavailable"),
+        pytest.param(500, 20500, None, id="internal error"),
+    ],
+)
+def test_a_refused_write_does_nothing(emulator, conversation, twilio, status, code, retry_after):
+    emulator.faults(fail=f"{status}:1")
+    with pytest.raises(TwilioRestException) as refusal:
+        conversation.messages.create(body="hi")
+
+    response = twilio.http_client._test_only_last_response
+    assert (refusal.value.status, refusal.value.code) == (status, code)
+    assert response.headers.get("Retry-After") == retry_after
+    assert [message["body"] for message in emulator.messages()] == ["hello"]
+
+
+def test_reads_are_spared_unless_asked_for(emulator, conversation):
+    emulator.faults(fail="503:1")
+    assert conversation.fetch().state == "active"
+
+    emulator.faults(fail="503:1", reads=True)
+    with pytest.raises(TwilioRestException):
+        conversation.fetch()
+
+
+def test_the_next_matching_requests_fail_exactly_as_told(emulator, conversation):
+    told = {"status": 429, "code": 50063, "retry_after": 2, "method": "POST", "path_contains": "/Messages", "count": 2}
+    emulator.faults(fail_next=[told])
+    codes = []
+    for body in ("one", "two", "three"):
+        try:
+            conversation.messages.create(author="support-bot", body=body)
+            codes.append(201)
+        except TwilioRestException as refusal:
+            codes.append(refusal.code)
+
+    assert codes == [50063, 50063, 201]
+    assert emulator.replies() == ["three"]
+
+
+def test_a_cut_connection_leaves_the_message_stored(emulator, conversation):
+    emulator.faults(cut_next=1)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        conversation.messages.create(author="support-bot", body="once")
+    found = conversation.messages.list(order="desc", limit=1)
+
+    assert [message.body for message in found] == ["once"]
+    assert emulator.requests()[-2] == {
+        "method": "POST",
+        "path": f"/v1/Conversations/{found[0].conversation_sid}/Messages",
+        "status": 0,
+        "cut": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [pytest.param(True, ["late"], id="stored"), pytest.param(False, [], id="not stored")],
+)
+def test_a_hanging_request_times_out_at_the_client(emulator, conversation, twilio, stored, expected):
+    twilio.http_client.timeout = 0.2
+    emulator.faults(hang_next={"seconds": 0.4, "stored": stored})
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        conversation.messages.create(author="support-bot", body="late")
+
+    assert emulator.replies() == expected
+
+
+def test_latency_slows_every_request(emulator, conversation):
+    emulator.faults(latency=0.15)
+    started = time.monotonic()
+    conversation.fetch()
+
+    assert time.monotonic() - started >= 0.15
+
+
+def test_unknown_faults_are_refused_by_name(emulator):
+    with pytest.raises(RuntimeError, match="unknown fault: explode"):
+        emulator.faults(explode=1)
+
+
+def test_a_reset_ends_all_faults(emulator, receiver):
+    emulator.faults(drop=1, fail="503:1")
+    emulator.reset()
+    emulator.inbound("hello")
+    emulator.settle()
+
+    assert len(receiver.got) == 3
