@@ -60,6 +60,8 @@ def _adopt_author(account: Account, conversation: Conversation, form: Mapping[st
     )
     conversation.participants[sid] = participant
     account.state.remember(participant)
+    if is_phone:  # they have just written: WhatsApp's window is open
+        account.state.last_inbound[author, participant.proxy_address or ""] = now
 
 
 def _adopt_message(account: Account, conversation: Conversation, form: Mapping[str, str]) -> None:

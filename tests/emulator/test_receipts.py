@@ -79,3 +79,19 @@ def test_a_message_goes_to_every_phone_but_its_authors(emulator, receiver, twili
     emulator.settle()
 
     assert {form["ParticipantSid"] for form in receiver.forms("onDeliveryUpdated")} == {other.sid}
+
+
+def test_who_is_adopted_from_a_recording_has_an_open_whatsapp_window(emulator, receiver, twilio):
+    recorded = {
+        "ConversationSid": "CH" + "3" * 32,
+        "MessageSid": "IM" + "4" * 32,
+        "ParticipantSid": "MB" + "6" * 32,
+        "Author": "whatsapp:+15550100001",
+        "Source": "WHATSAPP",
+        "Body": "hello",
+    }
+    sid = emulator.adopt(recorded)
+    twilio.conversations.v1.conversations(sid).messages.create(author="support-bot", body="hi")
+    emulator.settle()
+
+    assert [got.form["Status"] for got in receiver.got] == ["sent", "delivered", "read"]
