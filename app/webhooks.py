@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +13,8 @@ from app import events, inbox, signature
 from app.db import DatabaseUnavailable
 from app.group_commit import GroupCommit
 from app.logs import fault
+from app.refusals import Refusals
+from app.variants import Received
 
 ROUTE = "/conversations/webhook"
 LARGEST_BODY = 256 * 1024  # bytes; Twilio's largest, an inbound message of 32 KB with attributes, is far below
@@ -36,26 +35,6 @@ class Door:
     refusals: Refusals
 
 
-class Refusals:
-    """Logs refused requests, at most one line a second, so that a flood of forgeries cannot fill the disk."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next_at = 0.0
-        self._unlogged = 0
-
-    def log(self, url: str, reason: str) -> None:
-        """Write one line with the URL that the signature was checked against, without its query."""
-        with self._lock:
-            self._unlogged += 1
-            now = time.monotonic()
-            if now < self._next_at:
-                return
-            count, self._unlogged, self._next_at = self._unlogged, 0, now + 1.0
-        checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
-        log.warning("refused", extra={"reason": reason, "checked_url": checked, "refused_since_last_line": count})
-
-
 @blueprint.route(ROUTE, methods=["GET", "POST"])
 def receive() -> Response:
     """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
@@ -63,14 +42,14 @@ def receive() -> Response:
     target = _raw_target(request)
     url = signature.public_url(door.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
-        return _refuse(door, url, "missing")
+        return _refuse(door, url, "missing", Received(request.method, target, {}, b""))
     body = _read_body(request)
     if isinstance(body, Response):
         return body
     form = events.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
-        return _refuse(door, url, verdict.reason)
+        return _refuse(door, url, verdict.reason, Received.of(request.method, target, request.headers.items(), body))
     if request.method == "POST" and not _is_form(request):
         return _say(415, "The body is not application/x-www-form-urlencoded.")
     if events.is_pre_action(events.event_type(form)):
@@ -111,8 +90,8 @@ def _check(door: Door, url: str, form: events.Form, body: bytes, request: Reques
     )
 
 
-def _refuse(door: Door, url: str, reason: str) -> Response:
-    door.refusals.log(url, reason)
+def _refuse(door: Door, url: str, reason: str, received: Received) -> Response:
+    door.refusals.note(url, reason, received)
     return _say(403, "The signature is missing or wrong.")
 
 

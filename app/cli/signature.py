@@ -1,0 +1,120 @@
+"""`flask signature`: why was a request refused, and is a saved one right?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from app import refusals, signature
+from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
+from app.cli.request_file import UnusableFile, read_request
+from app.config import Settings
+from app.diagnosis import check, explain
+from app.signature import Keys, Verdict
+from app.variants import Received
+
+VALID, INVALID, UNUSABLE = 0, 1, 2
+_FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
+
+
+@click.group("signature")
+def signature_commands() -> None:
+    """Signatures of webhooks: why one was refused, whether one is right."""
+
+
+@signature_commands.command("explain")
+@_FILE
+@json_option
+@with_appcontext
+def explain_command(file: Path | None, as_json: bool) -> None:
+    """Show why the last requests were refused, with the fix; or why the request in FILE would be.
+
+    FILE holds one raw HTTP request with its X-Twilio-Signature.
+
+    Example: flask signature explain refused.http
+    """
+    settings = parley().settings
+    if file is None:
+        _show_kept(refusals.read(settings.instance_folder / refusals.FILE), as_json)
+    else:
+        _explain_file(_read(file), settings, as_json)
+
+
+@signature_commands.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--url", help="The whole URL that Twilio called; otherwise PUBLIC_URL and the target in FILE.")
+@json_option
+@with_appcontext
+def verify_command(file: Path, url: str | None, as_json: bool) -> None:
+    """Tell whether the raw HTTP request in FILE is signed with our keys: exit 0 valid, 1 not, 2 FILE is unusable.
+
+    Example: flask signature verify request.http --url https://bot.example.com/conversations/webhook
+    """
+    settings, received = parley().settings, _read(file)
+    keys = _keys(settings)
+    if url is None:
+        _want_public_url(settings)
+    elif not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--url {url[:60]!r} is no URL; give it whole, with https:// and the path")
+    checked = signature.public_url(settings.public_url, received.target) if url is None else url
+    verdict = check(received, keys, checked)
+    if as_json:
+        show_json({"valid": verdict.valid, "reason": verdict.reason, "key": verdict.key})
+    else:
+        click.echo(_sentence(verdict))
+    sys.exit(VALID if verdict.valid else INVALID)
+
+
+def _show_kept(kept: list[refusals.Refusal], as_json: bool) -> None:
+    if as_json:
+        return show_json([asdict(refusal) | {"mismatch": refusal.mismatch} for refusal in kept])
+    rows = [
+        asdict(refusal) | {"mismatch": refusal.mismatch, "query": " ".join(refusal.query_names)} for refusal in kept
+    ]
+    show_table(rows, ["at", "refused", "mismatch", "method", "checked_url", "query"], empty="No request was refused.")
+    fixes: dict[str, str] = {}
+    for one in (one for refusal in kept for one in refusal.explanations):
+        fixes.setdefault(one.mismatch, one.fix)  # of two for the same mismatch the newest
+    for mismatch, fix in fixes.items():
+        click.echo(f"\n{mismatch}: {fix}")
+    return None
+
+
+def _explain_file(received: Received, settings: Settings, as_json: bool) -> None:
+    keys = _keys(settings)
+    _want_public_url(settings)
+    verdict = check(received, keys, signature.public_url(settings.public_url, received.target))
+    explanations = explain(received, keys, settings.public_url)
+    if as_json:
+        return show_json({"valid": verdict.valid, "reason": verdict.reason, "key": verdict.key,
+                          "explanations": [asdict(one) for one in explanations]})  # fmt: skip
+    click.echo(_sentence(verdict))
+    for one in explanations:
+        click.echo(f"\n{one.mismatch}: {one.fix}")
+    return None
+
+
+def _sentence(verdict: Verdict) -> str:
+    return f"valid: signed with the key {verdict.key}" if verdict.valid else f"not valid: {verdict.reason}"
+
+
+def _read(file: Path) -> Received:
+    try:
+        return read_request(file)
+    except UnusableFile as fault:
+        raise click.UsageError(str(fault)) from fault
+
+
+def _keys(settings: Settings) -> Keys:
+    tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
+    if not tokens and not settings.shared_keys:
+        raise click.UsageError("TWILIO_AUTH_TOKEN is empty; copy it from the Twilio console (see .env.example)")
+    return Keys(tokens=tokens, shared=settings.shared_keys)
+
+
+def _want_public_url(settings: Settings) -> None:
+    if not settings.public_url:
+        raise click.UsageError("PUBLIC_URL is empty; set the address that Twilio calls (see .env.example)")

@@ -1,0 +1,166 @@
+"""Keeps why the last refused requests were refused, in a file that all processes share; never what they said."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from app.diagnosis import Explanation, explain
+from app.logs import fault
+from app.signature import Keys
+from app.variants import Received, plain_name
+
+FILE = "refused.jsonl"
+KEPT = 100
+LOCK_SECONDS = 1.0
+LARGEST_FILE = 1024 * 1024  # bytes; ours is far smaller, somebody else's is not read to its end
+MOST_NAMES = 30
+MOST_WAITING = 5
+
+log = logging.getLogger("parley.webhooks")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One refused request: when, at which address, and what explains it. `refused` counts those since the last one."""
+
+    at: datetime
+    method: str
+    checked_url: str
+    query_names: tuple[str, ...]
+    reason: str
+    explanations: tuple[Explanation, ...]
+    refused: int = 1
+
+    @property
+    def mismatch(self) -> str:
+        """Return the mismatches in a word."""
+        return "+".join(one.mismatch for one in self.explanations)
+
+
+class Refusals:
+    """Explains, logs and keeps refused requests: one a second, so that a flood of forgeries costs next to nothing."""
+
+    def __init__(self, keys: Keys, public_url: str, file: Path) -> None:
+        self._keys, self._public_url, self._file = keys, public_url, file
+        self._lock = threading.Lock()
+        self._next_at = 0.0
+        self._untold = 0
+        self._waiting: SimpleQueue[tuple[str, str, Received, int]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def note(self, url: str, reason: str, received: Received) -> None:
+        """Hand a request to the thread that explains: the answer waits for nothing."""
+        with self._lock:
+            self._untold += 1
+            now = time.monotonic()
+            if now < self._next_at:
+                return
+            count, self._untold, self._next_at = self._untold, 0, now + 1.0
+            if self._thread is None:
+                self._thread = _started(self._work)
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put((url, reason, received, count))
+
+    def _work(self) -> None:
+        while True:
+            self._tell(*self._waiting.get())
+
+    def _tell(self, url: str, reason: str, received: Received, count: int) -> None:
+        """Write the log line, with the URL that the signature was checked against but for its query, and keep it."""
+        try:
+            explanations = tuple(explain(received, self._keys, self._public_url))
+        except Exception as error:  # noqa: BLE001 - a request that we fail to explain is still to be logged
+            explanations = (Explanation("unexplained", f"the diagnosis failed: {fault(error)}"),)
+        checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
+        refusal = Refusal(datetime.now(UTC), received.method, checked, query_names(received.target), reason,
+                          explanations, count)  # fmt: skip
+        facts = {"reason": reason, "diagnosis": refusal.mismatch, "checked_url": checked}
+        log.warning("refused", extra={**facts, "refused_since_last_line": count})
+        with contextlib.suppress(OSError, ValueError):
+            keep(self._file, refusal)
+
+
+def _started(work: Callable[[], None]) -> threading.Thread | None:
+    """Return a thread that works, or None if none is to be had; begun late, so after gunicorn's fork."""
+    thread = threading.Thread(target=work, name="refusals", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
+
+
+def query_names(target: str) -> tuple[str, ...]:
+    """Return the names of a query's parameters, never their values."""
+    query = target.partition("#")[0].partition("?")[2][:10_000]
+    return tuple(plain_name(part.partition("=")[0]) for part in query.split("&")[:MOST_NAMES] if part)
+
+
+def keep(file: Path, refusal: Refusal) -> None:
+    """Add a refusal to the file and drop the oldest beyond KEPT. Raises OSError, also when others hold it too long."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(file.with_suffix(".lock")):
+        lines = [line for line in _lines(file) if _parsed(line)][-(KEPT - 1) :]
+        draft = file.with_suffix(".draft")
+        draft.write_text("\n".join([*lines, json.dumps(asdict(refusal), default=str), ""]), encoding="utf-8")
+        draft.replace(file)
+
+
+def read(file: Path) -> list[Refusal]:
+    """Return the kept refusals, newest first; what cannot be understood is left out."""
+    return [refusal for refusal in map(_parsed, reversed(_lines(file))) if refusal]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    deadline = time.monotonic() + LOCK_SECONDS
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        with file.open("rb") as kept:
+            return kept.read(LARGEST_FILE).decode("utf-8", "replace").splitlines()[-KEPT:]
+    except OSError:
+        return []
+
+
+def _parsed(line: str) -> Refusal | None:
+    try:
+        said: dict[str, Any] = json.loads(line)
+        return Refusal(
+            at=datetime.fromisoformat(said["at"]),
+            method=str(said["method"]),
+            checked_url=str(said["checked_url"]),
+            query_names=tuple(str(name) for name in said["query_names"]),
+            reason=str(said["reason"]),
+            explanations=tuple(Explanation(str(one["mismatch"]), str(one["fix"])) for one in said["explanations"]),
+            refused=int(said["refused"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
