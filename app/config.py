@@ -48,6 +48,7 @@ class Settings:
     retention_days: int = 30
     log_format: str = "text"
     web_concurrency: int = 2
+    run_id: str = ""  # given by `flask dev --live` to the app it starts, to know it again; nobody sets it
     faults: tuple[str, ...] = ()
 
     @property
@@ -58,6 +59,12 @@ class Settings:
     def runs_inline_worker(self) -> bool:
         """Whether each web process also works: always on SQLite unless said otherwise."""
         return self.inline_worker == "on" or (self.inline_worker == "auto" and self.uses_sqlite)
+
+    @property
+    def instance_folder(self) -> Path:
+        """Where files that all processes of a machine share are kept: beside an SQLite database, else instance/."""
+        path = self.database_url.removeprefix("sqlite:///").partition("?")[0]
+        return Path(path).parent if self.uses_sqlite else PROJECT / "instance"
 
     @property
     def max_reply_age(self) -> timedelta | None:
@@ -99,7 +106,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
         "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
     }  # fmt: skip
-    return Settings(**values, faults=tuple(read.faults))
+    return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), faults=tuple(read.faults))
 
 
 def faults_for_rest(settings: Settings) -> list[str]:

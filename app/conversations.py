@@ -111,6 +111,10 @@ class Conversations:
         """Import the SDK and make this thread's Client, so that the first reply need not wait for it."""
         self._client()
 
+    def ask(self, request: Callable[[Client], Result]) -> Result:
+        """Return what a request brings that is made with this thread's Client. Raises SendError."""
+        return self._call(lambda: request(self._client()))
+
     def send_message(
         self, conversation_sid: str, service_sid: str, *, author: str, body: str, marker: Mapping[str, Any]
     ) -> str:

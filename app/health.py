@@ -17,7 +17,8 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 def healthz() -> Response:
     """Answer 200 while the process serves; asks nothing else, so that a database outage restarts nobody."""
-    return Response("ok\n", mimetype="text/plain")
+    run_id = current_app.extensions["parley"].settings.run_id
+    return Response("ok\n", mimetype="text/plain", headers={"X-Parley-Run": run_id} if run_id else None)
 
 
 @blueprint.get("/readyz")

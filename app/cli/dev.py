@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
 
 import click
 
 from app.cli import story
 from app.cli.follow import Follower, show
+from app.cli.serving import serving
 from app.config import PROJECT
 from app.db import Database
 
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from app.emulator.client import Emulator
 
 DATABASE = "instance/dev.db"
-START_SECONDS = 20.0
 
 
 @click.command("dev")
@@ -30,11 +26,23 @@ START_SECONDS = 20.0
 @click.option("--emulator-port", type=click.IntRange(1, 65535), default=4010, show_default=True)
 @click.option("--story", "plays_story", is_flag=True, help="Play a short conversation of two customers.")
 @click.option("--once", is_flag=True, help="End after the story; exit code 0 if it went as it should.")
-def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool) -> None:
+@click.option("--live", is_flag=True, help="Serve your real account through ngrok, and restore its webhook at the end.")
+@click.option(
+    "--ngrok-api", default="http://127.0.0.1:4040", show_default=True, help="With --live: ngrok's web interface."
+)
+def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, live: bool, ngrok_api: str) -> None:
     """Run emulator, app and worker on this machine and show each event as it is worked off.
+
+    With --live no emulator: your account calls the app through ngrok until you end it.
 
     Example: flask dev --story
     """
+    if live:
+        from app.cli.live import run_live  # brings Twilio's SDK along: only when it is used
+
+        if plays_story or once:
+            raise click.UsageError("--live is for your real account, --story for the emulator; choose one")
+        return run_live(port, ngrok_api)
     if once and not plays_story:
         raise click.UsageError("--once ends after the story; add --story")
     with _running_emulator(port, emulator_port) as emulator, _running_app(port, emulator) as database:
@@ -45,6 +53,7 @@ def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool) ->
         if not once:
             _say_where_to_look(port, emulator)
             _follow(follower)
+    return None
 
 
 def _play(emulator: Emulator, database: Database, follower: Follower) -> None:
@@ -101,19 +110,10 @@ def _running_app(port: int, emulator: Emulator) -> Iterator[Database]:
     folder.mkdir(exist_ok=True)
     for path in folder.glob("dev.db*"):
         path.unlink()
-    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
-    with (folder / "dev.log").open("wb") as output:
-        app = subprocess.Popen(  # noqa: S603 - our own program
-            command, cwd=PROJECT, env={**os.environ, **_environment(port, emulator)}, stdout=output, stderr=output
-        )
-    try:
-        _wait_until_ready(app, port)
+    with serving(_environment(port, emulator), port, folder / "dev.log"):
         database = Database(f"sqlite:///{PROJECT / DATABASE}")
         yield database
         database.close()
-    finally:
-        app.terminate()
-        app.wait()
 
 
 def _environment(port: int, emulator: Emulator) -> dict[str, str]:
@@ -128,16 +128,3 @@ def _environment(port: int, emulator: Emulator) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{DATABASE}",
         "BOT_INLINE_WORKER": "on",
     }
-
-
-def _wait_until_ready(app: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if app.poll() is not None:
-            raise click.ClickException(f"the app did not start; instance/dev.log says why (port {port} in use?)")
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise click.ClickException(f"the app was not ready within {START_SECONDS:.0f} s; see instance/dev.log")

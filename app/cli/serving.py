@@ -1,0 +1,72 @@
+"""Runs the app, its worker included, as a process beside a command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import click
+
+from app.config import PROJECT
+
+START_SECONDS = 20.0
+STOP_SECONDS = 40.0
+_direct = build_opener(ProxyHandler({}))
+
+
+@contextmanager
+def serving(environment: Mapping[str, str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the process of an app that is ready on `port`; it ends with us, also when we are killed.
+
+    What it prints goes to `log`. Ctrl-C does not reach it: we end it.
+    """
+    command = [sys.executable, "-m", "app.cli.leashed", "wsgi:app", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    with log.open("wb") as output:
+        app = subprocess.Popen(  # noqa: S603 - our own program
+            command, cwd=PROJECT, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=output,
+            stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait_until_ready(app, port, log)
+        yield app
+    finally:
+        app.terminate()
+        _wait_for(app)
+
+
+def _wait_for(app: subprocess.Popen[bytes]) -> None:
+    try:
+        app.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        app.kill()
+        app.wait()
+    if app.stdin:
+        app.stdin.close()
+
+
+def _wait_until_ready(app: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    answer = ""
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            raise click.ClickException(f"the app did not start; {_short(log)} says why (port {port} in use?)")
+        try:
+            with _direct.open(f"http://127.0.0.1:{port}/readyz", timeout=1):
+                return
+        except HTTPError as error:
+            answer = f" (/readyz: {error.read(500).decode('utf-8', 'replace').strip()})"
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise click.ClickException(f"the app was not ready within {START_SECONDS:.0f} s{answer}; see {_short(log)}")
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)

@@ -1,0 +1,115 @@
+"""Finds the ngrok tunnel to the app, and proves that what is called there arrives here."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+
+import click
+
+from app import signature
+from app.signature import Keys
+
+ROUTE = "/conversations/webhook"
+TRIP_SECONDS = 10.0
+_NOT_YET = (0, 502, 503, 504)  # what a tunnel says that is not up yet
+# A pre-action event: the door checks its signature, accepts it unchanged and stores nothing.
+_PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))
+
+
+def find_tunnel(ngrok_api: str, port: int) -> str:
+    """Return the public origin that ngrok forwards to our port, https before http. Raises ClickException.
+
+    Source: ngrok.com/docs/agent/api, GET /api/tunnels, read 2026-11-22.
+    """
+    tunnels = _tunnels(ngrok_api, port)
+    ours = [one for one in tunnels if _port_of(one) == port]
+    if ours:
+        best = min(ours, key=lambda one: not str(one.get("public_url")).startswith("https://"))
+        return str(best.get("public_url")).rstrip("/")
+    others = ", ".join(sorted({f"port {_port_of(one)}" for one in tunnels}))
+    raise click.ClickException(
+        f"ngrok has no tunnel to port {port}" + (f", only to {others}; use --port, or" if others else ";")
+        + f" start one with: ngrok http {port}"
+    )  # fmt: skip
+
+
+def prove_round_trip(public_url: str, run_id: str, keys: Keys) -> None:
+    """Return when a call of the public address reached our own process and a signed one passed its door.
+
+    Raises ClickException with what happened instead.
+    """
+    deadline = time.monotonic() + TRIP_SECONDS
+    while True:
+        status, found = _call(Request(f"{public_url}/healthz"))  # noqa: S310 - http or https, see config
+        if status not in _NOT_YET or time.monotonic() > deadline:
+            break
+        time.sleep(0.3)
+    fault = _fault_of_trip(public_url, run_id, status, found) or _fault_of_door(public_url, keys)
+    if fault:
+        raise click.ClickException(f"{fault}. The webhook at Twilio was not changed.")
+
+
+def _fault_of_trip(public_url: str, run_id: str, status: int, found: str) -> str:
+    if status != 200:
+        return f"{public_url}/healthz answers {status or 'nothing'}: does the tunnel still run?"
+    return "" if found == run_id else f"{public_url} reaches another program than this one: which port does it serve?"
+
+
+def _fault_of_door(public_url: str, keys: Keys) -> str:
+    url = public_url + ROUTE
+    token = next(iter(keys.tokens), "")
+    key_id, secret = next(iter(keys.shared.items()), ("", ""))
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Twilio-Signature": signature.compute(token or secret, url, _PROBE),
+    }
+    if not token:
+        headers["X-Twilio-Webhooks-Signature-Settings"] = f"key={key_id},algorithm={signature.DEFAULT_ALGORITHM}"
+    body = "&".join(f"{name}={value}" for name, value in _PROBE).encode("ascii")
+    status, _ = _call(Request(url, body, headers))  # noqa: S310 - as above
+    if status == 200:
+        return ""
+    return f"{url} refuses a signed webhook with {status or 'no answer'}: `flask signature explain` shows why"
+
+
+def _call(request: Request) -> tuple[int, str]:
+    """Return the status, 0 for none, and the run that answered."""
+    request.add_header("ngrok-skip-browser-warning", "1")
+    host = request.host.partition(":")[0]
+    opener: OpenerDirector = build_opener(ProxyHandler({})) if host in ("127.0.0.1", "localhost") else build_opener()
+    try:
+        with opener.open(request, timeout=5) as answer:
+            return answer.status, answer.headers.get("X-Parley-Run", "")
+    except HTTPError as error:
+        error.close()
+        return error.code, ""
+    except (OSError, ValueError):
+        return 0, ""
+
+
+def _tunnels(ngrok_api: str, port: int) -> list[dict[str, Any]]:
+    url = f"{ngrok_api.rstrip('/')}/api/tunnels"
+    try:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("is no http address")
+        with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
+            document = json.loads(answer.read(1_000_000))
+        found = document["tunnels"]
+        return [one for one in found if isinstance(one, dict) and one.get("public_url")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise click.ClickException(
+            f"no ngrok answers at {ngrok_api} ({type(error).__name__}); start it in another terminal with: "
+            f"ngrok http {port} (or name its web interface with --ngrok-api)"
+        ) from error
+
+
+def _port_of(tunnel: dict[str, Any]) -> int:
+    config = tunnel.get("config")
+    address = str(config.get("addr", "")) if isinstance(config, dict) else ""
+    found = re.search(r"(\d{1,5})/?$", address)
+    return int(found[1]) if found else {"http": 80, "https": 443}.get(address.partition(":")[0], 0)
