@@ -8,7 +8,7 @@ demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end aft
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
 
 test: .venv/ready  ## everything, on SQLite and a real PostgreSQL, in under 3 minutes
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: .venv/ready  ## lint, format and types
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, inbox, logs, signature, webhooks
+from app import cli, config, health, inbox, logs, refusals, signature, webhooks
 from app.config import Settings
 from app.db import Database
 from app.group_commit import GroupCommit
@@ -22,6 +22,7 @@ from app.group_commit import GroupCommit
 log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
+    from app.conversations import Conversations
     from app.rules_file import Rules
     from app.worker import Worker
 
@@ -61,12 +62,13 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     parley = Parley(settings, Database(settings.database_url, clock=clock))
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     app.extensions["parley"] = parley
+    keys = signature.Keys(tokens=tokens, shared=settings.shared_keys)
     app.extensions["parley.door"] = webhooks.Door(
         public_url=settings.public_url,
-        keys=signature.Keys(tokens=tokens, shared=settings.shared_keys),
+        keys=keys,
         arrivals=GroupCommit(parley.db, partial(inbox.add_all, parley.db)),
         stored=parley.stored,
-        refusals=webhooks.Refusals(),
+        refusals=refusals.Refusals(keys, settings.public_url, settings.instance_folder / refusals.FILE),
     )
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
@@ -78,10 +80,20 @@ def make_worker(settings: Settings, db: Database) -> Worker:
     """Return a worker that answers by the rules file of the settings, not started yet. Raises RulesError, OSError."""
     from app import handlers, rules  # noqa: F401 - handlers register themselves
     from app.bot import Bot
-    from app.conversations import Conversations
     from app.worker import Worker
 
-    twilio = Conversations(
+    twilio = make_conversations(settings)
+    policy = rules.Policy(bot_author=settings.bot_author, agents=settings.bot_agents,
+                          max_reply_age=settings.max_reply_age)  # fmt: skip
+    bot = partial(Bot, twilio=twilio, rules=load_rules(settings), policy=policy)
+    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up)
+
+
+def make_conversations(settings: Settings) -> Conversations:
+    """Return Twilio's REST API with the credentials of the settings."""
+    from app.conversations import Conversations
+
+    return Conversations(
         account_sid=settings.account_sid,
         auth_token=settings.auth_token,
         api_key=settings.api_key,
@@ -89,10 +101,6 @@ def make_worker(settings: Settings, db: Database) -> Worker:
         base_url=settings.api_base_url,
         default_service_sid=settings.service_sid,
     )
-    policy = rules.Policy(bot_author=settings.bot_author, agents=settings.bot_agents,
-                          max_reply_age=settings.max_reply_age)  # fmt: skip
-    bot = partial(Bot, twilio=twilio, rules=load_rules(settings), policy=policy)
-    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up)
 
 
 def load_rules(settings: Settings) -> Rules:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_,
 
 from app.db import Record
 from app.inbox import wake
-from app.tables import inbox, lanes
+from app.tables import deliveries, delivery_events, inbox, lanes
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
 _PURGE_BATCH = 5000
@@ -37,9 +37,12 @@ def stats(tx: Connection, now: datetime) -> dict[str, int]:
 
 def list_events(
     tx: Connection, now: datetime, *, state: str | None = None, event_type: str | None = None, limit: int = 20,
-    after_id: int | None = None,
+    after_id: int | None = None, conversation_sid: str | None = None, ids: Sequence[int] | None = None,
 ) -> Sequence[Record]:  # fmt: skip
-    """Return the newest events, newest first; with `after_id` those that came after it, oldest first."""
+    """Return the newest events, newest first; with `after_id` those that came after it, oldest first.
+
+    `ids` narrows it to these events, `conversation_sid` to one conversation and its receipts.
+    """
     shown = state_at(now)
     columns = [column for column in inbox.c if column.name not in ("state", "body", "headers", "target")]
     query = select(*columns, shown, lanes.c.ready_at).select_from(inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane))
@@ -47,9 +50,19 @@ def list_events(
         query = query.where(shown == state)
     if event_type:
         query = query.where(inbox.c.event_type == event_type)
+    if conversation_sid:
+        query = query.where(inbox.c.lane.in_([conversation_sid, f"{conversation_sid}:receipts"]))
+    if ids is not None:
+        query = query.where(inbox.c.id.in_(ids))
     if after_id is not None:
         return tx.execute(query.where(inbox.c.id > after_id).order_by(inbox.c.id).limit(limit)).all()
     return tx.execute(query.order_by(inbox.c.id.desc()).limit(limit)).all()
+
+
+def last_id(tx: Connection, *, before: datetime | None = None) -> int:
+    """Return the id of the newest event, or of the newest that arrived before a time; 0 when there is none."""
+    query = select(inbox.c.id).order_by(inbox.c.id.desc()).limit(1)
+    return tx.scalar(query if before is None else query.where(inbox.c.received_at < before)) or 0
 
 
 def get_event(tx: Connection, now: datetime, event_id: int) -> Record | None:
@@ -58,6 +71,19 @@ def get_event(tx: Connection, now: datetime, event_id: int) -> Record | None:
     joined = inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane)
     query = select(*columns, state_at(now), lanes.c.ready_at, lanes.c.lease_until).select_from(joined)
     return tx.execute(query.where(inbox.c.id == event_id)).first()
+
+
+def ids_about_message(tx: Connection, message_sid: str) -> list[int]:
+    """Return the ids of the events about one message, oldest first: added, edited, removed, and its receipts."""
+    key = inbox.c.event_key
+    about = or_(key == f"onMessageAdded:{message_sid}", key.startswith(f"onMessageUpdated:{message_sid}:"),
+                key.startswith(f"onMessageRemoved:{message_sid}:"))  # fmt: skip
+    receipts = (
+        select(delivery_events.c.inbox_id)
+        .join(deliveries, deliveries.c.delivery_receipt_sid == delivery_events.c.delivery_receipt_sid)
+        .where(deliveries.c.message_sid == message_sid)
+    )
+    return list(tx.scalars(select(inbox.c.id).where(or_(about, inbox.c.id.in_(receipts))).order_by(inbox.c.id)))
 
 
 def retry(tx: Connection, now: datetime, ids: Sequence[int] | None = None) -> list[int]:

@@ -12,7 +12,17 @@ def register(app: Flask) -> None:
     from app.cli.dev import dev_command
     from app.cli.emulator import emulator_command
     from app.cli.inbox import inbox_commands
+    from app.cli.listen import listen_command
+    from app.cli.record import record_command
+    from app.cli.replay import replay_command
+    from app.cli.signature import signature_commands
+    from app.cli.trigger import trigger_command
     from app.cli.worker import worker_command
 
     for command in (db_commands, deliveries_commands, dev_command, emulator_command, inbox_commands, worker_command):
+        app.cli.add_command(command)
+    app.cli.add_command(signature_commands)
+    for command in (record_command, replay_command):
+        app.cli.add_command(command)
+    for command in (listen_command, trigger_command):
         app.cli.add_command(command)

@@ -1,82 +1,173 @@
-"""Follows the inbox as it is worked off, and says of each event in two lines what came in and what we did."""
+"""Follows the inbox as it fills and is worked off, and says of each event in two lines what came in and what we did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import click
 from sqlalchemy import Connection
 
 from app import delivery_log, events, inbox_admin
+from app.cli.masks import mask_name, mask_text, one_line
 from app.db import Database, Record
 from app.error_codes import meaning
-from app.events import ConversationEvent, DeliveryUpdated, Event, MessageEvent, ParticipantEvent
+from app.events import (
+    ConversationEvent,
+    DeliveryUpdated,
+    Event,
+    MessageAdded,
+    MessageEvent,
+    ParticipantEvent,
+    UserEvent,
+)
 
 FINISHED = ("processed", "ignored", "dead")
+_BATCH = 200  # events asked for at once
+_OPEN_BATCH = 500  # unfinished events looked at again at once
+_GAP_SECONDS = 5.0  # on PostgreSQL an event can become visible after one with a higher id
 
 
 @dataclass(frozen=True)
 class Followed:
-    """One event that is finished: its row, itself, and what came of it."""
+    """One event, stored or finished: its row, itself, and what came of it."""
 
     row: Record
     event: Event
     came_in: str
     went_out: str
 
+    @property
+    def is_finished(self) -> bool:
+        return self.row.state in FINISHED
+
 
 class Follower:
-    """Gives the events that were finished since the last look, in the order of arrival within what is new."""
+    """Gives what is new since the last look, in the order of arrival; asks the database for nothing older.
 
-    def __init__(self, db: Database) -> None:
+    `raw` shows text, numbers and names; `wants` chooses events by their row.
+    """
+
+    def __init__(
+        self, db: Database, *, after_id: int = 0, raw: bool = True, wants: Callable[[Record], bool] = lambda row: True
+    ) -> None:
         self._db = db
-        self._seen: set[int] = set()
+        self._after_id = after_id
+        self._raw = raw
+        self._wants = wants
+        self._open: dict[int, None] = {}
+        self._gaps: dict[int, float] = {}
 
     def look(self) -> Iterator[Followed]:
         """Return what is finished and was not returned before."""
+        return (followed for followed in self.steps() if followed.is_finished)
+
+    def steps(self) -> Iterator[Followed]:
+        """Return each event when it is seen first, and once more when it is finished (once, if it was already).
+
+        Ends at what was the newest event when it began, however fast more come in.
+        """
+        is_more, newest = True, 0
+        while is_more:
+            with self._db.read() as tx:
+                now, newest = self._db.now(tx), newest or inbox_admin.last_id(tx)
+                ids = self._look_again()
+                again = inbox_admin.list_events(tx, now, ids=ids, limit=_OPEN_BATCH) if ids else ()
+                new = inbox_admin.list_events(tx, now, after_id=self._after_id, limit=_BATCH)
+                batch = list(self._told(tx, [*reversed(again), *new]))
+            is_more = len(new) == _BATCH and self._after_id < newest
+            yield from batch
+
+    def show_first(self, rows: Sequence[Record]) -> list[Followed]:
+        """Return these events, to be followed too until they are finished."""
         with self._db.read() as tx:
-            rows = inbox_admin.list_events(tx, self._db.now(tx), limit=1000)
-            for row in reversed(rows):
-                if row.id not in self._seen and row.state in FINISHED:
-                    self._seen.add(row.id)
-                    yield _followed(tx, row, self._db)
+            return list(self._told(tx, rows))
+
+    def _look_again(self) -> list[int]:
+        """Return what was not finished or not visible when it was looked at, the longest unseen first."""
+        now = time.monotonic()
+        self._gaps = {event_id: until for event_id, until in self._gaps.items() if until > now}
+        return [*list(self._gaps)[: _OPEN_BATCH // 2], *self._open][:_OPEN_BATCH]
+
+    def _told(self, tx: Connection, rows: Sequence[Record]) -> Iterator[Followed]:
+        for row in rows:
+            self._note_gap(row.id)
+            if self._is_news(row) and self._wants(row):
+                followed = _followed(tx, row, self._db, raw=self._raw)
+                if followed:
+                    yield followed
+
+    def _note_gap(self, event_id: int) -> None:
+        if event_id > self._after_id:
+            until = time.monotonic() + _GAP_SECONDS
+            first = max(self._after_id + 1, event_id - 50)
+            self._gaps |= dict.fromkeys(range(first, event_id), until)
+            self._after_id = event_id
+
+    def _is_news(self, row: Record) -> bool:
+        self._gaps.pop(row.id, None)
+        was_seen = row.id in self._open
+        self._open.pop(row.id, None)
+        if row.state not in FINISHED:
+            self._open[row.id] = None  # at the end again: all are looked at in turn
+            return not was_seen
+        return True
 
 
 def show(followed: Followed) -> None:
     """Print the two lines of an event."""
     at = followed.row.received_at.strftime("%H:%M:%S")
-    took = round((followed.row.finished_at - followed.row.received_at).total_seconds() * 1000)
+    state = followed.row.state if followed.is_finished else "stored"
+    took = f", {milliseconds(followed.row)} ms" if followed.is_finished else ""
     click.echo(f"{at}  in   {followed.row.event_type:<26} {followed.came_in}")
-    click.echo(f"          out  {followed.row.state:<26} {followed.went_out}, {took} ms")
+    click.echo(f"          out  {state:<26} {followed.went_out}{took}")
 
 
-def _followed(tx: Connection, row: Record, db: Database) -> Followed:
+def milliseconds(row: Record) -> int | None:
+    """Return how long the event took from its arrival until it was finished, or None when it is not."""
+    return round((row.finished_at - row.received_at).total_seconds() * 1000) if row.finished_at else None
+
+
+def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Followed | None:
+    """Return the event with what is told of it, or None when it has been purged meanwhile."""
     stored = inbox_admin.get_event(tx, db.now(tx), row.id)
-    assert stored is not None
+    if stored is None:
+        return None
     event = events.parse(events.read_form(stored.method, stored.target, stored.body))
-    return Followed(row, event, _came_in(event), _went_out(tx, row, event))
+    went_out = _went_out(tx, row, event, raw=raw) if row.state in FINISHED else _waits(row)
+    return Followed(row, event, _came_in(event, raw=raw), went_out)
 
 
-def _came_in(event: Event) -> str:
+def _waits(row: Record) -> str:
+    if row.state == "processing":
+        return "is worked on"
+    if row.state == "scheduled":
+        return f"again at {row.ready_at:%H:%M:%S}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
+    return "waits for a worker"
+
+
+def _came_in(event: Event, *, raw: bool) -> str:
     if isinstance(event, MessageEvent):
         media = f" + {len(event.media)} media" if event.media else ""
-        return f'{event.author}: "{event.body}"{media}'
+        return f"{_name(event.author, raw)}: {_text(event.body, raw)}{media}"
     if isinstance(event, DeliveryUpdated):
         code = f" {event.error_code}" if event.error_code else ""
         return f"{event.message_sid} is {event.status}{code}"
     if isinstance(event, ParticipantEvent):
-        return event.messaging_binding_address or event.identity or event.participant_sid
+        return _name(event.messaging_binding_address or event.identity, raw) or event.participant_sid
     if isinstance(event, ConversationEvent):
-        return event.friendly_name or event.conversation_sid
+        return (one_line(event.friendly_name) if raw else "") or event.conversation_sid
+    if isinstance(event, UserEvent):
+        return _name(event.identity, raw) or event.user_sid
     return event.account_sid
 
 
-def _went_out(tx: Connection, row: Record, event: Event) -> str:
-    if isinstance(event, MessageEvent):
+def _went_out(tx: Connection, row: Record, event: Event, *, raw: bool) -> str:
+    if isinstance(event, MessageAdded):
         replies = delivery_log.replies_to(tx, event.message_sid)
         if replies:
-            return "; ".join(f'rule {reply.rule} -> "{" ".join(reply.body.split())}" ({reply.state})'
+            return "; ".join(f"rule {reply.rule} -> {_text(reply.body, raw)} ({reply.state})"
                              for reply in replies)  # fmt: skip
     if isinstance(event, DeliveryUpdated):
         reply = delivery_log.reply_sent_as(tx, event.message_sid)
@@ -84,3 +175,11 @@ def _went_out(tx: Connection, row: Record, event: Event) -> str:
         why = f", {meaning(event.error_code)}" if event.error_code else ""
         return f"{whose}: {event.status}{why}"
     return str(row.outcome)
+
+
+def _name(name: str, raw: bool) -> str:
+    return one_line(name) if raw else mask_name(name)
+
+
+def _text(text: str, raw: bool) -> str:
+    return f'"{one_line(text)}"' if raw else mask_text(text)

@@ -1,0 +1,311 @@
+"""`flask trigger`: every event type through the emulator and signed by ourselves; twice, shuffled, and refused."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+from werkzeug.serving import make_server
+
+from app import config, create_app
+from app.cli import staging
+from app.cli.recipes import RECIPES
+from app.events import EVENT_CLASSES, is_pre_action
+from tests.conftest import ORIGIN
+
+ROUTE = "/conversations/webhook"
+POST_ACTIONS = [name for name in EVENT_CLASSES if not is_pre_action(name)]
+PRE_ACTIONS = [name for name in EVENT_CLASSES if is_pre_action(name)]
+NATURAL_ORDER = ["onConversationAdded", "onParticipantAdded", "onMessageAdded"]
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    """One engine is enough: nothing here depends on it."""
+    return sqlite_url
+
+
+@pytest.fixture
+def trigger(app, webhooks_arrive, emulator):
+    """Run `flask trigger` against the emulator, and return its exit code and the result."""
+
+    def run(*arguments, **more):
+        named = [] if more else ["--emulator", emulator.url]
+        return app.test_cli_runner().invoke(args=["trigger", *arguments, *named], **more)
+
+    return run
+
+
+@pytest.fixture
+def posts(trigger):
+    """Run `flask trigger --json`, which must succeed, and return what was posted."""
+
+    def run(*arguments):
+        result = trigger(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def own_url(environ, free_port) -> Iterator[str]:
+    """The webhook of an app that is known by the address it listens on; its settings are in `environ`."""
+    environ["PUBLIC_URL"] = f"http://127.0.0.1:{free_port()}"
+    application = create_app(config.from_environment(environ))
+    server = make_server("127.0.0.1", int(environ["PUBLIC_URL"].rpartition(":")[2]), application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield environ["PUBLIC_URL"] + ROUTE
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    application.extensions["parley"].db.close()
+
+
+@pytest.fixture
+def trigger_alone(environ, own_url, free_port):
+    """Run `flask trigger` where no emulator answers at the usual address."""
+
+    def run(*arguments):
+        alone = create_app(config.from_environment(environ))
+        nowhere = {"trigger": {"emulator": f"http://127.0.0.1:{free_port()}"}}
+        result = alone.test_cli_runner().invoke(args=["trigger", *arguments], default_map=nowhere)
+        alone.extensions["parley"].db.close()
+        return result
+
+    return run
+
+
+@pytest.fixture
+def stored(flask_command):
+    """Return the types of the events in the inbox, oldest first."""
+    return lambda: [row["event_type"] for row in reversed(json.loads(flask_command("inbox", "list", "--json")))]
+
+
+def types(posted):
+    return [post["event_type"] for post in posted]
+
+
+def test_without_arguments_every_event_type_is_listed(flask_command):
+    listed = [line.split()[0] for line in flask_command("trigger").splitlines()[1:]]
+
+    assert sorted(listed) == sorted(EVENT_CLASSES)
+
+
+@pytest.mark.parametrize("event_type", POST_ACTIONS)
+def test_the_emulator_lets_every_event_happen(event_type, posts, stored):
+    posted = posts(event_type)
+
+    assert event_type in types(posted)
+    assert {post["status"] for post in posted} == {204}
+    assert event_type in stored()
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "chat"])
+@pytest.mark.parametrize("event_type", ["onMessageAdded", "onMessageUpdated", "onMessageRemoved", "onParticipantAdded"])
+def test_events_happen_on_other_channels_too(event_type, channel, posts, stored):
+    posts(event_type, "--channel", channel)
+
+    assert event_type in stored()
+
+
+@pytest.mark.parametrize("event_type", PRE_ACTIONS)
+def test_the_emulator_asks_before_every_action(event_type, posts, stored):
+    assert [(post["event_type"], post["status"]) for post in posts(event_type)] == [(event_type, 200)]
+    assert stored() == []
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "chat"])
+@pytest.mark.parametrize("event_type", [name for name in POST_ACTIONS if name != "onDeliveryUpdated"])
+def test_every_event_can_be_signed_and_posted(event_type, channel, own_url, flask_command, stored):
+    flask_command("trigger", event_type, "--channel", channel, "--to", own_url)
+
+    assert stored() == [event_type]
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp"])
+def test_a_receipt_can_be_signed_and_posted(channel, own_url, flask_command, stored):
+    flask_command("trigger", "onDeliveryUpdated", "--channel", channel, "--to", own_url)
+
+    assert stored() == ["onDeliveryUpdated"]
+
+
+@pytest.mark.parametrize("event_type", PRE_ACTIONS)
+def test_every_question_can_be_signed_and_posted(event_type, own_url, flask_command):
+    (posted,) = json.loads(flask_command("trigger", event_type, "--to", own_url, "--json"))
+
+    assert posted["status"] == 200
+
+
+def test_a_triggered_message_is_answered(posts, run_worker, emulator):
+    posts("onMessageAdded", "--set", "Body=where is my order?")
+    run_worker()
+
+    assert emulator.replies() == ["Please send your order number."]
+
+
+@pytest.mark.parametrize("channel", ["sms", "chat"])
+def test_a_made_up_message_is_answered_as_well(channel, posts, run_worker, emulator):
+    posts("onMessageAdded", "--set", "Body=my order", "--set", "Frequency=1", "--channel", channel)
+    run_worker()
+
+    assert emulator.replies() == ["Please send your order number."]
+
+
+def test_twice_is_the_same_event_with_another_retry_count(posts, stored):
+    first, second = [post for post in posts("onMessageAdded", "--twice") if post["event_type"] == "onMessageAdded"]
+
+    assert first["MessageSid"] == second["MessageSid"]
+    assert (first["retry_count"], second["retry_count"]) == (0, 1)
+    assert stored().count("onMessageAdded") == 1
+
+
+def test_twice_works_without_an_emulator_too(own_url, flask_command, stored):
+    posted = json.loads(flask_command("trigger", "onParticipantAdded", "--twice", "--to", own_url, "--json"))
+
+    assert [(post["status"], post["retry_count"]) for post in posted] == [(204, 0), (204, 1)]
+    assert stored() == ["onParticipantAdded"]
+
+
+def test_count_lets_the_customer_write_more_than_once_in_one_conversation(posts):
+    written = [post for post in posts("onMessageAdded", "--count", "3") if post["event_type"] == "onMessageAdded"]
+
+    assert len({post["MessageSid"] for post in written}) == 3
+    assert len({post["ConversationSid"] for post in written}) == 1
+
+
+def test_shuffled_events_belong_together_and_are_out_of_order(posts, stored):
+    posted = posts("onMessageAdded", "--shuffle", "--seed", "1")
+
+    assert sorted(types(posted)) == sorted(NATURAL_ORDER)
+    assert types(posted) != NATURAL_ORDER
+    assert len({post["ConversationSid"] for post in posted}) == 1
+    assert stored() == types(posted)
+
+
+def test_the_same_seed_gives_the_same_disorder(posts):
+    first, second = (posts("onMessageRemoved", "--shuffle", "--seed", "7") for _ in range(2))
+
+    assert types(first) == types(second)
+    assert first[0]["ConversationSid"] != second[0]["ConversationSid"]
+
+
+def test_shuffled_receipts_end_in_the_furthest_status(posts, run_worker, flask_command):
+    posts("onDeliveryUpdated", "--channel", "whatsapp", "--shuffle", "--seed", "2")
+    run_worker()
+
+    assert [row["status"] for row in json.loads(flask_command("deliveries", "list", "--json"))] == ["read"]
+
+
+def test_a_message_can_be_let_fail_at_the_carrier(posts, run_worker, flask_command):
+    posts("onDeliveryUpdated", "--set", "Status=undelivered", "--set", "ErrorCode=30005")
+    posts("onDeliveryUpdated")
+    run_worker()
+
+    rows = json.loads(flask_command("deliveries", "list", "--json"))
+    assert sorted((row["status"], row["error_code"]) for row in rows) == [("delivered", 0), ("undelivered", 30005)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "outcome"),
+    [
+        ("API", "closed", "active -> closed"),
+        ("API", "active", "inactive -> active"),
+        ("TIMER", "inactive", "active -> inactive"),
+        ("TIMER", "closed", "active -> closed"),
+        ("EVENT", "active", "inactive -> active"),
+    ],
+)
+def test_a_state_changes_for_the_reason_that_is_asked_for(reason, state, outcome, posts, run_worker, flask_command):
+    posts("onConversationStateUpdated", "--set", f"Reason={reason}", "--set", f"StateTo={state}")
+    run_worker()
+
+    rows = json.loads(flask_command("inbox", "list", "--event-type", "onConversationStateUpdated", "--json"))
+    assert [row["outcome"] for row in rows] == [outcome]
+
+
+def test_a_request_can_be_signed_for_another_origin(trigger, own_url):
+    result = trigger("onMessageAdded", "--to", own_url, "--signed-for", "https://elsewhere.example.com")
+
+    assert result.exit_code == 1
+    assert " 403 " in result.stdout
+    assert "TWILIO_AUTH_TOKEN or PUBLIC_URL" in result.stderr
+
+
+def test_without_an_emulator_it_posts_to_the_public_url(trigger_alone, own_url):
+    result = trigger_alone("onMessageAdded", "--json")
+
+    assert [post["status"] for post in json.loads(result.stdout)] == [204]
+    assert f"posting to {own_url}" in result.stderr
+
+
+def test_without_an_emulator_and_settings_it_says_what_to_start(trigger_alone, environ):
+    del environ["PUBLIC_URL"]
+    result = trigger_alone("onMessageAdded")
+
+    assert result.exit_code == 1
+    assert "start `flask dev` or `flask emulator`, or use --to URL" in result.stderr
+
+
+def test_an_emulator_that_was_named_and_does_not_answer_is_never_replaced_by_the_public_url(app, own_url, free_port):
+    url = f"http://127.0.0.1:{free_port()}"
+    result = app.test_cli_runner().invoke(args=["trigger", "onMessageAdded", "--emulator", url])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert url in result.stderr
+
+
+def test_a_receiver_that_is_not_there_is_reported(app, free_port):
+    url = f"http://127.0.0.1:{free_port()}/"
+    result = app.test_cli_runner().invoke(args=["trigger", "onUserAdded", "--to", url])
+
+    assert result.exit_code == 1
+    assert "ConnectionRefusedError" in result.stdout
+
+
+def test_nothing_happens_when_the_webhook_does_not_want_the_event(trigger, emulator):
+    staging.rest(emulator.url, "POST", "/Configuration/Webhooks", {"Filters": "onMessageAdded"})
+    result = trigger("onConversationAdded")
+
+    assert result.exit_code == 1
+    assert "leave out onConversationAdded" in result.stderr
+    assert emulator.counts()["webhooks"] == 0
+
+
+BAD_INPUT = {
+    "misspelt event": (["onMessagAdded"], "'onMessagAdded' is unknown; did you mean onMessageAdded?"),
+    "event in small letters": (["onmessageadded"], "did you mean onMessageAdded?"),
+    "no event at all": (["xyz"], "'xyz' is unknown; known are onMessageAdded"),
+    "set without value": (["onMessageAdded", "--set", "Body"], "'Body' is not NAME=VALUE"),
+    "set without name": (["onMessageAdded", "--set", "=hi"], "'=hi' is not NAME=VALUE"),
+    "misspelt parameter": (["onMessageAdded", "--set", "Bodi=hi"], "'Bodi' is no parameter of onMessageAdded; "
+                                                                   "did you mean Body?"),
+    "other event type": (["onMessageAdded", "--set", "EventType=onMessageAdd"], "EventType is the argument"),
+    "misspelt status": (["onDeliveryUpdated", "--set", "Status=delivred"], "did you mean delivered?"),
+    "old name of the status": (["onDeliveryUpdated", "--set", "DeliveryStatus=sent"], "did you mean Status?"),
+    "code that is no number": (["onDeliveryUpdated", "--set", "ErrorCode=x"], "'x' is no number"),
+    "misspelt channel": (["onMessageAdded", "--channel", "whatsap"], "'whatsap' is unknown; did you mean whatsapp?"),
+    "receipt on chat": (["onDeliveryUpdated", "--channel", "chat"], "'chat' has no onDeliveryUpdated"),
+    "nothing to shuffle": (["onUserAdded", "--shuffle"], "nothing else belongs to onUserAdded"),
+    "count of none": (["onMessageAdded", "--count", "0"], "0 is not in the range"),
+    "address without scheme": (["onMessageAdded", "--to", "example.com"], "'example.com' must be http://"),
+    "address of another kind": (["onMessageAdded", "--to", "ftp://127.0.0.1/"], "'ftp://127.0.0.1/' must be http://"),
+    "port that is none": (["onMessageAdded", "--to", "http://127.0.0.1:port/"], "must be http://"),
+    "origin with a path": (["onMessageAdded", "--to", "http://127.0.0.1/", "--signed-for", f"{ORIGIN}/path"],
+                           "must be an origin alone"),
+    "origin for nothing": (["onMessageAdded", "--signed-for", ORIGIN], "--signed-for needs --to"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_is_named_before_anything_is_posted(arguments, sentence, trigger, emulator):
+    result = trigger(*arguments)
+
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert emulator.counts()["webhooks"] == 0
+
+
+def test_every_recipe_says_what_happens():
+    assert [recipe.name for recipe in RECIPES.values() if not recipe.line] == []
