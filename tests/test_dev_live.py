@@ -147,6 +147,7 @@ def test_a_signal_restores_the_webhook_and_ends_the_app(number, live, webhook, p
         assert nobody.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_start_restores_first_and_then_goes_on(live, webhook, tmp_path, environ):
     killed = live()
     assert killed.says("Ready. "), killed.printed()
@@ -181,6 +182,7 @@ def test_a_memory_that_cannot_be_read_is_named_and_nothing_is_changed(left, live
     assert webhook() == FORMER
 
 
+@pytest.mark.slow
 def test_a_webhook_that_somebody_else_has_changed_meanwhile_is_left_alone(live, account, webhook):
     run = live()
     assert run.says("Ready. "), run.printed()
@@ -199,6 +201,7 @@ def test_two_at_once_would_not_know_what_to_restore(live, account):
     assert "another `flask dev --live` is running here" in second.printed()
 
 
+@pytest.mark.slow
 def test_when_the_app_dies_the_webhook_is_restored(live, webhook, tmp_path):
     run = live()
     assert run.says("Ready. "), run.printed()
@@ -247,6 +250,7 @@ def test_a_tunnel_to_another_port_is_named_with_the_next_step(live, free_port, p
         assert f"start one with: ngrok http {port}" in run.printed()
 
 
+@pytest.mark.slow
 def test_a_tunnel_that_leads_elsewhere_is_noticed_before_the_webhook_is_changed(live, emulator, port, webhook):
     elsewhere = int(emulator.url.rpartition(":")[2])
     with Ngrok(elsewhere, says_port=port) as astray:

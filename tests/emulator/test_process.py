@@ -37,6 +37,7 @@ def test_a_signal_ends_it_cleanly(number):
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_thousand_conversations_are_quickly_made():
     with Emulator.start() as emulator:
         conversations = sdk_client(emulator.url).conversations.v1.conversations
