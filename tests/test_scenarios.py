@@ -280,3 +280,29 @@ def test_an_unknown_event_is_kept_and_ignored_with_a_reason(post_webhook, run_wo
 
 def _of(message):
     return {"MessageSid": message["message_sid"], "ConversationSid": message["conversation_sid"]}
+
+
+def test_what_the_sdk_does_at_the_emulator_arrives_signed_and_in_order(
+    webhooks_arrive, settle, emulator, twilio, flask_command
+):
+    told = {"x_twilio_webhook_enabled": "true"}
+    conversation = twilio.conversations.v1.conversations.create(friendly_name="Support", **told)
+    conversation.participants.create(
+        messaging_binding_address="+15550100001", messaging_binding_proxy_address="+15550100099", **told
+    )
+    message = conversation.messages.create(author="desk", body="Your parcel is here.", **told)
+    assert emulator.settle()
+    settle()
+
+    events = json.loads(flask_command("inbox", "list", "--json"))
+    (delivery,) = json.loads(flask_command("deliveries", "list", "--json"))
+    (receipt,) = message.delivery_receipts.list()
+    assert [event["event_type"] for event in reversed(events)] == [
+        "onConversationAdded",
+        "onParticipantAdded",
+        "onMessageAdded",
+        "onDeliveryUpdated",
+        "onDeliveryUpdated",
+    ]
+    assert (receipt.sid, receipt.status) == (delivery["delivery_receipt_sid"], delivery["status"])
+    assert delivery["status"] == "delivered"
