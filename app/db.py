@@ -109,20 +109,20 @@ class Transaction:
     def _begin(self) -> Connection:
         turns = self._db._turns
         with _unavailable():
-            if turns:
-                turns.take(WAIT_SECONDS, urgent=self._urgent)
+            tx = self._db.engine.connect().execution_options(writes=True)
             try:
-                tx = self._db.engine.connect().execution_options(writes=True)
+                if turns:
+                    turns.take(WAIT_SECONDS, urgent=self._urgent)
                 try:
                     tx.begin()
                 except BaseException:
-                    tx.close()
+                    if turns:
+                        turns.give_back()
                     raise
-                return tx
             except BaseException:
-                if turns:
-                    turns.give_back()
+                tx.close()
                 raise
+            return tx
 
     def _end(self, step: Callable[[Connection], None]) -> None:
         tx, self._tx = self._tx, None
@@ -130,13 +130,13 @@ class Transaction:
             return
         with _unavailable():
             try:
-                step(tx)
-            finally:
                 try:
-                    tx.close()
+                    step(tx)
                 finally:
                     if self._db._turns:
-                        self._db._turns.give_back()
+                        self._db._turns.give_back()  # at once: others wait, and closing takes its time
+            finally:
+                tx.close()
 
 
 def upsert(tx: Connection, table: Table, values: Mapping[str, Any], *, update: Sequence[str] | None = None) -> None:

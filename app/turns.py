@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-_PAUSE_SECONDS = 0.0003  # between two looks at a lock that another process holds
+_PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
 
 
 class TurnNotGiven(Exception):
