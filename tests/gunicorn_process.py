@@ -25,8 +25,9 @@ class Gunicorn:
     port: int
 
     def printed(self) -> str:
-        """Return everything printed so far."""
-        return self.output.read_text(encoding="utf-8")
+        """Return every whole line printed so far: the last may be in the middle of being written."""
+        printed = self.output.read_text(encoding="utf-8")
+        return printed[: printed.rfind("\n") + 1]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, wait, and return its exit code."""
