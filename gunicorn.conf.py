@@ -1,5 +1,6 @@
 """How gunicorn serves Parley; every value can be overridden on its command line. Settings: see .env.example."""
 
+import gc
 import socket
 import struct
 import sys
@@ -107,10 +108,17 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start the worker inside this web process, where the settings want one."""
+    """Start the worker inside this web process, where the settings want one.
+
+    What is loaded by now stays for good: looking through it for garbage would stop every thread for 60 ms.
+    """
     parley = worker.wsgi.extensions["parley"]
     if parley.settings.runs_inline_worker:
+        import twilio.rest  # noqa: F401 - the first reply would import it
+
         parley.start_worker()
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
