@@ -1,0 +1,51 @@
+"""What every command that operates on Conversations shares: its options, the account, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from app import config, make_conversations
+from app.cli.output import parley
+from app.conversations import SendError
+from app.operations.account import Account
+from app.operations.checks import Refused
+from app.operations.next_steps import sentence
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+service_option = click.option(
+    "--service", "service_sid", metavar="IS...", default="", help="The conversation service; else TWILIO_SERVICE_SID."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@contextmanager
+def operating(service_sid: str = "") -> Iterator[Account]:
+    """Give the account of the settings; what is refused, here or by Twilio, ends the command with 1 and its reason."""
+    settings = parley().settings
+    if faults := config.faults_for_rest(settings):
+        raise click.ClickException("\n".join(faults))
+    with explained():
+        yield Account(make_conversations(settings), service_sid or settings.service_sid)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End the command with 1 and one sentence for what was refused, here or by Twilio."""
+    try:
+        yield
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from refused
+    except SendError as error:
+        raise click.ClickException(sentence(error)) from error
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is deleted or cannot be undone; `--yes` answers, and scripts need it."""
+    if not yes:
+        click.confirm(question, abort=True)

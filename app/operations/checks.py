@@ -1,0 +1,122 @@
+"""Checks what an operator gives before anything is sent; the SDK puts values into URLs without encoding them.
+
+Every check returns the value as Twilio wants it, or raises Refused with the wrong value and the next step.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+# Source: conversations-classic/conversations-limits, read 2026-11-22; characters, and bytes of JSON.
+NAME_CHARS = 256
+CONVERSATION_ATTRIBUTES = 16 * 1024
+OTHER_ATTRIBUTES = 4 * 1024
+
+
+class Refused(ValueError):
+    """Nothing was sent; the message names what is wrong and the next step."""
+
+
+def sid(prefix: str, text: str) -> str:
+    """Return a SID, matched in full, e.g. sid("IM", "IM0123..."). Raises Refused."""
+    if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
+        raise Refused(f"{text[:40]!r} is not a SID that begins with {prefix} and has 32 hexadecimal digits after it")
+    return text
+
+
+def conversation(text: str) -> str:
+    """Return a ConversationSid or a unique name that can stand in a URL. Raises Refused.
+
+    Source: conversations-classic/api/conversation-resource, fetch (read 2026-11-22): either may be given.
+    """
+    if re.fullmatch(r"CH[0-9a-fA-F]{32}", text):
+        return text
+    return _in_a_url(text, "conversation", "give its SID (CH...) instead")
+
+
+def identity(text: str) -> str:
+    """Return the identity of a chat user, at most 256 characters. Raises Refused."""
+    if not text.strip() or len(text) > NAME_CHARS or not text.isprintable():
+        raise Refused(f"{text[:40]!r} is no identity; it needs 1 to {NAME_CHARS} characters that can be printed")
+    if re.fullmatch(r"(\w+:)?\+\d+", text):
+        raise Refused(f"{text!r} is an address, not an identity; add it with --sms or --whatsapp")
+    return text
+
+
+def phone_number(text: str) -> str:
+    """Return a number in E.164, without the spaces, dots, dashes and brackets people write. Raises Refused."""
+    number = re.sub(r"[\s().\-\u2010-\u2015]", "", text)
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    if not re.fullmatch(r"\+[1-9]\d{6,14}", number):
+        raise Refused(f"{text[:40]!r} is not a phone number; write it with + and the country code, like +15550100001")
+    return number
+
+
+def whatsapp_address(text: str) -> str:
+    """Return `whatsapp:` and the number, whether or not the prefix was given. Raises Refused."""
+    return f"whatsapp:{phone_number(text.removeprefix('whatsapp:'))}"
+
+
+def web_url(text: str, *, secure: bool = False) -> str:
+    """Return an absolute http(s) URL without white space or a password. Raises Refused."""
+    schemes = ("https",) if secure else ("http", "https")
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(char.isspace() or not char.isprintable() for char in text):
+        raise Refused(f"{text[:80]!r} is not a URL; write one like https://bot.example.com/path")
+    return text
+
+
+def name(text: str, what: str) -> str:
+    """Return a friendly or unique name, at most 256 characters; `what` says which in the error. Raises Refused."""
+    if not text.strip() or len(text) > NAME_CHARS:
+        raise Refused(f"{what} has {len(text)} characters; give 1 to {NAME_CHARS}")
+    return text
+
+
+def unique_name(text: str) -> str:
+    """Return a unique name that can stand in a URL. Raises Refused."""
+    return _in_a_url(name(text, "the unique name"), "unique name", "use letters, digits and . _ - only")
+
+
+def attributes(text: str | Mapping[str, Any], most_bytes: int) -> dict[str, Any]:
+    """Return attributes as a dictionary: a JSON object of at most `most_bytes` bytes. Raises Refused."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else dict(text)
+    except ValueError as error:
+        raise Refused(f"the attributes are not valid JSON ({error}); write them like '{{\"vip\": true}}'") from None
+    if not isinstance(found, dict):
+        raise Refused("the attributes are not a JSON object; write them like '{\"vip\": true}'")
+    as_json(found, most_bytes)
+    return found
+
+
+def as_json(found: Mapping[str, Any], most_bytes: int) -> str:
+    """Return attributes as the JSON text that Twilio wants, at most `most_bytes` long. Raises Refused."""
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode("utf-8", "replace"))
+    if size > most_bytes:
+        raise Refused(f"the attributes have {size} bytes; Twilio takes {most_bytes}, so remove some")
+    return text
+
+
+def duration(text: str, what: str) -> str:
+    """Return an ISO 8601 duration such as PT10M; `what` says of which timer in the error. Raises Refused."""
+    shape = r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
+    if not re.fullmatch(shape, text):
+        raise Refused(f"{what} {text[:20]!r} is not an ISO 8601 duration; write it like PT10M, PT2H or P1D")
+    return text
+
+
+def _in_a_url(text: str, what: str, next_step: str) -> str:
+    """Return a name if it needs no encoding: a slash or a question mark would address something else."""
+    if not re.fullmatch(r"[\w.~+@:-]{1,256}", text, re.ASCII) or text in (".", ".."):
+        raise Refused(f"the {what} {text[:40]!r} cannot stand in a URL as it is; {next_step}")
+    return text
