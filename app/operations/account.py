@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from app.conversations import Conversations
 from app.operations import checks
-
-if TYPE_CHECKING:
-    from twilio.rest import Client
 
 Result = TypeVar("Result")
 
@@ -38,6 +35,6 @@ class Account:
         """Return what a request brings that no service limits; it is given the SDK's `v1`. Raises SendError."""
         return self.twilio.ask(lambda client: request(client.conversations.v1))
 
-    def _scope(self, client: Client) -> Any:
+    def _scope(self, client: Any) -> Any:
         v1 = client.conversations.v1
         return v1.services(self.service_sid) if self.service_sid else v1
