@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_DATABASE = "sqlite:///instance/parley.db"
 # What SQLAlchemy can read: user:password@, host or [IPv6 address], :port, /name and ?options may each be absent.
 _POSTGRESQL_URL = re.compile(
     r"[\w+]+://([^:/]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^/:?\[\]]+)?(:\d+)?(/[^?]*)?(\?.*)?", re.DOTALL
@@ -94,8 +95,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "service_sid": read("TWILIO_SERVICE_SID", _sid("IS"), "", "leave it empty for the default service"),
         "api_base_url": read("TWILIO_API_BASE_URL", _origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"),
         "public_url": read("PUBLIC_URL", _origin, "", "set the address that Twilio calls, e.g. https://bot.example.com"),
-        "database_url": read("DATABASE_URL", _database_url, _database_url("sqlite:///instance/parley.db"),
-                             "e.g. sqlite:///instance/parley.db or postgresql://user:password@host/name"),
+        "database_url": read("DATABASE_URL", _database_url, _database_url(DEFAULT_DATABASE),
+                             f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name"),
         "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
         "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
         "bot_rules": read("BOT_RULES", _path, PROJECT / "rules.toml", "name a rules.toml"),

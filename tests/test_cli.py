@@ -135,7 +135,17 @@ def test_a_delivery_that_is_not_known_is_named(fail):
     assert "no delivery of 'IM" in said
 
 
+def test_looking_into_a_database_that_is_not_there_says_what_to_do_and_makes_none(tmp_path):
+    result = flask(tmp_path, "inbox", "list")
+
+    assert result.returncode == 1
+    assert "there is no database" in result.stderr
+    assert "flask db upgrade" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_without_tables_says_what_to_do(tmp_path):
+    (tmp_path / "parley.db").touch()
     result = flask(tmp_path, "inbox", "list")
 
     assert result.returncode == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli import story
+from app.cli import offline_loop, story
 from app.cli.follow import Follower, show
 from app.cli.serving import serving
 from app.config import PROJECT
@@ -17,8 +17,6 @@ from app.db import Database
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator
-
-DATABASE = "instance/dev.db"
 
 
 @click.command("dev")
@@ -81,8 +79,8 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
     curl -s {emulator.url}/_emulator/inbound -d '{{"channel": "sms", "from": "+15550100003", \\
       "to": "{story.OUR_NUMBER}", "body": "Where is my order?"}}'
   Look:
-    DATABASE_URL=sqlite:///{DATABASE} .venv/bin/flask inbox list
-    DATABASE_URL=sqlite:///{DATABASE} .venv/bin/flask deliveries list
+    .venv/bin/flask inbox list
+    .venv/bin/flask deliveries list
     curl -s http://127.0.0.1:{port}/readyz
   The log of the app is instance/dev.log, the rules are rules.toml.
 """
@@ -110,21 +108,7 @@ def _running_app(port: int, emulator: Emulator) -> Iterator[Database]:
     folder.mkdir(exist_ok=True)
     for path in folder.glob("dev.db*"):
         path.unlink()
-    with serving(_environment(port, emulator), port, folder / "dev.log"):
-        database = Database(f"sqlite:///{PROJECT / DATABASE}")
+    with serving(offline_loop.environment(port, emulator.url), port, folder / "dev.log"):
+        database = Database(f"sqlite:///{PROJECT / offline_loop.DATABASE}")
         yield database
         database.close()
-
-
-def _environment(port: int, emulator: Emulator) -> dict[str, str]:
-    """Return the settings of the offline loop; they hide what .env says of a real account."""
-    return {
-        "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000001",
-        "TWILIO_AUTH_TOKEN": "0123456789abcdef0123456789abcdef",
-        "TWILIO_API_KEY": "",
-        "TWILIO_SERVICE_SID": "",
-        "TWILIO_API_BASE_URL": emulator.url,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "DATABASE_URL": f"sqlite:///{DATABASE}",
-        "BOT_INLINE_WORKER": "on",
-    }

@@ -7,18 +7,15 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
 from app import inbox_admin
-from app.cli import dev
 from app.cli.follow import Followed, Follower, milliseconds, show
 from app.cli.nearest import NearestChoice
-from app.cli.output import parley, with_appcontext
-from app.config import PROJECT
-from app.db import Database, DatabaseUnavailable, Record
+from app.cli.output import database, explained, with_appcontext
+from app.db import Database, Record
 from app.events import EVENT_CLASSES, is_pre_action
 
 _PAUSE_SECONDS = 0.2
@@ -69,34 +66,30 @@ def listen_command(
     """
     if since is not None and last is not None:
         raise click.UsageError("--since and --last both say where to begin; use one of them")
-    db = _database()
     say = _printer(raw) if as_json else show
     try:
-        with db.read() as tx:
-            now = db.now(tx)
-            newest = inbox_admin.list_events(
-                tx, now, state=state, event_type=event_type, conversation_sid=conversation, limit=last or 0
-            )
-            start = now - since if isinstance(since, timedelta) else since
-            after_id = inbox_admin.last_id(tx, before=start)
-        follower = Follower(db, after_id=after_id, raw=raw, wants=_chooser(event_type, state, conversation))
-        for followed in follower.show_first(newest[::-1]):
-            say(followed)
-        _follow(follower, say, seconds)
+        with explained():
+            _listen(database(), event_type, state, conversation, since, last, seconds, raw, say)
     except KeyboardInterrupt:
         return
-    except DatabaseUnavailable as unavailable:
-        raise click.ClickException(f"{unavailable} (DATABASE_URL says which)") from unavailable
 
 
-def _database() -> Database:
-    """Return the database of this process; before it has one, that of the loop that `flask dev` runs."""
-    db = parley().db
-    offline = PROJECT / dev.DATABASE
-    if db.is_sqlite and not Path(db.url.database or "").exists() and offline.exists():
-        click.echo(f"Listening to the offline loop ({dev.DATABASE}).", err=True)
-        return Database(f"sqlite:///{offline}")
-    return db
+def _listen(
+    db: Database, event_type: str | None, state: str | None, conversation: str | None,
+    since: timedelta | datetime | None, last: int | None, seconds: float | None, raw: bool,
+    say: Callable[[Followed], None],
+) -> None:  # fmt: skip
+    with db.read() as tx:
+        now = db.now(tx)
+        newest = inbox_admin.list_events(
+            tx, now, state=state, event_type=event_type, conversation_sid=conversation, limit=last or 0
+        )
+        start = now - since if isinstance(since, timedelta) else since
+        after_id = inbox_admin.last_id(tx, before=start)
+    follower = Follower(db, after_id=after_id, raw=raw, wants=_chooser(event_type, state, conversation))
+    for followed in follower.show_first(newest[::-1]):
+        say(followed)
+    _follow(follower, say, seconds)
 
 
 def _follow(follower: Follower, say: Callable[[Followed], None], seconds: float | None) -> None:

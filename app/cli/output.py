@@ -16,10 +16,21 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from app import Parley
-from app.db import DatabaseUnavailable
+from app.cli.offline_loop import database_of
+from app.db import Database, DatabaseUnavailable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-__all__ = ["json_option", "parley", "reading", "show_json", "show_table", "with_appcontext", "writing"]
+__all__ = [
+    "database",
+    "explained",
+    "json_option",
+    "parley",
+    "reading",
+    "show_json",
+    "show_table",
+    "with_appcontext",
+    "writing",
+]
 
 
 def parley() -> Parley:
@@ -28,24 +39,30 @@ def parley() -> Parley:
     return part
 
 
+def database() -> Database:
+    """Return the database to look into: this process's own, else that of the offline loop."""
+    return database_of(parley())
+
+
 @contextmanager
 def reading() -> Iterator[tuple[Connection, datetime]]:
     """Give a transaction to read in, and the time; a database that cannot be used ends the command with 1."""
-    db = parley().db
-    with _explained(), db.read() as tx:
+    db = database()
+    with explained(), db.read() as tx:
         yield tx, db.now(tx)
 
 
 @contextmanager
 def writing() -> Iterator[tuple[Connection, datetime]]:
     """Give a transaction to write in, and the time; a database that cannot be used ends the command with 1."""
-    db = parley().db
-    with _explained(), db.write() as tx:
+    db = database()
+    with explained(), db.write() as tx:
         yield tx, db.now(tx)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """End the command with 1 where the database cannot be used."""
     try:
         yield
     except DatabaseUnavailable as unavailable:

@@ -6,23 +6,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from app import events, expectations
-from app.cli import dev
-from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
-from app.cli.signed_post import UrlParam
-from app.config import PROJECT, Settings
+from app.cli import offline_loop
+from app.cli.output import database, json_option, parley, show_json, show_table, with_appcontext
+from app.cli.signed_post import UrlParam, send
+from app.config import Settings
 from app.db import Database, DatabaseUnavailable
 from app.expectations import Decided
 from app.recordings import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
-
-POST_SECONDS = 10.0
-OFFLINE_APP, OFFLINE_EMULATOR = "http://127.0.0.1:8000", "http://127.0.0.1:4010"  # of `flask dev`
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def replay_command(
 
     Example: flask replay recordings --now --to http://127.0.0.1:8000
     """
-    settings, db = _settings_and_database()
+    settings, db = offline_loop.settings_of(parley()), _database()
     if not settings.auth_token:
         raise click.ClickException("TWILIO_AUTH_TOKEN is empty, so nothing can be signed (see .env.example)")
     destination = _destination(to, signed_for, settings)
@@ -79,7 +76,7 @@ def replay_command(
     _adopt(settings, recordings)
     statuses = [_post(recording, destination, settings.auth_token) for recording in recordings]
     decisions = None
-    if known_before is not None:
+    if db is not None and known_before is not None:
         accepted = [one for one, status in zip(recordings, statuses, strict=True) if _is_accepted(status)]
         _wait_for_decisions(db, [one.message_sid for one in accepted if one.expected], patience)
         decisions = _decisions(db, recordings)
@@ -89,16 +86,13 @@ def replay_command(
     _fail_on_differences(rows)
 
 
-def _settings_and_database() -> tuple[Settings, Database]:
-    """Return those of this process, or where no account is set up those of the loop that `flask dev` runs."""
-    parts = parley()
-    if parts.settings.auth_token or parts.settings.public_url:
-        return parts.settings, parts.db
-    from app.emulator.options import DEFAULT_AUTH_TOKEN
-
-    offline = replace(parts.settings, auth_token=DEFAULT_AUTH_TOKEN, public_url=OFFLINE_APP,
-                      api_base_url=OFFLINE_EMULATOR)  # fmt: skip
-    return offline, Database(f"sqlite:///{PROJECT / dev.DATABASE}")
+def _database() -> Database | None:
+    """Return the database that the decisions are read from; None, and a sentence, where there is none."""
+    try:
+        return database()
+    except click.ClickException as fault:
+        click.echo(f"Decisions are not compared: {fault.message}.", err=True)
+        return None
 
 
 def _destination(to: str | None, signed_for: str | None, settings: Settings) -> Destination:
@@ -164,23 +158,19 @@ def _post(recording: Recording, destination: Destination, token: str) -> int:
     """Return the status that the app answers."""
     target = destination.target(recording.request.target)
     headers = sign(replace(recording.request, target=target), destination.signed_for, token)
-    parts = urlsplit(destination.url)
-    host = parts.netloc.rpartition("@")[2]  # an address may carry user:password@
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=POST_SECONDS)
     try:
-        body = recording.request.body or None
-        connection.request(recording.request.method, parts.path + target, body, headers | {"Host": host})
-        return connection.getresponse().status
+        return send(recording.request.method, destination.url + target, recording.request.body or None, headers)
     except (OSError, HTTPException) as error:
-        said = f"no answer from {parts.scheme}://{host} ({type(error).__name__}: {error}); is the app running?"
+        parts = urlsplit(destination.url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # an address may carry user:password@
+        said = f"no answer from {where} ({type(error).__name__}: {error}); is the app running?"
         raise click.ClickException(f"{recording.path}: {said}") from error
-    finally:
-        connection.close()
 
 
-def _decisions(db: Database, recordings: Sequence[Recording]) -> dict[str, Decided] | None:
+def _decisions(db: Database | None, recordings: Sequence[Recording]) -> dict[str, Decided] | None:
     """Return the decisions on the recorded messages, None when the database cannot be read."""
+    if db is None:
+        return None
     try:
         with db.read() as tx:
             found = {one.message_sid: expectations.of_message(tx, one.message_sid) for one in recordings}

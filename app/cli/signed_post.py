@@ -50,7 +50,7 @@ def post(form: Mapping[str, str], *, url: str, signed_url: str, token: str) -> P
     began = time.perf_counter()
     status, error = 0, ""
     try:
-        status = _send(url, urlencode(form).encode("ascii"), headers)
+        status = send("POST", url, urlencode(form).encode("ascii"), headers)
     except TimeoutError:
         error = f"no answer within {TIMEOUT_SECONDS:.0f} s"
     except (OSError, http.client.HTTPException) as failure:
@@ -58,13 +58,17 @@ def post(form: Mapping[str, str], *, url: str, signed_url: str, token: str) -> P
     return Posted(form, status, round((time.perf_counter() - began) * 1000, 1), error)
 
 
-def _send(url: str, body: bytes, headers: dict[str, str]) -> int:
+def send(method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> int:
+    """Return the status of one request, its target sent as it stands in `url`; follows no redirect.
+
+    Raises OSError (TimeoutError after 10 s) or HTTPException when no answer came.
+    """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("POST", target_of(url), body, headers)
+        connection.request(method, target_of(url), body, dict(headers))
         response = connection.getresponse()
         response.read()
         return response.status
