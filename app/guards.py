@@ -1,132 +1,52 @@
-"""Says who wrote a message and whether anything forbids a reply to it, whatever the rules say.
+"""Says whether anything forbids a reply to a message, whatever the rules say.
 
-The guards have an order, each its own code and stored reason; they know nothing of keywords in rules.
+The guards have an order, each its own code and stored reason; they know nothing of the rules' own conditions.
 """
 
 import math
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from fnmatch import fnmatchcase
-from typing import Literal
 
-from app.rules_file import Bot, keyword_words, words_of
+from app.business_hours import quiet_until
+from app.rules_schema import Bot
+from app.situation import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, channel_of, writer_of
+from app.words import keyword_words, words_of
 
-OWN_MARKER = "parley"
+__all__ = ["Asked", "Known", "Message", "Policy", "changed_guards", "channel_of", "first_stop", "in_words",
+           "whatsapp_window", "writer_of"]  # fmt: skip
+
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
 WHATSAPP_WINDOW = timedelta(hours=24)
-CHANNEL_OF_SOURCE = {"mms": "sms"} | {
-    name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
-}
 CONSENT_WORDS = {words_of("yes")}  # an ordinary answer, unless the writer had opted out
+FOUND_LATE = "found late"
+CARRIER = {
+    "opt-out word": "the message is an opt-out word",
+    "help word": "the message is a help word, which Twilio answers",
+    "opt-in word": "the message is an opt-in word, which Twilio answers",
+}
 
-Writer = Literal["bot", "agent", "system", "api", "customer"]
 Stop = tuple[str, str] | None  # the code and the reason
 
 
-@dataclass(frozen=True)
-class Message:
-    """One message as it arrived; `channel` comes from channel_of, `sent_at` is aware."""
+def changed_guards(
+    message: Message,
+    known: Known,
+    policy: Policy,
+    now: datetime,
+    human_wrote: bool,
+    *,
+    bot: Bot | None = None,
+    timer: timedelta | None = None,
+) -> str | None:
+    """Return why a decided reply must not be sent after all, or None: asked again just before sending.
 
-    message_sid: str
-    conversation_sid: str
-    author: str
-    text: str
-    channel: str
-    source: str
-    sent_at: datetime
-    attributes: Mapping[str, object] = field(default_factory=dict)
-    client_identity: str = ""
-    participant_sid: str = ""
-    has_media: bool = False
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of the conversation, and of the writer in it, at the moment of deciding."""
-
-    state: str = ""
-    friendly_name: str = ""
-    attributes: Mapping[str, object] = field(default_factory=dict)
-    paused_until: datetime | None = None  # the year 9999: until somebody resumes the bot
-    paused_why: str = ""
-    first_contact: bool = True
-    opted_out: bool = False
-    has_messaging_participant: bool = False
-    author_role: str = ""
-    last_inbound_at: datetime | None = None
-    recent_replies: int = 0  # automatic replies here within the period of the budget
-    rule_fired_at: Mapping[str, datetime] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Who is who, and how old a message may be; these come from the settings, not from the rules."""
-
-    bot_author: str
-    agents: tuple[str, ...] = ()
-    max_reply_age: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Everything one decision is made from; `now` is in UTC, because local times must not be subtracted."""
-
-    message: Message
-    known: Known
-    bot: Bot
-    policy: Policy
-    now: datetime
-    words: tuple[str, ...]
-
-
-def channel_of(author: str, source: str) -> str:
-    """Return the channel a message came by: "sms", "whatsapp", "chat", "messenger", ...
-
-    The address decides (`whatsapp:+1555...`, `+1555...`), then Source, an open set. A chat client's identity is
-    never an address, whatever it looks like.
-    Source: docs/conversations-classic/conversations-webhooks, values of Source (read 2026-11-22)
+    With `bot` its quiet hours count too; `timer` says that the reply is a follow-up, as for rules.decide.
     """
-    if source.upper() == "SDK":
-        return "chat"
-    if _is_phone_number(author):
-        return "sms"
-    prefix = re.match(r"([A-Za-z][A-Za-z0-9_-]*):.", author)
-    return prefix[1].lower() if prefix else CHANNEL_OF_SOURCE.get(source.lower(), "chat")
-
-
-def _is_phone_number(author: str) -> bool:
-    return re.fullmatch(r"\+[0-9]{2,15}", author) is not None
-
-
-def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
-    """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer."""
-    if message.author == policy.bot_author or OWN_MARKER in message.attributes:
-        return "bot"
-    if _is_agent(message, known, policy):
-        return "agent"
-    if message.source.upper() == "API":
-        return "api"
-    return "system" if message.author == "system" else "customer"
-
-
-def _is_agent(message: Message, known: Known, policy: Policy) -> bool:
-    if known.author_role == "agent":
-        return True
-    if message.channel != "chat" or not message.author or _is_phone_number(message.author):
-        return False
-    names = {message.author, message.client_identity} - {""}
-    if any(fnmatchcase(name, pattern) for name in names for pattern in policy.agents):
-        return True
-    return known.has_messaging_participant and message.author != "system"
-
-
-def changed_guards(message: Message, known: Known, policy: Policy, now: datetime, human_wrote: bool) -> str | None:
-    """Return why a decided reply must not be sent after all, or None: asked again just before sending."""
     if human_wrote:
         return "a human wrote in the meantime"
-    stop = _no_longer_wanted(known, now.astimezone(UTC), now.tzinfo)
+    stop = _no_longer_wanted(known, now.astimezone(UTC), bot.timezone if bot else now.tzinfo, timer)
+    if stop is None and bot is not None:
+        stop = _quiet(bot, message.channel, now)
     return stop[1] if stop else None
 
 
@@ -143,28 +63,49 @@ def _written_by_no_customer(asked: Asked) -> Stop:
 
 
 def _keyword_of_the_carrier(asked: Asked) -> Stop:
-    if _is_one_of(asked.bot.opt_out_words, asked):
-        return "opt-out word", "the message is an opt-out word"
-    if _is_one_of(asked.bot.help_words, asked) and asked.message.channel != "chat":
-        return "help word", "the message is a help word, which Twilio answers"
-    if _is_one_of(asked.bot.opt_in_words, asked) and (asked.known.opted_out or asked.words not in CONSENT_WORDS):
-        return "opt-in word", "the message is an opt-in word, which Twilio answers"
-    return None
+    """Stop at a carrier's word: of several texts the last STOP or START counts, HELP only where nothing else is said.
+
+    START together with other texts is no reason for silence to somebody who had not opted out.
+    """
+    kinds = [_kind(words_of(text), asked) for text in asked.message.texts or (asked.message.text,)]
+    consent = [kind for kind in kinds if kind in ("opt-out word", "opt-in word")]
+    if consent and (asked.known.opted_out or "opt-out word" in consent or len(consent) == len(kinds)):
+        return consent[-1], CARRIER[consent[-1]]
+    return ("help word", CARRIER["help word"]) if set(kinds) == {"help word"} else None
 
 
-def _is_one_of(listed: tuple[str, ...], asked: Asked) -> bool:
-    return asked.words in map(keyword_words, listed)
+def _kind(words: tuple[str, ...], asked: Asked) -> str:
+    """Return which of the carrier's words a text is as a whole, or ""."""
+    bot, known, channel = asked.bot, asked.known, asked.message.channel
+    if words in map(keyword_words, bot.opt_out_words):
+        return "opt-out word"
+    if words in map(keyword_words, bot.help_words) and channel != "chat":
+        return "help word"
+    if words in map(keyword_words, bot.opt_in_words) and (known.opted_out or words not in CONSENT_WORDS):
+        return "opt-in word"
+    return ""
+
+
+def _found_too_late(asked: Asked) -> Stop:
+    """Stop at a message that reconciliation found and that nobody waits to have answered; `_too_late` asks its age."""
+    if not asked.message.found_late:
+        return None
+    if not asked.message.has_binding:
+        return FOUND_LATE, "found by reconcile, and its author has no phone number or address"
+    return (FOUND_LATE, "found by reconcile, and something newer was answered") if asked.known.answered_later else None
 
 
 def _conversation_forbids(asked: Asked) -> Stop:
-    return _no_longer_wanted(asked.known, asked.now, asked.bot.timezone)
+    return _no_longer_wanted(asked.known, asked.now, asked.bot.timezone, asked.timer)
 
 
-def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None) -> Stop:
+def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None, timer: timedelta | None) -> Stop:
     if known.opted_out:
         return "opted out", "the recipient has opted out"
     if known.state == "closed":
         return "closed", "the conversation is closed"
+    if timer and known.paused_by == "rule":
+        return None  # handed over, and no human came: that is what a follow-up is for
     pause = _pause(known, now, zone)
     return ("paused", pause) if pause else None
 
@@ -176,9 +117,20 @@ def _pause(known: Known, now: datetime, zone: tzinfo | None) -> str | None:
     because = f" because {known.paused_why}" if known.paused_why else ""
     if until.year == 9999:  # no time zone can be applied to the end of time
         return f"paused until resumed{because}"
-    end = until.astimezone(zone)
-    shape = "%H:%M" if end.date() == now.astimezone(zone).date() else "%Y-%m-%d %H:%M"
-    return f"paused until {end:{shape}}{because}"
+    return f"paused until {_moment(until.astimezone(zone), now)}{because}"
+
+
+def _moment(local: datetime, now: datetime) -> str:
+    return f"{local:{'%H:%M' if local.date() == now.astimezone(local.tzinfo).date() else '%Y-%m-%d %H:%M'}}"
+
+
+def _quiet_hours(asked: Asked) -> Stop:
+    return _quiet(asked.bot, asked.message.channel, asked.now)
+
+
+def _quiet(bot: Bot, channel: str, now: datetime) -> Stop:
+    end = quiet_until(bot, channel, now)
+    return ("quiet hours", f"quiet hours until {end:%H:%M}") if end else None
 
 
 def _nothing_to_answer(asked: Asked) -> Stop:
@@ -188,21 +140,36 @@ def _nothing_to_answer(asked: Asked) -> Stop:
 
 
 def _too_late(asked: Asked) -> Stop:
-    message, limit = asked.message, asked.policy.max_reply_age
-    if limit is not None and asked.now - message.sent_at > limit:
-        return "too old", f"the message is older than {in_words(limit)}"
+    limit = asked.policy.max_reply_age
+    if limit is None or asked.now - asked.message.sent_at <= limit + (asked.timer or timedelta()):
+        return None
+    if asked.timer:
+        return "too old", f"the follow-up is late by more than {in_words(limit)}"
+    return "too old", f"the message is older than {in_words(limit)}"
+
+
+def _repeated_text(asked: Asked) -> Stop:
+    times, most = asked.known.same_texts + 1, asked.bot.repeated_text
+    if not most or times < most or asked.timer or not asked.message.text.strip():
+        return None
+    return "repeated text", f"the same text came {times} times within {in_words(SAME_TEXT_WITHIN)}, as from another bot"
+
+
+def _budget_spent(asked: Asked) -> Stop:
+    for budget in asked.bot.reply_budget:
+        replies = sum(asked.now - replied_at < budget.per for replied_at in asked.known.reply_times)
+        if replies >= budget.count:
+            return "reply budget", f"{replies} automatic replies within {in_words(budget.per)} are enough"
+    return None
+
+
+def whatsapp_window(asked: Asked) -> Stop:
+    """Return that only a template may be sent by WhatsApp now, or None; a stop only if no rule has one."""
+    message = asked.message
     last_inbound = max(asked.known.last_inbound_at or message.sent_at, message.sent_at)
     if message.channel == "whatsapp" and asked.now - last_inbound > WHATSAPP_WINDOW:
         return "whatsapp window", "the WhatsApp window closed 24 h after the customer's last message"
     return None
-
-
-def _budget_spent(asked: Asked) -> Stop:
-    budget = asked.bot.reply_budget
-    if asked.known.recent_replies < budget.count:
-        return None
-    spent = f"{asked.known.recent_replies} automatic replies within {in_words(budget.per)}"
-    return "reply budget", f"{spent} are enough"
 
 
 def in_words(duration: timedelta) -> str:
@@ -217,9 +184,12 @@ def in_words(duration: timedelta) -> str:
 GUARDS: tuple[Callable[[Asked], Stop], ...] = (
     _written_by_no_customer,
     _keyword_of_the_carrier,
+    _found_too_late,
     _conversation_forbids,
+    _quiet_hours,
     _nothing_to_answer,
     _too_late,
+    _repeated_text,
     _budget_spent,
 )
 

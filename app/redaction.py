@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from app.neutral_text import kept_words, neutral_signs, neutral_space, neutral_word
 from app.parameters import Form, decode_form, read_date
 from app.recordings import FORM_TYPE, RecordedRequest, encode, form_of, with_form
-from app.rules_file import words_of
+from app.words import words_of
 
 HOST = "bot.example.com"
 _CHANNELS = "whatsapp|messenger|rcs|gbm|email|sms|mms|apple|viber|line|telegram"

@@ -16,6 +16,7 @@ MAX_LOOP_TURNS = 1_000
 MAX_NUMBER_BITS = 256
 REPLY_VARIABLES = frozenset(
     {"author", "text", "channel", "first_contact", "hours", "friendly_name", "attributes", "now"}
+    | {"participant_attributes", "next_opening"}
 )
 # Everything a reply may use is listed, because Jinja2's own set can be made to build gigabytes ("%9999999d", center).
 REPLY_FILTERS = frozenset(
@@ -88,15 +89,15 @@ def _sandbox() -> ReplySandbox:
 SANDBOX = _sandbox()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def compiled_reply(source: str) -> Template:
     """Return the compiled template of a reply; compiled once for each text."""
     return SANDBOX.from_string(source)
 
 
-def checked_reply(source: Any) -> str:
+def checked_reply(source: Any, *, may_be_empty: bool = False) -> str:
     """Return the template text as given, or raise ValueError with everything that is wrong with it."""
-    if not isinstance(source, str) or not source.strip():
+    if not isinstance(source, str) or not (source.strip() or may_be_empty):
         raise ValueError("is not a text; write what the customer shall read")
     try:
         tree = SANDBOX.parse(source)

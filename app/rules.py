@@ -1,33 +1,41 @@
 """Decides what to answer: a message, what is known of its conversation and the rules -> a reply, or none and why.
 
-Pure: no network, no database, no clock. What may never be answered is in guards.py, what a rules file may say
-in rules_file.py.
+Pure: no network, no database, no clock. What may never be answered is in guards.py, when a rule applies in
+conditions.py, what a rules file may say in rules_schema.py.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from app.guards import Asked, Known, Message, Policy, changed_guards, channel_of, first_stop, in_words, writer_of
+from app.business_hours import is_open, next_opening
+from app.conditions import first_failure
+from app.guards import changed_guards, first_stop, whatsapp_window
 from app.reply_template import ReplyError, render_reply
-from app.rules_file import Bot, Rule, Rules, keyword_words, words_of
+from app.rules_schema import Bot, ContentTemplate, Rule, Rules
+from app.situation import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, channel_of, writer_of
 
 __all__ = [
+    "SAME_TEXT_WITHIN",
+    "Actions",
     "Decision",
     "Known",
     "Message",
     "Policy",
+    "Template",
     "Tried",
     "changed_guards",
     "channel_of",
     "decide",
     "is_open",
+    "template_values",
+    "timers_of",
     "writer_of",
 ]
 
 
-@dataclass(frozen=True)
-class Tried:
+class Tried(NamedTuple):
     """A guard or rule that was asked, and the first condition that failed; empty: it decided."""
 
     name: str
@@ -35,105 +43,168 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class Template:
+    """A WhatsApp template with its variables filled in."""
+
+    content_sid: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What a rule does besides speaking; false when that is nothing."""
+
+    set_attributes: Mapping[str, object] = field(default_factory=dict)
+    add_participant: Mapping[str, str] = field(default_factory=dict)
+    pause: timedelta | None = None
+    hand_over: bool = False
+    close: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.set_attributes or self.add_participant or self.pause or self.hand_over or self.close)
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The reply, or None with the reason; `code` is the short stable word for it ("replied", "paused", ...)."""
+    """The reply, or None with the reason; `code` is the short stable word for it ("replied", "paused", ...).
+
+    A `template` is sent alone; otherwise `reply` and `media` belong to one message, and either may be missing.
+    """
 
     reply: str | None
     rule: str
     reason: str
     tried: tuple[Tried, ...]
     code: str
+    media: str = ""
+    template: Template | None = None
+    actions: Actions = field(default_factory=Actions)
+    observed: tuple[str, ...] = ()  # rules in mode "observe" that would have decided
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a message is to be sent."""
+        return self.reply is not None or bool(self.media) or self.template is not None
 
 
-def decide(message: Message, known: Known, rules: Rules, policy: Policy, now: datetime) -> Decision:
+def decide(
+    message: Message, known: Known, rules: Rules, policy: Policy, now: datetime, *, timer: timedelta | None = None
+) -> Decision:
     """Return the one reply to a message, or None with the reason: guards first, then the rules in file order.
 
     `now` is aware. The guards stop a reply whatever the rules say; the first rule whose conditions hold and
-    whose cool-down has passed answers.
+    whose cool-down and quota allow it decides. With `timer` this is a follow-up on that much silence: only rules
+    whose `unanswered_for` it is are tried.
     """
-    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), words_of(message.text))
+    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), timer)
     if stop := first_stop(asked):
         code, reason = stop
         return Decision(None, "", reason, (Tried(code, ""),), code)
+    return _first_rule(rules_asked(rules, timer), asked)
+
+
+def _first_rule(rules: tuple[Rule, ...], asked: Asked) -> Decision:
+    """Return what the first rule that applies decides; rules that only observe are noted on the way."""
+    window = whatsapp_window(asked)
     tried: list[Tried] = []
-    for rule in rules.rules:
-        failed = _first_failure(rule, asked)
-        tried.append(Tried(rule.name, failed))
-        if not failed:
-            return _answer(rule, asked, tuple(tried))
-    return Decision(None, "", "no rule matched", tuple(tried), "no rule")
+    observed: list[str] = []
+    for rule in rules:
+        failed = first_failure(rule, asked) or (_lacks_template(rule) if window else "")
+        if failed:
+            tried.append(Tried(rule.name, failed))
+            continue
+        outcome = _outcome(rule, asked, by_template=window is not None)
+        if rule.mode != "observe":
+            return replace(outcome, tried=(*tried, Tried(rule.name, "")), observed=tuple(observed))
+        tried.append(Tried(rule.name, f"observed only: {outcome.reason}"))
+        observed += [rule.name] if outcome.code in ("replied", "acted", "stopped") else []
+    code, reason = window or ("no rule", "no rule matched")
+    last = (Tried(code, ""),) if window else ()
+    return Decision(None, "", reason, (*tried, *last), code, observed=tuple(observed))
 
 
-def _answer(rule: Rule, asked: Asked, tried: tuple[Tried, ...]) -> Decision:
+def rules_asked(rules: Rules, timer: timedelta | None = None) -> tuple[Rule, ...]:
+    """Return the rules that a message goes through, or those of a follow-up after that much silence."""
+    return tuple(rule for rule in rules.rules if timer is None or rule.when.unanswered_for == timer)
+
+
+def timers_of(rules: Rules) -> tuple[timedelta, ...]:
+    """Return after how much silence there are follow-ups, shortest first."""
+    return tuple(sorted({rule.when.unanswered_for for rule in rules.rules if rule.when.unanswered_for}))
+
+
+def _outcome(rule: Rule, asked: Asked, *, by_template: bool) -> Decision:
+    """Return what a rule whose conditions hold says and does; its trace is left to the caller."""
+    if rule.stop:
+        return Decision(None, rule.name, f'rule "{rule.name}" stays silent', (), "stopped")
+    values = template_values(asked.message, asked.known, asked.bot, asked.now)
     try:
-        reply = render_reply(rule.reply, _values(asked))
+        reply, media, template = _words(rule, values, by_template=by_template)
+        actions = _actions(rule, values)
     except ReplyError as error:
         reason = f'reply template of rule "{rule.name}" failed: {error}'
-        return Decision(None, rule.name, reason, tried, "template failed")
-    if not reply:
-        return Decision(None, rule.name, f'rule "{rule.name}" says nothing here', tried, "empty reply")
-    return Decision(reply, rule.name, f'rule "{rule.name}" matched', tried, "replied")
+        return Decision(None, rule.name, reason, (), "template failed")
+    decision = Decision(reply, rule.name, f'rule "{rule.name}" matched', (), "replied", media, template, actions)
+    if decision.says_something:
+        return decision
+    if actions:
+        return replace(decision, reason=f'rule "{rule.name}" acts without words', code="acted")
+    return replace(decision, reason=f'rule "{rule.name}" says nothing here', code="empty reply")
 
 
-def _values(asked: Asked) -> dict[str, object]:
-    return {
-        "author": asked.message.author,
-        "text": asked.message.text,
-        "channel": asked.message.channel,
-        "first_contact": asked.known.first_contact,
-        "hours": _hours(asked),
-        "friendly_name": asked.known.friendly_name,
-        "attributes": asked.known.attributes,
-        "now": asked.now.astimezone(asked.bot.timezone),
-    }
+def _words(rule: Rule, values: Mapping[str, object], *, by_template: bool) -> tuple[str | None, str, Template | None]:
+    """Return a rule's reply, media and template; the template alone when only that may be sent or there is no other."""
+    if rule.template and (by_template or not (rule.reply or rule.media)):
+        return None, "", _filled_in(rule.template, values)
+    reply = render_reply(rule.reply, values) if rule.reply else ""
+    return reply or None, rule.media or "", None
 
 
-def _hours(asked: Asked) -> str:
-    return "open" if is_open(asked.bot, asked.now) else "closed"
+def _filled_in(template: ContentTemplate, values: Mapping[str, object]) -> Template:
+    """Return the template with its variables, each on one line: WhatsApp refuses line breaks and empty ones."""
+    variables = {name: " ".join(render_reply(text, values).split()) for name, text in template.variables.items()}
+    for name, text in variables.items():
+        if not text:
+            raise ReplyError(f"variable {name} of the WhatsApp template is empty")
+    return Template(template.content_sid, variables)
 
 
-def _first_failure(rule: Rule, asked: Asked) -> str:
-    return next((failed for failed in _failures(rule, asked) if failed), "")
-
-
-def _failures(rule: Rule, asked: Asked) -> Iterator[str]:
-    when, message = rule.when, asked.message
-    if when.keywords is not None and not any(_contains(asked.words, keyword_words(word)) for word in when.keywords):
-        yield "none of its keywords"
-    if when.channel is not None and message.channel not in when.channel:
-        yield f"the channel is {message.channel}, not {' or '.join(when.channel)}"
-    if when.hours is not None and when.hours != _hours(asked):
-        yield f"we are {_hours(asked)}"
-    if when.first_contact is not None and when.first_contact != asked.known.first_contact:
-        yield "not the first contact" if when.first_contact else "the first contact"
-    yield _cool_down(rule, asked)
-
-
-def _contains(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    return any(words[start : start + len(phrase)] == phrase for start in range(len(words) - len(phrase) + 1))
-
-
-def _cool_down(rule: Rule, asked: Asked) -> str:
-    fired_at = asked.known.rule_fired_at.get(rule.name)
-    if rule.cooldown is None or fired_at is None or asked.now - fired_at >= rule.cooldown:
-        return ""
-    return f"cool-down, {in_words(rule.cooldown - (asked.now - fired_at))} left"
-
-
-def is_open(bot: Bot, now: datetime) -> bool:
-    """Return whether the opening hours hold at `now` (aware), read off a clock on the wall of the bot's time zone.
-
-    A holiday is closed all day, and a span that would begin on it does not run on after midnight either.
-    """
-    local = now.astimezone(bot.timezone)
-    today, minute = local.date(), local.hour * 60 + local.minute
-    if bot.hours is None or today in bot.holidays:
-        return today not in bot.holidays
-    yesterday = today - timedelta(days=1)
-    return any(start <= minute < end or end <= start <= minute for start, end in _spans(bot, today)) or any(
-        end <= start and minute < end for start, end in _spans(bot, yesterday)
+def _actions(rule: Rule, values: Mapping[str, object]) -> Actions:
+    added = rule.add_participant
+    return Actions(
+        set_attributes={name: _rendered(value, values) for name, value in rule.set_attributes.items()},
+        add_participant=added.model_dump(exclude_none=True) if added else {},
+        pause=rule.pause,
+        hand_over=rule.hand_over,
+        close=rule.close,
     )
 
 
-def _spans(bot: Bot, day: date) -> tuple[tuple[int, int], ...]:
-    return bot.hours[day.weekday()] if bot.hours and day not in bot.holidays else ()
+def _rendered(value: object, values: Mapping[str, object]) -> object:
+    if isinstance(value, str):
+        return render_reply(value, values)
+    if isinstance(value, Mapping):
+        return {name: _rendered(one, values) for name, one in value.items()}
+    return [_rendered(one, values) for one in value] if isinstance(value, tuple) else value
+
+
+def _lacks_template(rule: Rule) -> str:
+    """Return why a rule cannot answer outside of the WhatsApp window, or "" if it can or has nothing to say."""
+    has_words = rule.reply or rule.media
+    return "no template, and the WhatsApp window is closed" if has_words and not rule.template else ""
+
+
+def template_values(message: Message, known: Known, bot: Bot, now: datetime) -> dict[str, object]:
+    """Return what the templates of the rules may name; of the same moment as the decision."""
+    return {
+        "author": message.author,
+        "text": message.text,
+        "channel": message.channel,
+        "first_contact": known.first_contact,
+        "hours": "open" if is_open(bot, now) else "closed",
+        "friendly_name": known.friendly_name,
+        "attributes": known.attributes,
+        "participant_attributes": known.participant_attributes,
+        "now": now.astimezone(bot.timezone),
+        "next_opening": next_opening(bot, now),
+    }

@@ -15,7 +15,9 @@ VALUES = {
     "hours": "open",
     "friendly_name": "",
     "attributes": {"name": "Anna", "items": ["tea", "milk"], "big": 10**9, "total": 12.345},
+    "participant_attributes": {"language": "de"},
     "now": datetime(2026, 11, 23, 12, 5, tzinfo=UTC),
+    "next_opening": datetime(2026, 11, 24, 9, 0, tzinfo=UTC),
 }
 
 
@@ -27,6 +29,7 @@ VALUES = {
         ("Hi {{ friendly_name or 'you' }} & <co>", "Hi you & <co>"),
         ("{{ author|replace('whatsapp:', '') }}", "+15550100001"),
         ("{{ now.strftime('%H:%M') }}", "12:05"),
+        ("{{ next_opening.strftime('%A %H:%M') }} {{ participant_attributes.language }}", "Tuesday 09:00 de"),
         ("{% if hours == 'open' %} yes {% else %} no {% endif %}", "yes"),
         ("{% for item in attributes['items'] %}{{ loop.index }} {{ item }} {% endfor %}", "1 tea 2 milk"),
         ("{{ attributes.total|round(1) }} {{ 2 ** 8 }} {{ '-' * 3 }}", "12.3 256 ---"),
@@ -34,6 +37,12 @@ VALUES = {
 )
 def test_a_template_says_what_it_is_given(template, reply):
     assert render_reply(checked_reply(template), VALUES) == reply
+
+
+def test_a_text_that_may_be_empty_is_a_template_all_the_same():
+    assert checked_reply(" ", may_be_empty=True) == " "
+    with pytest.raises(ValueError, match='there is no variable "x"'):
+        checked_reply("{{ x }}", may_be_empty=True)
 
 
 STOPPED = [

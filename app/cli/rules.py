@@ -1,0 +1,81 @@
+"""`flask rules`: is the rules file right, what would it answer, and why was a message answered or not?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.rule_explanation import explain_command
+from app.cli.rule_trial import test_command
+
+if TYPE_CHECKING:
+    from app.rules_lint import Finding
+
+
+@click.group("rules")
+def rules_commands() -> None:
+    """What the bot answers and why: check, test, explain."""
+
+
+rules_commands.add_command(test_command)
+rules_commands.add_command(explain_command)
+
+
+@rules_commands.command("check")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@with_appcontext
+def check_command(file: Path | None, as_json: bool) -> None:
+    """Check a rules file: what is wrong with it (exit code 1), and what it most likely does not mean.
+
+    FILE is BOT_RULES unless it is named.
+
+    Example: flask rules check rules.toml
+    """
+    settings = parley().settings
+    path = file or settings.bot_rules
+    count, findings = _check(path, has_responder=bool(settings.bot_responder))
+    errors = [one for one in findings if one.severity == "error"]
+    warnings = [one for one in findings if one.severity == "warning"]
+    if as_json:
+        show_json({"file": str(path), "rules": count, "errors": _plain(errors), "warnings": _plain(warnings)})
+        raise click.exceptions.Exit(1 if errors else 0)
+    for one in findings:
+        click.echo(f"{one.severity}: {_place(one)}{one.problem}")
+    summary = f"{path.name}: {_number(count, 'rule')}, {_number(len(errors), 'error')}, "
+    summary += _number(len(warnings), "warning")
+    if errors:
+        raise click.ClickException(summary)
+    click.echo(summary)
+
+
+def _check(path: Path, *, has_responder: bool) -> tuple[int, list[Finding]]:
+    """Return how many rules a file has, and what is found in it; a file that cannot be used is one error for each."""
+    from app.rules_file import RulesError, load, rule_lines
+    from app.rules_lint import Finding, lint
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        rules = load(text)
+    except RulesError as error:
+        title, *problems = str(error).split("\n- ")
+        return 0, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{path} cannot be read ({type(error).__name__}); correct BOT_RULES") from None
+    return len(rules.rules), lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
+
+
+def _place(finding: Finding) -> str:
+    line = f" (line {finding.line})" if finding.line else ""
+    return f'rule "{finding.rule}"{line} ' if finding.rule else ""
+
+
+def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
+    return [{"code": one.code, "rule": one.rule, "line": one.line, "problem": one.problem} for one in findings]
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,54 @@
+"""Cuts a long reply into parts that one message can carry; it sends nothing and numbers nothing."""
+
+from collections.abc import Iterator
+
+import regex
+
+# Source: docs/conversations-classic/conversations-limits, message body to SMS and WhatsApp (read 2026-11-22)
+MOST_CHARACTERS = 1600
+
+_GRAPHEME = regex.compile(r"\X")  # what a reader takes for one character: letter and accents, flag, family of emoji
+_PARAGRAPH = regex.compile(r"(?<!\s)(?=[^\S\n]*\n[^\S\n]*\n)")
+_SENTENCE = regex.compile(r"""(?<=[.!?…؟।][\p{Pe}\p{Pf}"']*)(?=\s)|(?<=[。！？][\p{Pe}\p{Pf}]*)|(?<!\s)(?=\s*\n)""")
+_WORD = regex.compile(r"(?<!\s)(?=\s)")
+_BREAK_CHARACTERS = 8  # so far behind a cut is looked for the second line break of a paragraph
+
+
+def parts(text: str, most: int = MOST_CHARACTERS) -> list[str]:
+    """Return the text in parts of at most `most` characters (1 or more), in their order; a blank text has none.
+
+    Cut between paragraphs, else between sentences or lines, else between words, else between characters as a reader
+    sees them. Nothing is lost but the white space at the cuts and in front.
+    """
+    boundaries = frozenset(one.end() for one in _GRAPHEME.finditer(text))
+    found = []
+    start = _after_space(text, 0, boundaries)
+    while len(text) - start > most:
+        cut = _cut(text, start, most, boundaries)
+        found.append(text[start:cut])
+        start = _after_space(text, cut, boundaries)
+    return [*found, text[start:]] if start < len(text) else found
+
+
+def _after_space(text: str, start: int, boundaries: frozenset[int]) -> int:
+    end = start
+    while end < len(text) and text[end].isspace():
+        end += 1
+    while end > start and end not in boundaries:  # an accent may sit on a space
+        end -= 1
+    return end
+
+
+def _cut(text: str, start: int, most: int, boundaries: frozenset[int]) -> int:
+    """Return where the part that begins at `start` ends."""
+    for cuts in _cuts(text, start, most):
+        if fitting := [cut for cut in cuts if start < cut <= start + most and cut in boundaries]:
+            return max(fitting)
+    between = (cut for cut in range(start + most, start, -1) if cut in boundaries)
+    return next(between, start + most)  # one letter with more accents than a message has room for
+
+
+def _cuts(text: str, start: int, most: int) -> Iterator[list[int]]:
+    """Give the places to cut at, the best kind first; a paragraph that would leave most of a message empty is none."""
+    for pattern, least in ((_PARAGRAPH, most // 4), (_SENTENCE, most // 4), (_WORD, 0)):
+        yield [one.start() for one in pattern.finditer(text, start + least, start + most + _BREAK_CHARACTERS)]
