@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,12 +17,14 @@ from app.work import Work
 
 @dataclass(frozen=True)
 class Bot:
-    """The event's work (its transaction and lease), Twilio, the rules, and who writes for us."""
+    """The event's work (its transaction and lease), Twilio, the rules and where their files are, who writes for us."""
 
     work: Work
     twilio: Conversations
     rules: Rules
     policy: Policy
+    responder: Any = None  # asked where no rule matched; None: nobody is
+    folder: Path = Path()  # of the rules file; media are found from here
 
     @property
     def tx(self) -> Connection:

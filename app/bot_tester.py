@@ -39,11 +39,12 @@ class Clock:
 @contextmanager
 def webhooks_reaching(app: Flask, emulator: Emulator) -> Iterator[None]:
     """Serve the app on loopback and let the emulator post its webhooks there, signed for our public address."""
+    public_url = app.extensions["parley"].settings.public_url
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        emulator.point_at(f"http://127.0.0.1:{server.port}/conversations/webhook", ORIGIN)
+        emulator.point_at(f"http://127.0.0.1:{server.port}/conversations/webhook", public_url)
         yield
     finally:
         server.shutdown()

@@ -100,11 +100,12 @@ class Conversations:
 
     def __init__(
         self, *, account_sid: str, auth_token: str, api_key: str = "", api_secret: str = "", base_url: str = "",
-        default_service_sid: str = "",
+        default_service_sid: str = "", note_call: Callable[[str], None] = lambda _result: None,
     ) -> None:  # fmt: skip
+        self._note_call = note_call
         self._credentials = (api_key, api_secret, account_sid) if api_key else (account_sid, auth_token, None)
         self._base_url = base_url
-        self._default_service_sid = default_service_sid
+        self.default_service_sid = default_service_sid
         self._local = threading.local()
 
     def warm_up(self) -> None:
@@ -116,15 +117,19 @@ class Conversations:
         return self._call(lambda: request(self._client()))
 
     def send_message(
-        self, conversation_sid: str, service_sid: str, *, author: str, body: str, marker: Mapping[str, Any]
-    ) -> str:
-        """Send a text and return its MessageSid. Raises SendError.
+        self, conversation_sid: str, service_sid: str, *, author: str, marker: Mapping[str, Any], body: str = "",
+        media_sid: str = "", content_sid: str = "", content_variables: Mapping[str, str] | None = None,
+    ) -> str:  # fmt: skip
+        """Send a text, a file with or without a text, or a template, and return the MessageSid. Raises SendError.
 
         Never with X-Twilio-Webhook-Enabled: our own message must not come back as a webhook.
         """
         messages = self._messages(conversation_sid, service_sid)
+        said: dict[str, Any] = {"body": body, "media_sid": media_sid, "content_sid": content_sid}
+        said["content_variables"] = json.dumps(dict(content_variables)) if content_variables else ""
+        given = {name: value for name, value in said.items() if value}
         attributes = json.dumps({MARKER: marker})
-        return str(self._call(lambda: messages.create(author=author, body=body, attributes=attributes)).sid)
+        return str(self._call(lambda: messages.create(author=author, attributes=attributes, **given)).sid)
 
     def find_message(
         self, conversation_sid: str, service_sid: str, *, author: str, marker: Mapping[str, Any], back_to: str
@@ -151,17 +156,18 @@ class Conversations:
         """Return what REST knows of a delivery receipt. Raises SendError."""
         _check_sid("IM", message_sid)
         _check_sid("DY", delivery_receipt_sid)
-        message = self._conversation(conversation_sid, service_sid).messages(message_sid)
+        message = self.conversation(conversation_sid, service_sid).messages(message_sid)
         receipt = self._call(lambda: message.delivery_receipts(delivery_receipt_sid).fetch())
         return ReceiptDetail(str(receipt.status or ""), int(receipt.error_code or 0))
 
     def _messages(self, conversation_sid: str, service_sid: str) -> Any:
-        return self._conversation(conversation_sid, service_sid).messages
+        return self.conversation(conversation_sid, service_sid).messages
 
-    def _conversation(self, conversation_sid: str, service_sid: str) -> Any:
+    def conversation(self, conversation_sid: str, service_sid: str) -> Any:
+        """Return the SDK's conversation, to be used inside ask(). Raises SendError for what is no SID."""
         _check_sid("CH", conversation_sid)
         v1 = self._client().conversations.v1
-        service_sid = service_sid or self._default_service_sid
+        service_sid = service_sid or self.default_service_sid
         if not service_sid:
             return v1.conversations(conversation_sid)
         _check_sid("IS", service_sid)
@@ -173,7 +179,7 @@ class Conversations:
             from twilio.rest import Client as TwilioClient
 
             user, password, account = self._credentials
-            http_client = _http_client(self._base_url)
+            http_client = _http_client(self._base_url, self._note_call)
             client = self._local.client = TwilioClient(user, password, account, http_client=http_client)
         return client
 
@@ -185,12 +191,8 @@ class Conversations:
             return request()
         except TwilioException as error:
             raise _refused(error, self._client().http_client.retry_after) from error
-        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise _ruled(NOT_CONNECTED) from error
-        except requests.ConnectionError as error:
-            raise _ruled(NOT_CONNECTED if _never_connected(error) else CUT_OFF) from error
         except (requests.RequestException, ValueError) as error:
-            raise _ruled(CUT_OFF) from error
+            raise _ruled(NOT_CONNECTED if _never_connected(error) else CUT_OFF) from error
 
 
 def _refused(error: Any, retry_after: timedelta | None) -> SendError:
@@ -221,8 +223,11 @@ def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timed
 
 
 def _never_connected(error: Exception) -> bool:
+    import requests
     from urllib3.exceptions import NewConnectionError
 
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+        return True
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(cause, NewConnectionError)
 
@@ -240,8 +245,11 @@ def _marker_of(attributes: str | None) -> object:
     return found.get(MARKER) if isinstance(found, dict) else None
 
 
-def _http_client(base_url: str) -> Any:
-    """Return the SDK's HTTP client with time-outs, another origin where one is set, and Retry-After kept."""
+def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _result: None) -> Any:
+    """Return the SDK's HTTP client with time-outs, another origin where one is set, and Retry-After kept.
+
+    `note_call` is told of each request: "ok", the HTTP status from 400, "not connected" or "no answer".
+    """
     from twilio.http.http_client import TwilioHttpClient
 
     class HttpClient(TwilioHttpClient):
@@ -250,7 +258,12 @@ def _http_client(base_url: str) -> Any:
         def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
             self.retry_after = None
             options["timeout"] = None  # so that self.timeout, a pair, is used
-            response = super().request(method, _at(base_url, url), *args, **options)
+            try:
+                response = super().request(method, _at(base_url, url), *args, **options)
+            except Exception as error:
+                note_call("not connected" if _never_connected(error) else "no answer")
+                raise
+            note_call("ok" if response.status_code < 400 else str(response.status_code))
             self.retry_after = _seconds_in(response.headers.get("Retry-After"))
             return response
 

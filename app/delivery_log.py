@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, func, select, update
+from sqlalchemy import Connection, Update, bindparam, or_, select, update
 
 from app.db import Record, insert_into, upsert
-from app.tables import deliveries, delivery_events, replies
+from app.tables import conversations, deliveries, delivery_events, messages, replies
 
 # The highest wins in any order of arrival: a late "sent" never overwrites "delivered".
 LATTICE = ("sent", "undelivered", "failed", "delivered", "read")
@@ -19,28 +19,57 @@ OPEN = ("intended", "sending", "failed")
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What one message of ours says: a text, a file (by name or media SID) with or without text, or a template."""
+
+    body: str = ""
+    media: str = ""
+    content_sid: str = ""
+    content_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply of ours: the n-th (from 0) answer to the inbound message `reply_to`."""
+    """One reply of ours: the n-th part (from 0) of the answer to the inbound message `reply_to`.
+
+    `timer_seconds` is 0 for the answer on arrival; else it is the follow-up after so many seconds without a human.
+    """
 
     reply_to: str
+    timer_seconds: int
     n: int
     conversation_sid: str
     rule: str
     body: str
+    media: str
+    content_sid: str
+    content_variables: Mapping[str, str]
     state: str
     tried_at: datetime | None
     message_sid: str | None
 
 
+_THIS = (replies.c.reply_to == bindparam("sid"), replies.c.timer_seconds == bindparam("after"))
 _OPEN_REPLIES = (
     select(*(replies.c[name] for name in Reply.__dataclass_fields__))
-    .where(replies.c.reply_to == bindparam("sid"), replies.c.state.in_(OPEN))
+    .where(*_THIS, replies.c.state.in_(OPEN))
     .order_by(replies.c.n)
 )
-_COUNT_REPLIES = select(func.count()).where(
-    replies.c.conversation_sid == bindparam("sid"), replies.c.n == 0, replies.c.state != "suppressed",
-    replies.c.intended_at > bindparam("since"),
-)  # fmt: skip
+_REPLY_TIMES = (
+    select(replies.c.intended_at)
+    .where(replies.c.conversation_sid == bindparam("sid"), replies.c.n == 0, replies.c.state != "suppressed")
+    .where(replies.c.intended_at > bindparam("since"))
+    .order_by(replies.c.intended_at.desc())
+    .limit(bindparam("most"))
+)
+
+
+_LAST_WRITTEN = (
+    update(conversations)
+    .where(conversations.c.conversation_sid == bindparam("sid"))
+    .where(or_(conversations.c.last_message_at.is_(None), conversations.c.last_message_at < bindparam("at")))
+    .values(last_message_at=bindparam("at"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +87,41 @@ class Receipt:
 
 
 def intend(
-    tx: Connection, reply_to: str, conversation_sid: str, rule: str, bodies: Sequence[str], now: datetime
-) -> None:
+    tx: Connection, reply_to: str, conversation_sid: str, rule: str, contents: Sequence[Content], now: datetime,
+    *, timer_seconds: int = 0,
+) -> None:  # fmt: skip
     """Write down the replies that we are about to send; the same message twice changes nothing."""
     rows = [
-        {"reply_to": reply_to, "n": n, "conversation_sid": conversation_sid, "rule": rule, "body": body,
-         "state": "intended", "intended_at": now}
-        for n, body in enumerate(bodies)
+        {"reply_to": reply_to, "timer_seconds": timer_seconds, "n": n, "conversation_sid": conversation_sid,
+         "rule": rule, "body": one.body, "media": one.media, "content_sid": one.content_sid,
+         "content_variables": dict(one.content_variables), "state": "intended", "intended_at": now}
+        for n, one in enumerate(contents)
     ]  # fmt: skip
-    tx.execute(insert_into(tx.dialect.name, replies).on_conflict_do_nothing(), rows)
+    if rows:
+        tx.execute(insert_into(tx.dialect.name, replies).on_conflict_do_nothing(), rows)
 
 
-def open_replies(tx: Connection, reply_to: str) -> list[Reply]:
+def open_replies(tx: Connection, reply_to: str, *, timer_seconds: int = 0) -> list[Reply]:
     """Return the replies to a message that are neither sent nor suppressed, in their order."""
-    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, {"sid": reply_to})]
+    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, {"sid": reply_to, "after": timer_seconds})]
 
 
-def replies_to(tx: Connection, message_sid: str) -> Sequence[Record]:
-    """Return all replies to an inbound message, whatever became of them."""
-    return tx.execute(select(replies).where(replies.c.reply_to == message_sid).order_by(replies.c.n)).all()
+def replies_to(tx: Connection, message_sid: str, *, timer_seconds: int | None = None) -> Sequence[Record]:
+    """Return the replies to an inbound message, whatever became of them; all, or those after one time of silence."""
+    query = select(replies).where(replies.c.reply_to == message_sid)
+    if timer_seconds is not None:
+        query = query.where(replies.c.timer_seconds == timer_seconds)
+    return tx.execute(query.order_by(replies.c.timer_seconds, replies.c.n)).all()
 
 
 def reply_sent_as(tx: Connection, message_sid: str) -> Record | None:
     """Return the reply that became this message; None for a message we never sent."""
     return tx.execute(select(replies).where(replies.c.message_sid == message_sid)).first()
+
+
+def note_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
+    """Write down where the file of a reply is at Twilio, so that it is uploaded once."""
+    _set(tx, reply, media=media_sid)
 
 
 def note_try(tx: Connection, reply: Reply, now: datetime) -> None:
@@ -92,6 +132,7 @@ def note_try(tx: Connection, reply: Reply, now: datetime) -> None:
 def note_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:
     """Write down the message that a reply became."""
     _set(tx, reply, state="sent", message_sid=message_sid, sent_at=now, reason="")
+    tx.execute(_LAST_WRITTEN, {"sid": reply.conversation_sid, "at": now})
 
 
 def note_failed(tx: Connection, reply: Reply, reason: str) -> None:
@@ -105,25 +146,33 @@ def suppress(tx: Connection, reply: Reply, reason: str) -> None:
 
 
 def _set(tx: Connection, reply: Reply, **values: Any) -> None:
-    tx.execute(_change(tuple(values)), {"a_message": reply.reply_to, "part": reply.n, **values})
+    this = {"sid": reply.reply_to, "after": reply.timer_seconds, "part": reply.n}
+    tx.execute(_change(tuple(values)), {**this, **{f"new_{name}": value for name, value in values.items()}})
 
 
 @cache
 def _change(columns: tuple[str, ...]) -> Update:
-    this = (replies.c.reply_to == bindparam("a_message"), replies.c.n == bindparam("part"))
-    return update(replies).where(*this).values({name: bindparam(name) for name in columns})
+    this = (*_THIS, replies.c.n == bindparam("part"))
+    return update(replies).where(*this).values({name: bindparam(f"new_{name}") for name in columns})
 
 
-def count_replies(tx: Connection, conversation_sid: str, since: datetime) -> int:
-    """Return how often we have answered in a conversation since a time; the parts of one reply count once."""
-    return tx.scalar(_COUNT_REPLIES, {"sid": conversation_sid, "since": since}) or 0
+def answered_after(tx: Connection, conversation_sid: str, index: int | None, sent_at: datetime) -> bool:
+    """Return whether we, or a human agent, have answered a message that is newer than the one with this index."""
+    newer = messages.c.message_index > index if index is not None else messages.c.created_at > sent_at
+    ours = (
+        select(replies.c.n)
+        .join(messages, messages.c.message_sid == replies.c.reply_to)
+        .where(replies.c.conversation_sid == conversation_sid, replies.c.timer_seconds == 0, newer)
+        .where(replies.c.state.in_(["intended", "sending", "sent"]))
+    )
+    here = conversations.c.conversation_sid == conversation_sid
+    agents = select(conversations.c.conversation_sid).where(here, conversations.c.last_agent_at > sent_at)
+    return tx.scalar(ours.limit(1)) is not None or tx.scalar(agents) is not None
 
 
-def rules_fired(tx: Connection, conversation_sid: str, since: datetime) -> dict[str, datetime]:
-    """Return when each rule last answered in a conversation, for those that did since a time."""
-    ours = (replies.c.conversation_sid == conversation_sid, replies.c.state != "suppressed")
-    query = select(replies.c.rule, func.max(replies.c.intended_at)).where(*ours, replies.c.intended_at > since)
-    return {row[0]: row[1] for row in tx.execute(query.group_by(replies.c.rule))}
+def reply_times(tx: Connection, conversation_sid: str, since: datetime, *, most: int) -> tuple[datetime, ...]:
+    """Return when we have answered in a conversation since a time, newest first; the parts of one reply count once."""
+    return tuple(tx.scalars(_REPLY_TIMES, {"sid": conversation_sid, "since": since, "most": most}))
 
 
 def merge_status(known: str, new: str) -> str:

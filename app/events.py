@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
+from app import own_events
 from app.event_types import (  # noqa: F401 - this file is where the others find events
     EVENT_CLASSES,
     ConversationAdd,
@@ -73,6 +74,13 @@ def event_type(form: Form) -> str:
 def is_pre_action(event_type: str) -> bool:
     """Return True for a hook that Twilio calls before the action and whose answer can stop it."""
     return event_type in EVENT_CLASSES and not EVENT_CLASSES[event_type].key_parts
+
+
+def read(method: str, target: str, body: bytes) -> Event | own_events.Wait:
+    """Return the typed event of what the inbox holds: a webhook, or an event of our own. Never raises."""
+    form = read_form(method, target, body)
+    own = own_events.parse(form) if method == own_events.METHOD else None
+    return own or parse(form)
 
 
 def parse(form: Form) -> Event:

@@ -64,7 +64,7 @@ def of_message(tx: Connection, message_sid: str) -> Decided | None:
     decision = memory.decision(tx, message_sid)
     if decision is None:
         return None
-    states = {reply.state for reply in delivery_log.replies_to(tx, message_sid)}
+    states = {reply.state for reply in delivery_log.replies_to(tx, message_sid, timer_seconds=0)}
     return Decided(decision.code, decision.rule, "sent" in states)
 
 

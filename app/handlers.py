@@ -24,9 +24,11 @@ from app.events import (
     ParticipantRemoved,
     ParticipantUpdated,
 )
-from app.replying import note_message, reply_to_message
+from app.follow_ups import put_follow_up_in_line
+from app.noting import note_message
+from app.replying import follow_up, reply_to_message
 
-__all__ = ["reply_to_message"]
+__all__ = ["follow_up", "put_follow_up_in_line", "reply_to_message"]
 
 log = logging.getLogger("parley.deliveries")
 
@@ -130,10 +132,29 @@ def _note_conversation(event: ConversationEvent, bot: Bot) -> str:
         "attributes": event.attributes,
     }
     dated = event.date_removed or event.date_updated or event.date_created
+    before = _wish(memory.conversation(bot.tx, event.conversation_sid))
     memory.note_conversation(bot.tx, event.conversation_sid, facts, dated=dated)
+    _heed_wish(before, event.conversation_sid, bot)
     if event.state:
         memory.note_state(bot.tx, event.conversation_sid, event.state, dated=dated)
     return "stored the conversation"
+
+
+def _wish(conversation: Record | None) -> object:
+    """Return what the attributes of a conversation want of the bot: {"parley": {"bot": "off"}}, "on", or nothing."""
+    ours = conversation.attributes.get("parley") if conversation else None
+    return ours.get("bot") if isinstance(ours, dict) else None
+
+
+def _heed_wish(before: object, conversation_sid: str, bot: Bot) -> None:
+    """Pause or resume the bot where the attributes want it; they come with every event, only a change counts."""
+    wish = _wish(memory.conversation(bot.tx, conversation_sid))
+    if wish == before:
+        return
+    if wish == "off":
+        memory.pause(bot.tx, conversation_sid, memory.FOREVER, "an attribute says so", by="attribute")
+    elif wish == "on":
+        memory.resume(bot.tx, conversation_sid)
 
 
 @handles(ParticipantAdded)

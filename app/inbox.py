@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Insert, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Insert, Select, bindparam, func, or_, select, update
 
 from app.db import Database, Record, insert_into
+from app.notify import telling
 from app.tables import gate, inbox, lanes
 
 LEASE_SECONDS = 15
@@ -60,17 +62,19 @@ class Claimed:
 # Statements of the hot paths, built once: building one costs as much as running it.
 _FREE = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= bindparam("now"))
 _DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), _FREE).order_by(lanes.c.ready_at).limit(1)
+_NEXT_READY = select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at > bindparam("now"))
 _DUE_AND_LOCKED = _DUE.with_for_update(skip_locked=True)
 _UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
 _OLDEST = select(inbox).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
 _OLDEST_ID = _OLDEST.with_only_columns(inbox.c.id)
-_FROM_CLIENTS = (
+_WAITING = (
     select(inbox)
-    .where(*_UNFINISHED, inbox.c.id > bindparam("an_id"), inbox.c.source.in_(["SDK", "API"]))
-    .where(inbox.c.event_type == bindparam("event_type"))
-    .order_by(inbox.c.id.desc())
+    .where(*_UNFINISHED, inbox.c.id > bindparam("an_id"), inbox.c.event_type == bindparam("event_type"))
     .limit(bindparam("most"))
 )
+_FROM_CLIENTS = _WAITING.where(inbox.c.source.in_(["SDK", "API"])).order_by(inbox.c.id.desc())
+_FROM_ANYBODY = _WAITING.order_by(inbox.c.id)
+_NEWEST_FIRST = _WAITING.order_by(inbox.c.id.desc())
 _GATE = select(func.max(gate.c.not_before)).where(
     gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
 )
@@ -88,16 +92,22 @@ def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bo
     now = db.now(tx)
     # Lanes first: their locks keep two groups with the same events, in another order, from waiting for each other.
     wake(tx, {event.lane for event in events}, now)
-    rows = [
-        {
-            "event_key": event.event_key, "event_type": event.event_type, "lane": event.lane, "source": event.source,
-            "state": "pending", "method": event.method, "target": event.target, "headers": event.headers,
-            "body": event.body, "received_at": now,
-        }
-        for event in events
-    ]  # fmt: skip
-    stored = set(tx.execute(_add(tx.dialect.name), rows).scalars())
+    stored = set(tx.execute(_add(tx.dialect.name), [_row(event, now) for event in events]).scalars())
     return [_first_of(event.event_key, stored) for event in events]
+
+
+def schedule(tx: Connection, event: NewEvent, due_at: datetime, now: datetime) -> bool:
+    """Store an event of our own, due at a time if nothing else waits in its lane; return whether it was new."""
+    wake(tx, {event.lane}, due_at)
+    return bool(tx.execute(_add(tx.dialect.name), [_row(event, now)]).scalars().all())
+
+
+def _row(event: NewEvent, now: datetime) -> dict[str, object]:
+    return {
+        "event_key": event.event_key, "event_type": event.event_type, "lane": event.lane, "source": event.source,
+        "state": "pending", "method": event.method, "target": event.target, "headers": event.headers,
+        "body": event.body, "received_at": now,
+    }  # fmt: skip
 
 
 @cache
@@ -111,8 +121,9 @@ def _wake(dialect: str) -> Insert:
     insert = insert_into(dialect, lanes)
     ready = {"ready_at": insert.excluded.ready_at}
     idle = lanes.c.ready_at.is_(None)
+    upsert = insert.on_conflict_do_update(index_elements=["lane"], set_=ready, where=idle)
     # RETURNING makes SQLAlchemy send the rows as one statement.
-    return insert.on_conflict_do_update(index_elements=["lane"], set_=ready, where=idle).returning(lanes.c.lane)
+    return telling(dialect, upsert.returning(lanes.c.lane))
 
 
 def _first_of(event_key: str, stored: set[str]) -> bool:
@@ -122,11 +133,21 @@ def _first_of(event_key: str, stored: set[str]) -> bool:
     return new
 
 
-def wake(tx: Connection, lane_names: set[str], now: datetime) -> None:
-    """Make idle lanes ready now; a lane that is ready, or waits for a back-off to end, stays as it is."""
+def wake(tx: Connection, lane_names: set[str], at: datetime) -> None:
+    """Make idle lanes ready at a time; a lane that is ready, or waits for a back-off to end, stays as it is."""
     if lane_names:
         # Sorted, so that two transactions never wait for each other.
-        tx.execute(_wake(tx.dialect.name), [{"lane": lane, "ready_at": now} for lane in sorted(lane_names)]).all()
+        tx.execute(_wake(tx.dialect.name), [{"lane": lane, "ready_at": at} for lane in sorted(lane_names)]).all()
+
+
+def pull_forward(tx: Connection, lane: str, now: datetime) -> None:
+    """Make a lane ready now that waits for a later time; one that somebody works on stays as it is."""
+    this = (
+        lanes.c.lane == lane,
+        lanes.c.ready_at > now,
+        or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= now),
+    )
+    tx.execute(telling(tx.dialect.name, update(lanes).where(*this).values(ready_at=now)))
 
 
 def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
@@ -152,6 +173,14 @@ def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None
 def is_anything_due(tx: Connection, now: datetime) -> bool:
     """Return whether any lane is due, also one that another worker is busy with."""
     return tx.scalar(select(lanes.c.lane).where(lanes.c.ready_at <= now).limit(1)) is not None
+
+
+def seconds_to_next(db: Database) -> float | None:
+    """Return in how many seconds a lane that waits for its time will be due; None when no lane does."""
+    with db.read() as tx:
+        now = db.now(tx)
+        at = tx.scalar(_NEXT_READY, {"now": now})
+    return None if at is None else float((at - now).total_seconds())
 
 
 def oldest_due(tx: Connection, now: datetime) -> datetime | None:
@@ -216,7 +245,7 @@ def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, n
     attempts = claimed.attempts if spent else claimed.attempts - 1
     values = {"state": "pending", "outcome": outcome, "attempts": attempts}
     tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
-    _release(tx, claimed.lane, ready_at=due_at)
+    tx.execute(telling(tx.dialect.name, _RELEASE), {"a_lane": claimed.lane, "ready_at": due_at})
 
 
 def _release(tx: Connection, lane: str, *, ready_at: datetime | None) -> None:
@@ -249,6 +278,19 @@ def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, l
     People who write through a chat client or the API are among them; this is how a reply finds out that
     a human has answered in the meantime.
     """
+    return _waiting(tx, _FROM_CLIENTS, claimed, event_type, limit)
+
+
+def waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:
+    """Return newer unfinished events of the lane, oldest first: what a burst consists of."""
+    return _waiting(tx, _FROM_ANYBODY, claimed, event_type, limit)
+
+
+def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int) -> list[Claimed]:
+    """Return the newest unfinished events of the lane that came after this one, newest first."""
+    return _waiting(tx, _NEWEST_FIRST, claimed, event_type, limit)
+
+
+def _waiting(tx: Connection, query: Select[Any], claimed: Claimed, event_type: str, limit: int) -> list[Claimed]:
     this = {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}
-    rows = tx.execute(_FROM_CLIENTS, this)
-    return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in rows]
+    return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in tx.execute(query, this)]

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
 
+from app import own_events
 from app.db import Record
 from app.inbox import wake
 from app.tables import deliveries, delivery_events, inbox, lanes
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
+FINISHED = ("processed", "ignored", "dead")
 _PURGE_BATCH = 5000
 
 
@@ -23,12 +25,22 @@ def state_at(now: datetime) -> ColumnElement[str]:
 
 def stats(tx: Connection, now: datetime) -> dict[str, int]:
     """Return the number of events in each state; every event is in exactly one."""
+    return _count(tx, now, FINISHED)
+
+
+def attention(tx: Connection, now: datetime) -> dict[str, int]:
+    """Return the same without the events that are done: quick, however many those are."""
+    counts = _count(tx, now, ("dead",))
+    return {state: counts[state] for state in ("pending", "scheduled", "processing", "dead")}
+
+
+def _count(tx: Connection, now: datetime, finished_states: Sequence[str]) -> dict[str, int]:
     joined = inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane)
     shown = state_at(now)
     open_rows = tx.execute(
         select(shown, func.count()).select_from(joined).where(inbox.c.finished_at.is_(None)).group_by(shown)
     )
-    finished = select(inbox.c.state, func.count()).where(inbox.c.state.in_(["processed", "ignored", "dead"]))
+    finished = select(inbox.c.state, func.count()).where(inbox.c.state.in_(finished_states))
     counts = {row[0]: row[1] for row in open_rows}
     for state, count in tx.execute(finished.group_by(inbox.c.state)):
         counts[state] = counts.get(state, 0) + count
@@ -37,26 +49,42 @@ def stats(tx: Connection, now: datetime) -> dict[str, int]:
 
 def list_events(
     tx: Connection, now: datetime, *, state: str | None = None, event_type: str | None = None, limit: int = 20,
-    after_id: int | None = None, conversation_sid: str | None = None, ids: Sequence[int] | None = None,
+    after_id: int | None = None, before_id: int | None = None, from_id: int | None = None,
+    conversation_sid: str | None = None, ids: Sequence[int] | None = None, webhooks_only: bool = False,
 ) -> Sequence[Record]:  # fmt: skip
-    """Return the newest events, newest first; with `after_id` those that came after it, oldest first.
+    """Return the newest events, newest first, `before_id` if given; with `after_id` those after it, oldest first.
 
-    `ids` narrows it to these events, `conversation_sid` to one conversation and its receipts.
+    Types and conversations have no index: `from_id` bounds how far back they are looked for. `ids` narrows it to
+    these events, `conversation_sid` to one conversation and its receipts, `webhooks_only` leaves out the events that
+    we made ourselves.
     """
     shown = state_at(now)
     columns = [column for column in inbox.c if column.name not in ("state", "body", "headers", "target")]
     query = select(*columns, shown, lanes.c.ready_at).select_from(inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane))
     if state:
-        query = query.where(shown == state)
+        query = query.where(*_in_state(state, shown))
+    if before_id is not None:
+        query = query.where(inbox.c.id < before_id)
+    if from_id is not None:
+        query = query.where(inbox.c.id >= from_id)
     if event_type:
         query = query.where(inbox.c.event_type == event_type)
     if conversation_sid:
         query = query.where(inbox.c.lane.in_([conversation_sid, f"{conversation_sid}:receipts"]))
     if ids is not None:
         query = query.where(inbox.c.id.in_(ids))
+    if webhooks_only:
+        query = query.where(inbox.c.method != own_events.METHOD)
     if after_id is not None:
         return tx.execute(query.where(inbox.c.id > after_id).order_by(inbox.c.id).limit(limit)).all()
     return tx.execute(query.order_by(inbox.c.id.desc()).limit(limit)).all()
+
+
+def _in_state(state: str, shown: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for a state that people see, as the indexes know them."""
+    if state in FINISHED:
+        return (inbox.c.state == state,)
+    return (inbox.c.finished_at.is_(None), shown == state)
 
 
 def last_id(tx: Connection, *, before: datetime | None = None) -> int:
@@ -95,6 +123,16 @@ def retry(tx: Connection, now: datetime, ids: Sequence[int] | None = None) -> li
     if ids is not None:
         dead.append(inbox.c.id.in_(ids))
     rows = tx.execute(select(inbox.c.id, inbox.c.lane).where(*dead).order_by(inbox.c.id)).all()
+    return _put_back(tx, rows, now)
+
+
+def work_again(tx: Connection, now: datetime, event_key: str) -> bool:
+    """Put a finished event back to work, also one that was processed; return False when there is none to put back."""
+    this = (inbox.c.event_key == event_key, inbox.c.finished_at.is_not(None))
+    return bool(_put_back(tx, tx.execute(select(inbox.c.id, inbox.c.lane).where(*this)).all(), now))
+
+
+def _put_back(tx: Connection, rows: Sequence[Record], now: datetime) -> list[int]:
     revived = [row.id for row in rows]
     values = {"state": "pending", "attempts": 0, "finished_at": None}
     for start in range(0, len(revived), 500):

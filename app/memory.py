@@ -5,23 +5,37 @@ Webhooks arrive twice and out of order, so every note is a merge: an older fact 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Update, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, Table, Update, and_, bindparam, exists, func, or_, select, update
 
-from app.db import Record, upsert
+from app.db import Record, insert_into, upsert
 from app.tables import conversations, decisions, messages, participants
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
-
+LOOKED_BACK = 50  # messages; further back nobody looks for the same text
 
 _HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
 _HAS_ADDRESS = select(exists().where(_HERE, participants.c.address != ""))
 _WHO = or_(participants.c.participant_sid == bindparam("sid"), participants.c.address == bindparam("address"))
 _OPTED_OUT = select(exists().where(_WHO, participants.c.opted_out_at.is_not(None)))
+_DECISION = select(decisions).where(
+    decisions.c.message_sid == bindparam("sid"), decisions.c.timer_seconds == bindparam("timer_seconds")
+)
+_NEWEST = (
+    select(messages.c.message_sid, messages.c.author, messages.c.body, messages.c.created_at)
+    .where(messages.c.conversation_sid == bindparam("sid"), messages.c.message_index < bindparam("before"))
+    .order_by(messages.c.message_index.desc())
+    .limit(LOOKED_BACK)
+    .subquery()
+)
+_SAME_TEXTS = select(func.count()).where(
+    _NEWEST.c.author == bindparam("author"), _NEWEST.c.body == bindparam("text"),
+    _NEWEST.c.created_at > bindparam("since"),
+)  # fmt: skip
 
 
 def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
@@ -33,6 +47,8 @@ def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: d
     if known is None:
         upsert(tx, messages, {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated,
                               "noted_at": now})  # fmt: skip
+        if where := facts.get("conversation_sid"):
+            tx.execute(_written_at(tx.dialect.name), {"sid": where, "at": facts.get("created_at") or now})
         return
     if known.removed_at:
         facts = {name: value for name, value in facts.items() if name not in ("body", "media")}
@@ -44,9 +60,26 @@ def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: d
         tx.execute(update(messages).where(messages.c.message_sid == sid).values(**kept))
 
 
+@cache
+def _written_at(dialect: str) -> Any:
+    """Return the statement that stores when a conversation was last written in; makes its row if there is none."""
+    given = {"conversation_sid": bindparam("sid"), "attributes": {}, "last_message_at": bindparam("at")}
+    insert = insert_into(dialect, conversations).values(given)
+    earlier = or_(conversations.c.last_message_at.is_(None), conversations.c.last_message_at < bindparam("at"))
+    return insert.on_conflict_do_update(
+        index_elements=["conversation_sid"], set_={"last_message_at": bindparam("at")}, where=earlier
+    )
+
+
 def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
     """Store or update what is known of a conversation; `facts` are columns of `conversations`."""
     _merge(tx, conversations, sid, facts, dated)
+
+
+def note_attributes(tx: Connection, sid: str, attributes: Mapping[str, Any]) -> None:
+    """Store the attributes that a conversation has since we changed them: Twilio tells us of no change of ours."""
+    here = conversations.c.conversation_sid == sid
+    tx.execute(update(conversations).where(here).values(attributes=dict(attributes)))
 
 
 def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
@@ -95,18 +128,61 @@ def has_messaging_participant(tx: Connection, conversation_sid: str) -> bool:
     return bool(tx.scalar(_HAS_ADDRESS, {"sid": conversation_sid}))
 
 
-def pause(tx: Connection, conversation_sid: str, until: datetime, why: str) -> None:
-    """Silence the bot in a conversation until a time; a longer pause is never shortened."""
+def pause(tx: Connection, conversation_sid: str, until: datetime, why: str, *, by: str) -> None:
+    """Silence the bot in a conversation until a time; a longer pause is never shortened.
+
+    `by` is who wants it: "agent", "rule", "operator" or "attribute".
+    """
     shorter = or_(conversations.c.paused_until.is_(None), conversations.c.paused_until < until)
     here = conversations.c.conversation_sid == conversation_sid
-    tx.execute(update(conversations).where(here, shorter).values(paused_until=until, paused_why=why))
+    tx.execute(update(conversations).where(here, shorter).values(paused_until=until, paused_why=why, paused_by=by))
+
+
+def resume(tx: Connection, conversation_sid: str) -> bool:
+    """Let the bot speak again in a conversation; return whether it was paused, until whatever time."""
+    here = (conversations.c.conversation_sid == conversation_sid, conversations.c.paused_until.is_not(None))
+    return (
+        tx.execute(update(conversations).where(*here).values(paused_until=None, paused_why="", paused_by="")).rowcount
+        > 0
+    )
 
 
 def note_agent(tx: Connection, conversation_sid: str, wrote_at: datetime) -> None:
-    """Store when a human agent last wrote in a conversation."""
-    earlier = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < wrote_at)
+    """Store when a human agent last wrote in a conversation: whoever wrote before that has been answered."""
     here = conversations.c.conversation_sid == conversation_sid
+    earlier = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < wrote_at)
     tx.execute(update(conversations).where(here, earlier).values(last_agent_at=wrote_at))
+    answered = conversations.c.waiting_since <= wrote_at
+    tx.execute(update(conversations).where(here, answered).values(waiting_since=None))
+
+
+def take_back_agent(tx: Connection, before: Record, wrote_at: datetime) -> None:
+    """Forget what note_agent stored when nothing was said after all; `before` is the row as it was."""
+    here = conversations.c.conversation_sid == before.conversation_sid
+    ours = (conversations.c.last_agent_at == wrote_at, conversations.c.waiting_since.is_(None))
+    values = {"last_agent_at": before.last_agent_at, "waiting_since": before.waiting_since}
+    tx.execute(update(conversations).where(here, *ours).values(**values))
+
+
+def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew_before: datetime) -> bool:
+    """Store since when a customer has waited for a human; return whether that is news.
+
+    Who waits already goes on waiting, unless since before `anew_before`: that wait is over. An agent who wrote
+    after the message has answered it.
+    """
+    free = or_(conversations.c.waiting_since.is_(None), conversations.c.waiting_since < anew_before)
+    unanswered = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < since)
+    here = conversations.c.conversation_sid == conversation_sid
+    return tx.execute(update(conversations).where(here, free, unanswered).values(waiting_since=since)).rowcount > 0
+
+
+def count_same_texts(
+    tx: Connection, conversation_sid: str, author: str, text: str, *, before_index: int | None, since: datetime
+) -> int:
+    """Return how often somebody has written this very text in a conversation since a time; looks 50 messages back."""
+    before = before_index if before_index is not None else 2**31
+    asked = {"sid": conversation_sid, "author": author, "text": text, "before": before, "since": since}
+    return tx.scalar(_SAME_TEXTS, asked) or 0
 
 
 def opt_out(tx: Connection, conversation_sid: str, participant_sid: str, at: datetime, *, address: str = "") -> None:
@@ -130,17 +206,29 @@ def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> boo
 
 def note_decision(
     tx: Connection, message_sid: str, conversation_sid: str, *, code: str, rule: str, reason: str,
-    tried: list[list[str]], now: datetime,
+    tried: list[list[str]], now: datetime, observed: Sequence[str] = (), burst_of: str = "", timer_seconds: int = 0,
 ) -> None:  # fmt: skip
-    """Store why a message was or was not answered; the first decision stays."""
-    row = {"message_sid": message_sid, "conversation_sid": conversation_sid, "code": code, "rule": rule,
-           "reason": reason, "tried": tried, "decided_at": now}  # fmt: skip
+    """Store why a message was or was not answered, on arrival or after a time without a human; the first one stays."""
+    row = {"message_sid": message_sid, "timer_seconds": timer_seconds, "conversation_sid": conversation_sid,
+           "code": code, "rule": rule, "reason": reason, "tried": tried, "observed": list(observed),
+           "burst_of": burst_of, "decided_at": now}  # fmt: skip
     upsert(tx, decisions, row, update=())
 
 
-def decision(tx: Connection, message_sid: str) -> Record | None:
-    """Return the stored decision on a message, or None."""
-    return _row(tx, decisions, message_sid)
+def decision(tx: Connection, message_sid: str, *, timer_seconds: int = 0) -> Record | None:
+    """Return the stored decision on a message, or None; `timer_seconds` names a later one, about a follow-up."""
+    return tx.execute(_DECISION, {"sid": message_sid, "timer_seconds": timer_seconds}).first()
+
+
+def decided_among(tx: Connection, message_sids: Sequence[str]) -> set[str]:
+    """Return which of these messages have been decided."""
+    query = select(decisions.c.message_sid).where(decisions.c.message_sid.in_(message_sids))
+    return set(tx.scalars(query)) if message_sids else set()
+
+
+def message(tx: Connection, sid: str) -> Record | None:
+    """Return the row of a message, or None when no webhook has told of it."""
+    return _row(tx, messages, sid)
 
 
 def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:

@@ -37,6 +37,9 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+FIRED = "code IN ('replied', 'acted', 'stopped')"  # decisions in which a rule was used: for cool-downs and quotas
+FAILED = "status IN ('failed', 'undelivered')"  # deliveries that did not reach whom they were for
+SETTLED = "state IN ('sent', 'failed', 'suppressed')"  # replies of which the end is known
 metadata = MetaData()
 row_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
 
@@ -61,6 +64,7 @@ inbox = Table(
           postgresql_where=text("finished_at IS NULL")),
     Index("inbox_clients", "lane", sqlite_where=text("finished_at IS NULL AND source IN ('SDK', 'API')"),
           postgresql_where=text("finished_at IS NULL AND source IN ('SDK', 'API')")),
+    Index("inbox_dead", "lane", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     Index("inbox_state", "state", "id"),
 )  # fmt: skip
 
@@ -99,16 +103,21 @@ messages = Table(
     Column("removed_at", Moment),
     Column("noted_at", Moment, nullable=False),
     Index("messages_conversation", "conversation_sid", "message_index"),
+    Index("messages_noted", "conversation_sid", "noted_at"),
 )
 
 replies = Table(
     "replies",
     metadata,
     Column("reply_to", Text, primary_key=True),  # the inbound MessageSid
+    Column("timer_seconds", Integer, primary_key=True, autoincrement=False, server_default="0"),  # see decisions
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("conversation_sid", Text, nullable=False),
     Column("rule", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("media", Text, nullable=False, server_default=""),  # a file's name; its media SID once it is uploaded
+    Column("content_sid", Text, nullable=False, server_default=""),  # a template, sent instead of the body
+    Column("content_variables", JSON, nullable=False, server_default="{}"),
     Column("state", Text, nullable=False),  # intended, sending, sent, failed, suppressed
     Column("reason", Text, nullable=False, server_default=""),
     Column("message_sid", Text, unique=True),
@@ -116,7 +125,11 @@ replies = Table(
     Column("tried_at", Moment),
     Column("sent_at", Moment),
     Index("replies_conversation", "conversation_sid", "intended_at"),
-)
+    Index("replies_sent", "sent_at", sqlite_where=text("state = 'sent'"), postgresql_where=text("state = 'sent'")),
+    Index("replies_failed", "conversation_sid", "intended_at", sqlite_where=text("state = 'failed'"),
+          postgresql_where=text("state = 'failed'")),
+    Index("replies_result", "rule", "state", sqlite_where=text(SETTLED), postgresql_where=text(SETTLED)),
+)  # fmt: skip
 
 deliveries = Table(
     "deliveries",
@@ -132,7 +145,10 @@ deliveries = Table(
     Column("first_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Index("deliveries_message", "message_sid"),
-)
+    Index("deliveries_first", "first_at", "status", "error_code"),
+    Index("deliveries_failed", "conversation_sid", "updated_at", sqlite_where=text(FAILED),
+          postgresql_where=text(FAILED)),
+)  # fmt: skip
 
 delivery_events = Table(
     "delivery_events",
@@ -144,7 +160,8 @@ delivery_events = Table(
     Column("dated", Moment),
     Column("received_at", Moment, nullable=False),
     Index("delivery_events_receipt", "delivery_receipt_sid"),
-)
+    Index("delivery_events_failed", "error_code", sqlite_where=text(FAILED), postgresql_where=text(FAILED)),
+)  # fmt: skip
 
 conversations = Table(
     "conversations",
@@ -161,9 +178,17 @@ conversations = Table(
     Column("removed_at", Moment),
     Column("paused_until", Moment),
     Column("paused_why", Text, nullable=False, server_default=""),
+    Column("paused_by", Text, nullable=False, server_default=""),  # agent, rule, operator, attribute
+    Column("waiting_since", Moment),  # the first message of a customer that no human has answered yet
     Column("last_inbound_at", Moment),
     Column("last_agent_at", Moment),
-)
+    Column("last_message_at", Moment),  # of anybody, ours too: what the page sorts by
+    Index("conversations_newest", "last_message_at"),
+    Index("conversations_waiting", "waiting_since", sqlite_where=text("waiting_since IS NOT NULL"),
+          postgresql_where=text("waiting_since IS NOT NULL")),
+    Index("conversations_paused", "paused_until", sqlite_where=text("paused_until IS NOT NULL"),
+          postgresql_where=text("paused_until IS NOT NULL")),
+)  # fmt: skip
 
 participants = Table(
     "participants",
@@ -189,11 +214,105 @@ decisions = Table(
     "decisions",
     metadata,
     Column("message_sid", Text, primary_key=True),
+    # 0: decided when the message arrived; else: after so many seconds without a human
+    Column("timer_seconds", Integer, primary_key=True, autoincrement=False, server_default="0"),
     Column("conversation_sid", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("rule", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False),
     Column("tried", JSON, nullable=False),  # [[rule or guard, first condition that failed], ...]
+    Column("observed", JSON, nullable=False, server_default="[]"),  # rules with mode "observe" that would have answered
+    Column("burst_of", Text, nullable=False, server_default=""),  # the MessageSid under which a burst was decided
     Column("decided_at", Moment, nullable=False),
-    Index("decisions_conversation", "conversation_sid"),
+    Index("decisions_conversation", "conversation_sid", "decided_at"),
+    Index("decisions_at", "decided_at", "rule", "code"),
+    Index("decisions_observed", "decided_at", sqlite_where=text("observed <> '[]'"),
+          postgresql_where=text("CAST(observed AS text) <> '[]'")),
+    Index("decisions_fired", "conversation_sid", "rule", "decided_at", sqlite_where=text(FIRED),
+          postgresql_where=text(FIRED)),
+)  # fmt: skip
+
+rule_actions = Table(
+    "rule_actions",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("timer_seconds", Integer, primary_key=True, autoincrement=False, server_default="0"),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("conversation_sid", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # set_attributes, add_participant, pause, close
+    Column("arguments", JSON, nullable=False),
+    Column("state", Text, nullable=False),  # intended, done, failed, skipped
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("intended_at", Moment, nullable=False),
+    Column("done_at", Moment),
+    Index("rule_actions_conversation", "conversation_sid", "intended_at"),
+)
+
+responder_calls = Table(
+    "responder_calls",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("lane", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("answer", JSON(none_as_null=True)),
+    Column("answered_at", Moment),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", row_id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("conversation_sid", Text, nullable=False, server_default=""),
+    Column("subject", Text, nullable=False, server_default=""),  # a MessageSid, an event's id, ...
+    Column("detail", JSON, nullable=False, server_default="{}"),
+    Index("audit_log_conversation", "conversation_sid", "at"),
+    Index("audit_log_at", "at"),
+)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("id", row_id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("login_failures_address", "address", "at"),
+)
+
+rest_calls = Table(
+    "rest_calls",
+    metadata,
+    Column("result", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False, server_default="0"),  # added to by every process that makes them
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),  # reconcile, retention
+    Column("lease_until", Moment),
+    Column("lease_token", Text),
+    Column("begun_at", Moment),  # of the run that goes on, or of the last one
+    Column("done_at", Moment),
+    Column("reached_at", Moment),  # all that happened before has been dealt with
+    Column("progress", JSON, nullable=False, server_default="{}"),  # of a run that did not come to its end
+)
+
+reconcile_cursors = Table(
+    "reconcile_cursors",
+    metadata,
+    Column("conversation_sid", Text, primary_key=True),
+    Column("looked_at", Moment),
+    Column("checked_index", BigInteger),  # of the newest message up to which nothing is missing
+    Column("forgotten_before", Moment),  # older messages were erased here and must not come back
+)
+
+receipt_looks = Table(
+    "receipt_looks",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("looked_at", Moment, nullable=False),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -18,11 +18,14 @@ FREE_WAITING = timedelta(days=1)
 
 
 class Postponed(Exception):
-    """The event must wait until `until`; nothing failed and the attempt does not count."""
+    """The event must wait until `until`; nothing failed and the attempt does not count.
 
-    def __init__(self, until: datetime, reason: str) -> None:
+    What was done since the last commit is stored together with the wait; then `afterwards` is called.
+    """
+
+    def __init__(self, until: datetime, reason: str, afterwards: Callable[[], None] = lambda: None) -> None:
         super().__init__(reason)
-        self.until, self.reason = until, reason
+        self.until, self.reason, self.afterwards = until, reason, afterwards
 
 
 class Work:

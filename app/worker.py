@@ -17,9 +17,15 @@ from app.db import Database, DatabaseUnavailable
 from app.dispatch import dispatch
 from app.inbox import Claimed
 from app.logs import fault
+from app.notify import Listener
 from app.work import Postponed, Work
 
 RENEW_SECONDS = 5.0
+SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
+POSTGRESQL_POLL_SECONDS = 1.0  # for what nobody tells: a lease that has ended, a word that was lost
+DRAIN_POLL_SECONDS = 0.1
+LEAST_PAUSE_SECONDS = 0.01
+IDLE_SECONDS = 30.0  # of a thread that is not the one that looks; whoever claims something calls the next
 LEAST_AFTER_UNCERTAIN = 2.0  # seconds; a request without an answer may still be on its way
 
 log = logging.getLogger("parley.worker")
@@ -29,17 +35,22 @@ class Worker:
     """Threads that claim lanes and work on their oldest events until stopped.
 
     `make_bot` gives what a handler needs for one event; `warm_up` is called once in every thread.
-    One idle thread looks for work every `poll_seconds`, the others wait until they are called. On SQLite
-    only one thread at a time is at the desk, the others are on the network: more could write no faster, and
-    would take the processor from those who answer Twilio.
+    `is_awaited` says whether somebody outside will soon make a lane due: draining and stopping wait for that.
+    `aside` is called every few seconds while it works, and at the end.
+    One idle thread looks for work every `poll_seconds`, the others wait until they are called: by this process or,
+    on PostgreSQL, by any that makes a lane ready. On SQLite only one thread at a time is at the desk, the others are
+    on the network: more could write no faster, and would take the processor from those who answer Twilio.
     """
 
     def __init__(
-        self, db: Database, make_bot: Callable[[Work], Any], *, threads: int = 8, poll_seconds: float = 0.1,
-        warm_up: Callable[[], None] = lambda: None,
+        self, db: Database, make_bot: Callable[[Work], Any], *, threads: int = 8, poll_seconds: float | None = None,
+        warm_up: Callable[[], None] = lambda: None, is_awaited: Callable[[], bool] = lambda: False,
+        aside: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._db, self._make_bot, self._warm_up = db, make_bot, warm_up
-        self._poll_seconds = poll_seconds
+        self._db, self._make_bot, self._warm_up, self._is_awaited = db, make_bot, warm_up, is_awaited
+        self._aside = aside
+        self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
+        self._listener = None if db.is_sqlite else Listener(db, self.wake)
         self._desk = threading.Lock() if db.is_sqlite else None
         self._stopping = threading.Event()
         self._stopped = threading.Event()
@@ -55,6 +66,8 @@ class Worker:
         """Start the threads and return."""
         for thread in [*self._threads, self._renewer]:
             thread.start()
+        if self._listener:
+            self._listener.start()
 
     def wake(self) -> None:
         """Say that there is work; an idle thread looks at once."""
@@ -65,6 +78,8 @@ class Worker:
     def ask_to_stop(self) -> None:
         """Let nothing more be claimed; what is begun goes on."""
         self._stopping.set()
+        if self._listener:
+            self._listener.ask_to_stop()
 
     def stop(self, timeout_seconds: float = 25.0) -> bool:
         """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
@@ -78,7 +93,11 @@ class Worker:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
+        while self._is_awaited() and time.monotonic() < deadline:
+            self._stopped.wait(0.05)
         self._end_renewing()
+        if self._listener:
+            self._listener.stop()
         return not any(thread.is_alive() for thread in self._threads)
 
     def work_once(self) -> bool:
@@ -119,10 +138,13 @@ class Worker:
         while not self._stopping.is_set():
             if self._try_once():
                 continue
-            with self._db.read() as tx:
-                if not inbox.is_anything_due(tx, self._db.now(tx)):
-                    return
-            self._stopping.wait(self._poll_seconds)
+            if not self._is_awaited() and not self._is_anything_due():  # in this order: what came is due then
+                return
+            self._stopping.wait(DRAIN_POLL_SECONDS)
+
+    def _is_anything_due(self) -> bool:
+        with self._db.read() as tx:
+            return inbox.is_anything_due(tx, self._db.now(tx))
 
     def _try_once(self) -> bool:
         try:
@@ -137,13 +159,24 @@ class Worker:
     def _wait_for_work(self) -> None:
         scout = self._scouting.acquire(blocking=False)
         try:
+            patience = self._until_next_look() if scout else IDLE_SECONDS
             with self._calls:
                 if not self._called and not self._stopping.is_set():
-                    self._calls.wait(self._poll_seconds if scout else 5.0)
+                    self._calls.wait(patience)
                 self._called = max(0, self._called - 1)
         finally:
             if scout:
                 self._scouting.release()
+
+    def _until_next_look(self) -> float:
+        """Return how long to wait if nobody calls: less than usual when a lane comes due before."""
+        if self._db.is_sqlite:
+            return self._poll_seconds
+        try:
+            due_in = inbox.seconds_to_next(self._db)
+        except DatabaseUnavailable:
+            due_in = None
+        return self._poll_seconds if due_in is None else min(self._poll_seconds, max(due_in, LEAST_PAUSE_SECONDS))
 
     def _in_thread(self, step: Callable[[], None]) -> None:
         try:
@@ -159,11 +192,19 @@ class Worker:
                 inbox.renew(self._db, claims)
             except Exception as error:  # noqa: BLE001 - it must go on renewing
                 log.error("leases not renewed", extra={"fault": fault(error)})
+            self._do_aside()
 
     def _end_renewing(self) -> None:
         self._stopped.set()
         if self._renewer.is_alive():
             self._renewer.join()
+        self._do_aside()
+
+    def _do_aside(self) -> None:
+        try:
+            self._aside()
+        except Exception as error:  # noqa: BLE001 - next time it may do
+            log.warning("not done aside", extra={"fault": fault(error)})
 
 
 def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
@@ -185,10 +226,11 @@ def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
     if claimed.attempts > inbox.MAX_ATTEMPTS:
         return _end(work, "dead", "the worker ended each time while working on it")
     try:
-        event = events.parse(events.read_form(claimed.method, claimed.target, claimed.body))
+        event = events.read(claimed.method, claimed.target, claimed.body)
         line = dispatch(event, make_bot(work))
     except Postponed as wait:
         work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)
+        wait.afterwards()
         return "postponed", wait.reason
     except SendError as error:
         return _retry_or_bury(work, error.reason, error)

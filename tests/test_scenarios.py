@@ -154,6 +154,7 @@ def test_a_web_visitor_alone_in_a_chat_is_answered(webhooks_arrive, settle, emul
 
 def test_stop_silences_the_bot_for_that_number_until_start(customer_writes, settle, emulator, reason):
     customer_writes("hello")
+    settle()
     customer_writes("STOP")
     settle()
     silent = customer_writes("hello again")

@@ -1,0 +1,98 @@
+"""Asks the responder where no rule matched: the wait, its answer as a decision, and the text for when none comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app import inbox, responder_calls, rules
+from app.bot import Bot
+from app.events import MessageAdded
+from app.guards import in_words
+from app.reply_template import ReplyError, render_reply
+from app.responder import NAME
+from app.responder_context import context_of, said_by
+from app.responder_pool import Call
+from app.rules import Decision, Known, Message, Tried
+from app.what_is_known import read_messages
+from app.words import keyword_words, words_of
+from app.work import Postponed
+
+WAITS = "the responder is asked"
+
+
+def answer(bot: Bot, message: Message, known: Known, decision: Decision) -> Decision:
+    """Return what the responder says to a message that no rule matched; any other decision as it is.
+
+    Raises Postponed while the responder is asked. What became of the call is deleted in the transaction that
+    stores the decision, so a process may end at any step: one answer or one fallback is sent, and nobody is asked
+    twice.
+    """
+    if decision.code != "no rule":
+        responder_calls.take(bot.tx, message.message_sid)  # asked before the rules or the pause changed
+        return decision
+    with bot.work.look() as tx:
+        call = responder_calls.call(tx, message.message_sid)
+        opted_out = call is not None and _opted_out_meanwhile(tx, message, bot)
+    if call is None:
+        return _ask(message, known, decision, bot)
+    deadline = call.asked_at + bot.rules.bot.responder_wait
+    if call.answered_at is None and bot.now < deadline:
+        raise Postponed(deadline, WAITS)
+    taken = responder_calls.take(bot.tx, message.message_sid)
+    if opted_out:
+        return _decision(decision, "opted out", "the customer opted out in the meantime", "opted out")
+    if taken is None or taken.answered_at is None:
+        slow = f"{NAME} took longer than {in_words(bot.rules.bot.responder_wait)}"
+        return _fallback("responder too slow", slow, message, known, decision, bot)
+    return _decided(taken.answer, message, known, decision, bot)
+
+
+def _ask(message: Message, known: Known, decision: Decision, bot: Bot) -> Decision:
+    if bot.responder.is_full:
+        return _fallback("responder busy", f"{NAME} has too many calls waiting", message, known, decision, bot)
+    with bot.work.look() as tx:
+        context = context_of(tx, message, known, bot)
+    now = bot.work.now()
+    deadline, lane = now + bot.rules.bot.responder_wait, bot.work.claimed.lane
+    question = Call(said_by(message, known, bot), context, lane, deadline)
+    responder_calls.note_asked(bot.tx, message.message_sid, lane, now)
+    # Asked when the question is on disk and the lane free: an answer that is faster finds both.
+    raise Postponed(deadline, WAITS, afterwards=lambda: bot.responder.ask(question))
+
+
+def _decided(answer: Mapping[str, Any], message: Message, known: Known, decision: Decision, bot: Bot) -> Decision:
+    if failed := answer.get("failed"):
+        return _fallback("responder failed", f"{NAME} failed: {failed}", message, known, decision, bot)
+    reply = answer["reply"]
+    if reply is None:
+        return _decision(decision, "no answer", f"no rule matched, and {NAME} had no answer", "no answer")
+    code = "replied" if reply["text"] or reply["media"] else "acted"
+    made = _decision(decision, code, f"no rule matched; {NAME} answered", "", reply=reply["text"])
+    return replace(made, media=reply["media"], actions=rules.Actions(hand_over=reply["hand_over"]))
+
+
+def _fallback(code: str, reason: str, message: Message, known: Known, decision: Decision, bot: Bot) -> Decision:
+    settings = bot.rules.bot
+    if not settings.responder_fallback:
+        return _decision(decision, code, reason, reason)
+    try:
+        text = render_reply(settings.responder_fallback, rules.template_values(message, known, settings, bot.now))
+    except ReplyError as error:
+        return _decision(decision, code, f"{reason}; responder_fallback failed: {error}", reason)
+    return _decision(decision, code, reason, reason, reply=text)
+
+
+def _decision(decision: Decision, code: str, reason: str, failed: str, *, reply: str = "") -> Decision:
+    tried = (*decision.tried, Tried(NAME, failed))
+    return replace(decision, reply=reply or None, rule=NAME, reason=reason, tried=tried, code=code)
+
+
+def _opted_out_meanwhile(tx: Connection, message: Message, bot: Bot) -> bool:
+    """Return whether the customer's STOP is stored behind the message and not yet worked on."""
+    opt_outs = set(map(keyword_words, bot.rules.bot.opt_out_words))
+    behind = read_messages(inbox.waiting(tx, bot.work.claimed, MessageAdded.event_type))
+    return any(one.author == message.author and words_of(one.body) in opt_outs for one in behind)

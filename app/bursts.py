@@ -1,0 +1,109 @@
+"""Several messages of one person within seconds: waits until the last has come, and makes them one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import itemgetter
+
+from sqlalchemy import Connection
+
+from app import inbox, memory, responder_calls, rules
+from app.bot import Bot
+from app.events import MessageAdded
+from app.inbox import Claimed
+from app.what_is_known import is_agent, message_of, read_messages
+from app.work import Postponed
+
+
+@dataclass(frozen=True)
+class Member:
+    """A later message of a burst, and when it came."""
+
+    event: MessageAdded
+    received_at: datetime
+
+    @property
+    def message(self) -> rules.Message:
+        return message_of(self.event, self.received_at)
+
+
+def gather(tx: Connection, message: rules.Message, known: rules.Known, bot: Bot) -> list[Member]:
+    """Return the messages that belong to one burst with this one, which comes first; raises Postponed to wait for more.
+
+    A burst ends with the message after which nothing came for `coalesce`, at most `coalesce_most` after its first,
+    and where a human agent joins in. Once the responder was asked it does not grow any more.
+    """
+    quiet = bot.rules.bot.coalesce
+    if quiet is None or rules.writer_of(message, known, bot.policy) != "customer":
+        return []
+    stored = inbox.waiting(tx, bot.work.claimed, MessageAdded.event_type)
+    first = message.sent_at if message.found_late else bot.work.claimed.received_at
+    members = _members(tx, stored, message, known, first, bot)
+    call = responder_calls.call(tx, message.message_sid) if bot.responder is not None else None
+    if call is not None:
+        return [one for one in members if one.received_at <= call.asked_at]
+    due_at = _due_at(first, members, quiet, bot.rules.bot.coalesce_most)
+    if bot.now < due_at:
+        raise Postponed(due_at, "more messages may belong to it")
+    return members
+
+
+def _members(
+    tx: Connection, stored: Sequence[Claimed], message: rules.Message, known: rules.Known, first: datetime, bot: Bot
+) -> list[Member]:
+    found: list[Member] = []
+    customers = {message.author}
+    for one in stored:
+        for event in read_messages([one]):
+            if event.author == message.author:
+                found.append(Member(event, _came_at(event, one)))
+            elif event.author not in customers and is_agent(tx, event, known, bot):
+                return _undecided(tx, _in_time(found, first, bot))
+            customers.add(event.author)
+    return _undecided(tx, _in_time(found, first, bot))
+
+
+def _in_time(members: Sequence[Member], first: datetime, bot: Bot) -> list[Member]:
+    """Return the members up to the first pause: a worker that comes late must not find one burst in a whole hour."""
+    last = first
+    found: list[Member] = []
+    for one in members:
+        if one.received_at > min(last + (bot.rules.bot.coalesce or timedelta()), first + bot.rules.bot.coalesce_most):
+            break
+        found.append(one)
+        last = one.received_at
+    return found
+
+
+def _undecided(tx: Connection, members: Sequence[Member]) -> list[Member]:
+    decided = memory.decided_among(tx, [one.event.message_sid for one in members])
+    return [one for one in members if one.event.message_sid not in decided]
+
+
+def _came_at(event: MessageAdded, stored: Claimed) -> datetime:
+    """Return when a message came; those that reconciliation found all arrived at once, so then when it was sent."""
+    found = message_of(event, stored.received_at)
+    return found.sent_at if found.found_late else stored.received_at
+
+
+def _due_at(first: datetime, members: Sequence[Member], quiet: timedelta, most: timedelta) -> datetime:
+    last = max([first, *(one.received_at for one in members)])
+    return min(last + quiet, first + most)
+
+
+def as_one(first: MessageAdded, message: rules.Message, members: Sequence[Member]) -> rules.Message:
+    """Return a burst as one message, under the SID of the first that came: all texts in the order they were sent."""
+    if not members:
+        return message
+    everyone = [(first.index or 0, message), *((one.event.index or 0, one.message) for one in members)]
+    in_order = [one for _, one in sorted(everyone, key=itemgetter(0))]
+    texts = tuple(one.text for one in in_order)
+    return replace(
+        message,
+        text="\n".join(text for text in texts if text),
+        texts=texts,
+        has_media=any(one.has_media for one in in_order),
+        sent_at=max(one.sent_at for one in in_order),
+    )

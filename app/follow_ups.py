@@ -1,0 +1,82 @@
+"""Customers who wait for a human: notes since when, and lets time come back as events, in order with the messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from app import inbox, memory, own_events, rules
+from app.bot import Bot
+from app.dispatch import handles
+from app.inbox import NewEvent
+from app.own_events import FollowUpDue, TimerEnded, Wait
+from app.what_is_known import Occasion, known_of, stored_message, with_history
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# Who wrote this waits for nobody, or nobody may answer.
+NO_WAIT = ("opt-out word", "opt-in word", "help word", "opted out", "closed", "empty", "found late")
+
+
+def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
+    """Note that a customer waits from this message on, if that is news, and set the timers of the rules.
+
+    Who has been waiting for longer than any timer runs begins to wait anew: else a conversation that no human
+    ever answers would have no follow-up but the first.
+    """
+    if code in NO_WAIT:
+        return
+    since = min(occasion.message.sent_at, bot.now)
+    timers = rules.timers_of(bot.rules)
+    over = since - max(timers) if timers else LONG_AGO
+    if not memory.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
+        return
+    for timer in timers:
+        seconds = int(timer.total_seconds())
+        event = TimerEnded(
+            conversation_sid=occasion.conversation_sid,
+            chat_service_sid=occasion.chat_service_sid,
+            message_sid=occasion.message.message_sid,
+            waiting_since=since,
+            seconds=seconds,
+            was_first_contact=occasion.known.first_contact,
+        )
+        _schedule(event, f"timer:{event.message_sid}:{seconds}", since + timer, bot)
+
+
+@handles(TimerEnded)
+def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
+    """Put the follow-up behind what waits in its conversation, unless a human has answered."""
+    here = memory.conversation(bot.tx, event.conversation_sid)
+    if here is None or here.waiting_since != event.waiting_since:
+        return "a human has answered"
+    told = {name: getattr(event, name) for name in Wait.__dataclass_fields__ if name != "event_type"}
+    _schedule(FollowUpDue(**told), event.conversation_sid, bot.work.now(), bot)
+    return f"nobody has answered for {event.seconds} s"
+
+
+def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) -> Occasion | None:
+    """Return what a follow-up is about; None when the wait is over and nothing was decided before."""
+    row = memory.message(tx, event.message_sid)
+    here = memory.conversation(tx, event.conversation_sid)
+    if row is None or here is None or not (decided or here.waiting_since == event.waiting_since):
+        return None
+    message = stored_message(row)
+    known = replace(known_of(tx, message, bot), first_contact=bool(event.was_first_contact))
+    if not decided:
+        known = with_history(tx, message, known, bot, index=row.message_index)
+    return Occasion(message, known, event.chat_service_sid, event.seconds, event.waiting_since)
+
+
+def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:
+    stored = NewEvent(
+        event_key=own_events.event_key(event),
+        event_type=event.event_type,
+        lane=lane,
+        source="",
+        method=own_events.METHOD,
+        target="",
+        body=own_events.body_of(event),
+    )
+    inbox.schedule(bot.tx, stored, due_at, bot.work.now())

@@ -1,0 +1,56 @@
+"""Stores what a message tells: its text, who its author is, that a human took over, that somebody wants silence."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app import memory, rules
+from app.bot import Bot
+from app.events import MessageEvent
+from app.what_is_known import address_of
+
+
+def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
+    """Store the message that an event describes; an event older than what is stored only fills gaps."""
+    facts = {
+        "conversation_sid": event.conversation_sid,
+        "message_index": event.index,
+        "author": event.author,
+        "participant_sid": event.participant_sid,
+        "body": event.body,
+        "attributes": event.attributes,
+        "media": [{name: getattr(one, name) for name in ("sid", "content_type", "filename", "size")}
+                  for one in event.media],
+        "source": event.source,
+        "created_at": event.date_created,
+        **more,
+    }  # fmt: skip
+    dated = event.date_removed or event.date_updated or event.date_created
+    memory.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
+
+
+def note_author(message: rules.Message, writer: str, code: str, bot: Bot) -> None:
+    """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
+    tx, sid = bot.tx, message.conversation_sid
+    memory.note_conversation(tx, sid, {})
+    if message.participant_sid and writer in ("customer", "agent"):
+        address = address_of(message)
+        facts = {"conversation_sid": sid, "address": address, "identity": "" if address else message.author}
+        memory.note_participant(tx, message.participant_sid, facts)
+    if writer == "agent":
+        note_takeover(tx, sid, message.sent_at, bot.rules.bot.pause_after_agent)
+    elif writer == "customer":
+        memory.note_inbound(tx, sid, message.participant_sid, message.sent_at)
+    if code == "opt-out word":
+        memory.opt_out(tx, sid, message.participant_sid, bot.now, address=address_of(message))
+    elif code == "opt-in word":
+        memory.opt_in(tx, address_of(message))
+
+
+def note_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:
+    """Store that a human agent wrote: whoever waited has been answered, and the bot is silent for a while."""
+    memory.note_agent(tx, conversation_sid, wrote_at)
+    memory.pause(tx, conversation_sid, wrote_at + pause_for, "an agent wrote", by="agent")

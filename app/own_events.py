@@ -1,0 +1,70 @@
+"""Events that we put into the inbox ourselves, so that they survive a restart: a customer's wait for a human.
+
+They are stored with a method that no HTTP request has. So none can come through the door: a webhook that names
+one of these types is an unknown one, like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from app.parameters import Form, parameter, read_date, read_flag, read_number
+
+METHOD = "PARLEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """A customer has waited for `seconds`, since `waiting_since`; that is when the message was sent."""
+
+    conversation_sid: str = parameter("ConversationSid")
+    chat_service_sid: str = parameter("ChatServiceSid")
+    message_sid: str = parameter("MessageSid")
+    waiting_since: datetime | None = parameter("DateWaitingSince", read_date)  # noqa: RUF009 - it is a field
+    seconds: int = parameter("Seconds", read_number)
+    was_first_contact: bool | None = parameter("StateFirstContact", read_flag)
+    event_type: ClassVar[str] = ""
+
+
+class TimerEnded(Wait):
+    """The time is up; waits in a lane of its own until then."""
+
+    __slots__ = ()
+    event_type = "parley.timer"
+
+
+class FollowUpDue(Wait):
+    """The same, in the lane of its conversation: in order with its messages, and with nobody else at work there."""
+
+    __slots__ = ()
+    event_type = "parley.follow_up"
+
+
+_CLASSES: dict[str, type[Wait]] = {cls.event_type: cls for cls in (TimerEnded, FollowUpDue)}
+_TEXT: dict[type, Callable[[Any], str]] = {bool: lambda value: str(value).lower(), datetime: datetime.isoformat}
+
+
+def body_of(event: Wait) -> bytes:
+    """Return an event as a body like that of a webhook."""
+    told = {item.metadata["parameter"]: getattr(event, item.name) for item in fields(event)}
+    known = {name: _TEXT.get(type(value), str)(value) for name, value in told.items() if value is not None}
+    return urlencode({"EventType": event.event_type, **known}).encode()
+
+
+def parse(form: Form) -> Wait | None:
+    """Return the event of a body that body_of made; None for another type."""
+    values = dict(form)
+    event_class = _CLASSES.get(values.get("EventType", ""))
+    if event_class is None:
+        return None
+    readers = {item.name: item.metadata for item in fields(event_class)}
+    return event_class(**{name: told["read"](values.get(told["parameter"], "")) for name, told in readers.items()})
+
+
+def event_key(event: Wait) -> str:
+    """Return what makes it the only one: one event for each message and length of time."""
+    return f"{event.event_type}:{event.message_sid}:{event.seconds}"

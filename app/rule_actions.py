@@ -1,0 +1,115 @@
+"""Does what rules do beside replying: attributes, participants, pauses, closing; each may be begun again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from app import action_log, conversation_changes, delivery_log, memory
+from app.action_log import Action
+from app.bot import Bot
+from app.conversations import SendError
+from app.rules import Actions
+from app.sending import close_gate, is_final, wait_for_gate
+from app.what_is_known import Occasion, silence
+
+log = logging.getLogger("parley.actions")
+
+
+def wanted(actions: Actions) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the actions of a decision as they are written down, in the order in which they are done."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    if actions.set_attributes:
+        found.append(("set_attributes", dict(actions.set_attributes)))
+    if actions.add_participant:
+        found.append(("add_participant", dict(actions.add_participant)))
+    if actions.hand_over:
+        found.append(("hand_over", {}))
+    if actions.pause:
+        found.append(("pause", {"seconds": actions.pause.total_seconds()}))
+    if actions.close:
+        found.append(("close", {}))
+    return found
+
+
+def perform(occasion: Occasion, bot: Bot) -> list[str]:
+    """Do what is written down and not yet done; return one line for each, saying what became of it.
+
+    What cannot be done is written down as failed, and the rest is done all the same. Raises SendError, Postponed.
+    """
+    sid, after = occasion.message.message_sid, occasion.timer_seconds
+    actions = action_log.open_actions(bot.tx, sid, timer_seconds=after)
+    if not actions:
+        return []
+    if not delivery_log.replies_to(bot.tx, sid, timer_seconds=after):  # a reply has asked the guards already
+        stop = silence(occasion, bot)
+        if stop and stop.human:
+            action_log.skip(bot.tx, sid, stop.reason, timer_seconds=after)
+            return [f"{action.kind} skipped: {stop.reason}" for action in actions]
+    return [_perform(action, occasion, bot) for action in actions]
+
+
+def _perform(action: Action, occasion: Occasion, bot: Bot) -> str:
+    try:
+        _DOING[action.kind](action, occasion, bot)
+    except SendError as error:
+        return _write_down(error, action, bot)
+    action_log.note_done(bot.tx, action, bot.work.now())
+    return action.kind
+
+
+def _set_attributes(action: Action, occasion: Occasion, bot: Bot) -> None:
+    merged = _at_twilio(conversation_changes.merge_attributes, action.arguments, occasion, bot)
+    memory.note_attributes(bot.tx, action.conversation_sid, merged)
+
+
+def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:
+    _at_twilio(conversation_changes.add_participant, action.arguments, occasion, bot)
+
+
+def _hand_over(action: Action, _occasion: Occasion, bot: Bot) -> None:
+    why = f'the rule "{action.rule}" handed over to a human'
+    memory.pause(bot.tx, action.conversation_sid, memory.FOREVER, why, by="rule")
+
+
+def _pause(action: Action, _occasion: Occasion, bot: Bot) -> None:
+    until = bot.work.now() + timedelta(seconds=action.arguments["seconds"])
+    memory.pause(bot.tx, action.conversation_sid, until, f'the rule "{action.rule}" says so', by="rule")
+
+
+def _close(action: Action, occasion: Occasion, bot: Bot) -> None:
+    _at_twilio(conversation_changes.close, None, occasion, bot)
+    memory.note_state(bot.tx, action.conversation_sid, "closed", dated=None)
+
+
+_DOING: dict[str, Callable[[Action, Occasion, Bot], None]] = {
+    "set_attributes": _set_attributes,
+    "add_participant": _add_participant,
+    "hand_over": _hand_over,
+    "pause": _pause,
+    "close": _close,
+}
+
+
+def _at_twilio(change: Callable[..., Any], arguments: Any, occasion: Occasion, bot: Bot) -> Any:
+    wait_for_gate(occasion.conversation_sid, bot)
+    bot.work.commit()
+    more = () if arguments is None else (arguments,)
+    with bot.work.away():
+        return change(bot.twilio, occasion.conversation_sid, occasion.chat_service_sid, *more)
+
+
+def _write_down(error: SendError, action: Action, bot: Bot) -> str:
+    """Store why an action could not be done; raises the error again where another attempt may help."""
+    final = is_final(error, bot)
+    if final or error.decision == "suppress":
+        action_log.note_failed(bot.tx, action, error.reason)
+    if error.decision == "retry":
+        close_gate(error, action.conversation_sid, bot)
+        bot.work.commit()
+        raise error
+    facts = {"conversation_sid": action.conversation_sid, "message_sid": action.message_sid}
+    log.warning("action failed", extra={"kind": action.kind, **facts, "reason": error.reason})
+    return f"{action.kind} failed: {error.reason}"

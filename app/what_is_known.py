@@ -1,0 +1,222 @@
+"""Gathers what a decision is made from: a message as the rules see it, and what is known of its conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app import delivery_log, events, inbox, memory, rebuilt_webhooks, rule_uses, rules
+from app.bot import Bot
+from app.db import Record
+from app.events import MessageAdded, MessageEvent
+from app.inbox import Claimed
+from app.words import keyword_words, words_of
+
+_LAST_WORDS = 20  # messages; who wants silence says so at the end
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What the bot may answer: a message, what was known when it was decided, and where.
+
+    `timer_seconds` is 0 when the message has just come; else nobody has answered it for so long, `waiting_since`.
+    """
+
+    message: rules.Message
+    known: rules.Known
+    chat_service_sid: str
+    timer_seconds: int = 0
+    waiting_since: datetime | None = None
+
+    @property
+    def conversation_sid(self) -> str:
+        return self.message.conversation_sid
+
+    @property
+    def timer(self) -> timedelta | None:
+        return timedelta(seconds=self.timer_seconds) if self.timer_seconds else None
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Why nothing may be said now; `human`: because of a person's act or wish, so that nothing else is done either."""
+
+    reason: str
+    human: bool
+
+
+def message_of(event: MessageEvent, received_at: datetime) -> rules.Message:
+    """Return the message of an event as the rules see it."""
+    return rules.Message(
+        message_sid=event.message_sid,
+        conversation_sid=event.conversation_sid,
+        author=event.author,
+        text=event.body,
+        channel=rules.channel_of(event.author, event.source),
+        source=event.source,
+        attributes=event.attributes,
+        client_identity=event.client_identity,
+        participant_sid=event.participant_sid,
+        has_media=bool(event.media),
+        sent_at=event.date_created or received_at,
+        found_late=bool(rebuilt_webhooks.found_at(event)),
+        has_binding=rebuilt_webhooks.has_binding(event),
+    )
+
+
+def stored_message(row: Record) -> rules.Message:
+    """Return a message as the rules see it, from its row."""
+    return rules.Message(
+        message_sid=row.message_sid,
+        conversation_sid=row.conversation_sid,
+        author=row.author,
+        text=row.body,
+        channel=rules.channel_of(row.author, row.source),
+        source=row.source,
+        attributes=row.attributes,
+        participant_sid=row.participant_sid,
+        has_media=bool(row.media),
+        sent_at=row.created_at or row.noted_at,
+    )
+
+
+def address_of(message: rules.Message) -> str:
+    """Return the phone number or other address of the author; "" for a chat identity."""
+    return message.author if message.channel != "chat" else ""
+
+
+def known_of(tx: Connection, message: rules.Message, bot: Bot) -> rules.Known:
+    """Return what is known of the conversation and the author now."""
+    author = memory.participant(tx, message.participant_sid)
+    known = rules.Known(
+        has_messaging_participant=memory.has_messaging_participant(tx, message.conversation_sid),
+        roles=_roles(author),
+        author_role=_role(author, bot),
+        participant_attributes=author.attributes if author else {},
+        last_inbound_at=max(filter(None, [message.sent_at, author and author.last_inbound_at])),
+    )
+    return _as_of_now(tx, message, known, bot, bot.now)
+
+
+def with_history(
+    tx: Connection, message: rules.Message, known: rules.Known, bot: Bot, *, index: int | None = None
+) -> rules.Known:
+    """Return the same with what the bot has done here before, and how often the author said the same.
+
+    Every query is bounded by what the rules ask for, however long the conversation is.
+    """
+    budgets = bot.rules.bot.reply_budget
+    limited = [rule for rule in bot.rules.rules if rule.cooldown or rule.quota]
+    most = max((rule.quota.count for rule in limited if rule.quota), default=1)
+    sid = message.conversation_sid
+    return replace(
+        known,
+        reply_times=delivery_log.reply_times(tx, sid, bot.now - max(budget.per for budget in budgets),
+                                             most=max(budget.count for budget in budgets)),
+        fired=rule_uses.fired(tx, sid, [rule.name for rule in limited], most=most),
+        answered_later=message.found_late and delivery_log.answered_after(tx, sid, index, message.sent_at),
+        same_texts=_same_texts(tx, message, index) if bot.rules.bot.repeated_text else 0,
+    )  # fmt: skip
+
+
+def _same_texts(tx: Connection, message: rules.Message, index: int | None) -> int:
+    *before, last = message.texts or (message.text,)
+    if not last.strip():
+        return 0
+    since = message.sent_at - rules.SAME_TEXT_WITHIN
+    known = memory.count_same_texts(tx, message.conversation_sid, message.author, last, before_index=index, since=since)
+    return known + before.count(last)
+
+
+def _as_of_now(tx: Connection, message: rules.Message, known: rules.Known, bot: Bot, now: datetime) -> rules.Known:
+    """Return the same with what may have changed since: state, pause, opt-out."""
+    known = replace(known, opted_out=memory.is_opted_out(tx, address_of(message), message.participant_sid))
+    here = memory.conversation(tx, message.conversation_sid)
+    if here is None:
+        return known
+    return replace(
+        known,
+        state="closed" if here.removed_at else here.state,
+        friendly_name=here.friendly_name,
+        attributes=here.attributes,
+        paused_until=here.paused_until,
+        paused_why=here.paused_why,
+        paused_by=_paused_by(here, bot, now),
+        first_contact=here.last_inbound_at is None,
+    )
+
+
+def _paused_by(here: Record, bot: Bot, now: datetime) -> str:
+    """Return whose pause it is; a conversation that a rule handed over is an agent's while one writes in it."""
+    wrote_at: datetime | None = here.last_agent_at
+    if here.paused_by == "rule" and wrote_at and wrote_at + bot.rules.bot.pause_after_agent > now:
+        return "agent"
+    return str(here.paused_by)
+
+
+def _roles(author: Record | None) -> tuple[str, ...]:
+    """Return what the roles of a participant are called: its attribute "role" and its role SID."""
+    found = (author.attributes.get("role"), author.role_sid) if author else ()
+    return tuple(one for one in found if isinstance(one, str) and one)
+
+
+def _role(author: Record | None, bot: Bot) -> str:
+    """Return "agent" for a participant whose attributes or role SID say so."""
+    if author is None:
+        return ""
+    return "agent" if author.attributes.get("role") == "agent" or author.role_sid in bot.policy.agents else ""
+
+
+def silence(occasion: Occasion, bot: Bot) -> Silence | None:
+    """Ask the guards that can change once more; return why nothing may be said, or None."""
+    message, now = occasion.message, bot.work.now()
+    known = _as_of_now(bot.tx, message, occasion.known, bot, now)
+    known = replace(known, opted_out=known.opted_out or _stop_waits(message, bot))
+    human_wrote = _human_answered(occasion, bot) or _human_waits(message, known, bot)
+    reason = rules.changed_guards(
+        message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
+    )  # fmt: skip
+    if reason is None:
+        return None
+    agent_took_over = known.paused_by == "agent" and known.paused_until is not None and known.paused_until > now
+    return Silence(reason, human_wrote or known.opted_out or known.state == "closed" or agent_took_over)
+
+
+def _human_answered(occasion: Occasion, bot: Bot) -> bool:
+    """Return whether the wait that a follow-up is about is over."""
+    if not occasion.timer_seconds:
+        return False
+    here = memory.conversation(bot.tx, occasion.conversation_sid)
+    return here is None or here.waiting_since != occasion.waiting_since
+
+
+def _human_waits(message: rules.Message, known: rules.Known, bot: Bot) -> bool:
+    """Return whether a human agent's message is stored behind this one and not yet worked on."""
+    stored = inbox.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
+    by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
+    return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
+
+
+def _stop_waits(message: rules.Message, bot: Bot) -> bool:
+    """Return whether the author's opt-out is stored behind this message and not yet worked on."""
+    opt_out, opt_in = (set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words,
+                                                                      bot.rules.bot.opt_in_words))  # fmt: skip
+    stored = inbox.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
+    said = (words_of(one.body) for one in read_messages(stored) if one.author == message.author)
+    return next((words in opt_out for words in said if words in opt_out or words in opt_in), False)
+
+
+def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
+    """Return the messages that these events tell of."""
+    read = (events.read(one.method, one.target, one.body) for one in stored)
+    return [one for one in read if isinstance(one, MessageAdded)]
+
+
+def is_agent(tx: Connection, event: MessageAdded, known: rules.Known, bot: Bot) -> bool:
+    """Return whether a human agent wrote a message in the conversation that `known` is about."""
+    author = memory.participant(tx, event.participant_sid)
+    about_author = replace(known, author_role=_role(author, bot), roles=_roles(author))
+    return rules.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"

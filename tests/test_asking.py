@@ -1,0 +1,349 @@
+"""The responder is asked where no rule matched: one answer or one fallback, whatever it does; nobody else waits."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app import make_worker, memory
+from app.responder import Reply
+from app.responder_pool import MOST_WAITING, THREADS
+from tests.arrivals import arrive
+from tests.eventually import eventually
+from tests.responders import FALLBACK, NAME, RULES, responds, slow
+
+__all__ = ["responds", "slow"]
+SECRET = "the customer said 1234"
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    return sqlite_url
+
+
+@pytest.fixture
+def rules_file(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    return path
+
+
+@pytest.fixture
+def environ(environ, responds):
+    return environ | {"BOT_RESPONDER": NAME, "BOT_WORKER_THREADS": "2"}
+
+
+@pytest.fixture
+def arrives(emulator, post_webhook):
+    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
+
+
+@pytest.fixture
+def running(app, slow):
+    """A worker that runs, as in a web process, with a responder that takes its time."""
+    worker = app.extensions["parley"].start_worker()
+    yield worker
+    slow.may_answer.set()
+    assert worker.stop()
+
+
+@pytest.fixture
+def settle(emulator, run_worker):
+    """Let everything happen that is under way."""
+
+    def settled():
+        run_worker()
+        assert emulator.settle()
+        run_worker()
+
+    return settled
+
+
+@pytest.fixture
+def decision(app):
+    """Return what was decided about a message, None as long as nothing is."""
+
+    def read(message):
+        with app.extensions["parley"].db.read() as tx:
+            return memory.decision(tx, message["message_sid"])
+
+    return read
+
+
+@pytest.fixture
+def said(caplog):
+    """The lines that the responder's part logged."""
+
+    def read():
+        ours = [record for record in caplog.records if record.name == "parley.responder"]
+        return [(record.message, getattr(record, "fault", "")) for record in ours]
+
+    return read
+
+
+def fail(message, context):
+    raise ValueError(SECRET)
+
+
+def leave(message, context):
+    raise SystemExit(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("function", "replies", "code", "reason"),
+    [
+        pytest.param(lambda message, context: f"You wrote: {message.text}", ["You wrote: hello"], "replied",
+                     "no rule matched; BOT_RESPONDER answered", id="text"),
+        pytest.param(lambda message, context: Reply("Yes."), ["Yes."], "replied",
+                     "no rule matched; BOT_RESPONDER answered", id="reply"),
+        pytest.param(lambda message, context: None, [], "no answer",
+                     "no rule matched, and BOT_RESPONDER had no answer", id="none"),
+        pytest.param(lambda message, context: "", [], "no answer",
+                     "no rule matched, and BOT_RESPONDER had no answer", id="empty text"),
+        pytest.param(fail, [FALLBACK], "responder failed",
+                     "BOT_RESPONDER failed: ValueError at test_asking.py:{line} in fail", id="error"),
+        pytest.param(leave, [FALLBACK], "responder failed",
+                     "BOT_RESPONDER failed: SystemExit at test_asking.py:{line} in leave", id="exit"),
+        pytest.param(lambda message, context: 42, [FALLBACK], "responder failed",
+                     "BOT_RESPONDER failed: returned int; return a Reply, a text or None (see docs/responders.md)",
+                     id="something else"),
+    ],
+)  # fmt: skip
+def test_what_the_responder_returns_decides_what_the_customer_reads(
+    arrives, responds, run_worker, emulator, decision, function, replies, code, reason
+):
+    responds(function)
+    message = arrives("hello")
+    run_worker()
+    made = decision(message)
+
+    assert emulator.replies() == replies
+    assert (made.code, made.rule) == (code, "BOT_RESPONDER")
+    assert made.reason == reason.format(line=function.__code__.co_firstlineno + 1)
+
+
+def test_a_rule_that_matches_is_not_put_to_the_responder(arrives, responds, run_worker, emulator):
+    asked = []
+    responds(lambda message, context: asked.append(message.text))
+    arrives("my order")
+    run_worker()
+
+    assert emulator.replies() == ["Please send your order number."]
+    assert asked == []
+
+
+def test_who_opted_out_is_not_put_to_the_responder(arrives, responds, run_worker, emulator):
+    asked = []
+    responds(lambda message, context: asked.append(message.text))
+    arrives("STOP")
+    arrives("are you there?")
+    run_worker()
+
+    assert (emulator.replies(), asked) == ([], [])
+
+
+def test_the_trace_ends_with_the_responder(arrives, responds, run_worker, decision):
+    responds(lambda message, context: None)
+    message = arrives("hello")
+    run_worker()
+
+    assert decision(message).tried == [["order", "none of its keywords"], ["BOT_RESPONDER", "no answer"]]
+
+
+def test_the_responder_is_told_what_is_known(customer_writes, responds, settle, clock):
+    asked = []
+    responds(lambda message, context: asked.append((message, context)) or "Yes.")
+    first = customer_writes("Is my bike ready?")
+    settle()
+    customer_writes("And my helmet?")
+    settle()
+    message, context = asked[-1]
+
+    assert (message.text, message.author, message.by) == ("And my helmet?", "+15550100001", "customer")
+    assert message.texts == ("And my helmet?",)
+    assert abs(message.at - clock()) < timedelta(seconds=10)
+    assert context.conversation_sid == first["conversation_sid"]
+    assert (context.channel, context.is_open, context.now.tzinfo.key) == ("sms", True, "Europe/Berlin")
+    assert [one[1].first_contact for one in asked] == [True, False]
+    assert [(one.by, one.text) for one in context.recent if one.text] == [
+        ("customer", "Is my bike ready?"),
+        ("bot", "Yes."),
+    ]
+
+
+def test_at_most_twenty_earlier_messages_are_told_oldest_first(arrives, responds, run_worker, rules_file):
+    asked = []
+    rules_file.write_text('[[rule]]\nname = "number"\nwhen = { keywords = ["number"] }\nstop = true')
+    responds(lambda message, context: asked.append([one.text for one in context.recent]))
+    for n in range(24):
+        arrives(f"number {n}")
+    arrives("hello")
+    run_worker()
+
+    assert asked == [[f"number {n}" for n in range(4, 24)]]
+
+
+def test_when_it_takes_too_long_the_fallback_is_sent_and_the_late_answer_dropped(
+    arrives, responds, run_worker, emulator, decision, clock, said
+):
+    may_answer = threading.Event()
+
+    def take_too_long(message, context):
+        clock.advance(10)
+        assert may_answer.wait(20)
+        return "At last."
+
+    responds(take_too_long)
+    message = arrives("hello")
+    run_worker()
+    assert emulator.replies() == [FALLBACK]
+    may_answer.set()
+    assert eventually(lambda: ("the answer came too late and is dropped", "") in said())
+    run_worker()
+
+    assert emulator.replies() == [FALLBACK]
+    assert decision(message).code == "responder too slow"
+    assert decision(message).reason == "BOT_RESPONDER took longer than 8 s"
+
+
+def test_the_words_of_an_error_are_neither_logged_nor_stored(arrives, responds, run_worker, said, flask_command, capfd):
+    responds(fail)
+    arrives("hello")
+    run_worker()
+
+    assert [line for line, _ in said()] == ["the responder failed"]
+    assert SECRET not in capfd.readouterr().err + str(said()) + flask_command("inbox", "list", "--json")
+
+
+def test_slow_calls_block_neither_the_rules_nor_each_other(arrives, running, slow, emulator):
+    senders = [f"+1555010{1000 + number}" for number in range(5)]  # more than the worker has threads
+    for sender in senders:
+        arrives(f"I am {sender}", sender=sender)
+    assert eventually(lambda: len(slow.asked) == 5)
+    arrives("my order", sender="+15550102000")
+    assert eventually(emulator.replies)
+    assert emulator.replies() == ["Please send your order number."]
+    slow.may_answer.set()
+
+    assert eventually(lambda: len(emulator.replies()) == 6)
+    assert sorted(emulator.replies()[1:]) == [f"You wrote: I am {sender}" for sender in senders]
+
+
+def test_the_conversation_itself_stays_in_order(arrives, running, slow, emulator):
+    arrives("hello")
+    arrives("my order")
+    assert eventually(lambda: slow.asked)
+    slow.may_answer.set()
+
+    assert eventually(lambda: len(emulator.replies()) == 2)
+    assert emulator.replies() == ["You wrote: hello", "Please send your order number."]
+
+
+def test_who_finds_no_place_in_the_queue_gets_the_fallback_at_once(arrives, app, slow, emulator, decision):
+    parley = app.extensions["parley"]
+    worker = make_worker(parley.settings, parley.db)
+    for number in range(THREADS + MOST_WAITING):
+        arrives(sender=f"+1555010{1000 + number}")
+        assert worker.work_once()
+        assert eventually(lambda: len(slow.asked) >= min(THREADS, number + 1))  # noqa: B023
+    last = arrives(sender="+15550103000")
+    worker.work_once()
+
+    assert emulator.replies() == [FALLBACK]
+    assert decision(last).code == "responder busy"
+
+
+def test_an_agent_who_answers_meanwhile_has_the_word(customer_writes, running, slow, emulator, decision):
+    message = customer_writes("hello")
+    assert eventually(lambda: slow.asked)
+    emulator.chat(message["conversation_sid"], "support-agent", "Hi, this is Ann.")
+    assert emulator.settle()
+    slow.may_answer.set()
+
+    assert eventually(lambda: decision(message))
+    assert running.stop()
+    assert emulator.replies() == []
+
+
+def test_who_opts_out_meanwhile_is_left_alone(arrives, running, slow, emulator, decision):
+    message = arrives("hello")
+    assert eventually(lambda: slow.asked)
+    stop = arrives("STOP")
+    slow.may_answer.set()
+
+    assert eventually(lambda: decision(message) and decision(stop))
+    assert emulator.replies() == []
+
+
+def test_an_answer_that_comes_while_the_worker_stops_is_sent_by_the_next(arrives, app, slow, emulator, run_worker):
+    worker = app.extensions["parley"].start_worker()
+    arrives("hello")
+    assert eventually(lambda: slow.asked)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    slow.may_answer.set()
+    stopping.join()
+    run_worker()
+
+    assert (emulator.replies(), slow.asked) == (["You wrote: hello"], ["hello"])
+
+
+def test_a_hand_over_is_said_and_silences_the_bot(arrives, responds, run_worker, emulator):
+    responds(lambda message, context: Reply("A colleague takes over.", hand_over=True))
+    arrives("hello")
+    run_worker()
+    arrives("my order")
+    run_worker()
+
+    assert emulator.replies() == ["A colleague takes over."]
+
+
+def test_a_file_beside_the_rules_is_sent_with_the_answer(arrives, responds, run_worker, emulator, rules_file):
+    (rules_file.parent / "menu.pdf").write_bytes(b"%PDF-1.4 lunch")
+    responds(lambda message, context: Reply("Today:", media="menu.pdf"))
+    arrives("hello")
+    run_worker()
+    (answer,) = [one for one in emulator.messages() if one["author"] == "support-bot"]
+
+    assert (answer["body"], [one["filename"] for one in answer["media"]]) == ("Today:", ["menu.pdf"])
+
+
+def test_a_burst_is_one_question(arrives, responds, run_worker, emulator, rules_file, clock):
+    rules_file.write_text(RULES.replace("[bot]", '[bot]\ncoalesce = "2s"'))
+    asked = []
+    responds(lambda message, context: asked.append(message.texts) or "Yes.")
+    arrives("hello")
+    arrives("are you there?")
+    clock.advance(3)
+    run_worker()
+
+    assert (asked, emulator.replies()) == ([("hello", "are you there?")], ["Yes."])
+
+
+def test_a_fallback_that_is_empty_says_nothing(arrives, responds, run_worker, emulator, decision, rules_file):
+    rules_file.write_text(RULES.replace(FALLBACK, ""))
+    responds(fail)
+    message = arrives("hello")
+    run_worker()
+
+    assert emulator.replies() == []
+    assert decision(message).code == "responder failed"
+
+
+def test_a_fallback_is_a_template(arrives, responds, run_worker, emulator, rules_file):
+    rules_file.write_text(RULES.replace(FALLBACK, "We are {{ hours }}, {{ author }}."))
+    responds(fail)
+    arrives("hello")
+    run_worker()
+
+    assert emulator.replies() == ["We are open, +15550100001."]
+
+
+def test_without_a_responder_nobody_is_asked(arrives, app, run_worker, emulator, decision):
+    parley = app.extensions["parley"]
+    parley.settings = replace(parley.settings, bot_responder="")
+    message = arrives("hello")
+    run_worker()
+
+    assert (emulator.replies(), decision(message).code) == ([], "no rule")

@@ -1,0 +1,55 @@
+"""A burst that no rule matches: the responder sees all of it once, and what comes later is not part of it."""
+
+import pytest
+
+from app import make_worker
+from tests.arrivals import arrive
+from tests.eventually import eventually
+from tests.responders import NAME, responds, slow
+
+__all__ = ["responds", "slow"]
+RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    return sqlite_url
+
+
+@pytest.fixture
+def rules_file(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    return path
+
+
+@pytest.fixture
+def environ(environ, responds):
+    return environ | {"BOT_RESPONDER": NAME}
+
+
+@pytest.fixture
+def arrives(emulator, post_webhook):
+    return lambda body: arrive(emulator, post_webhook, body)
+
+
+def test_a_message_that_comes_while_the_responder_thinks_about_a_burst_is_a_question_of_its_own(
+    app, arrives, clock, responds, emulator, run_worker
+):
+    asked = []
+    responds(lambda message, context: asked.append(message.texts) or f"About: {message.text}")
+    arrives("one")
+    arrives("two")
+    clock.advance(2)
+    parley = app.extensions["parley"]
+    worker = make_worker(parley.settings, parley.db)
+    worker.work_once()
+    clock.advance(0.5)
+    arrives("three")
+    assert eventually(lambda: len(asked) == 1)
+    run_worker()
+    clock.advance(2)
+    run_worker()
+
+    assert emulator.replies() == ["About: one\ntwo", "About: three"]
+    assert asked == [("one", "two"), ("three",)]
