@@ -13,7 +13,7 @@ import pytest
 
 from app import config, create_app
 from app.cli.live_memory import Memory, remember
-from app.twilio_webhooks import GlobalWebhook
+from app.operations.webhooks import Webhook
 from tests.conftest import RULES, TOKEN
 from tests.emulator.receiver import sdk_client
 from tests.eventually import eventually
@@ -164,7 +164,7 @@ def test_after_a_kill_the_next_start_restores_first_and_then_goes_on(live, webho
 
 
 def test_what_an_earlier_run_left_of_another_account_is_not_touched(live, tmp_path, webhook):
-    remember(tmp_path, Memory("AC9", GlobalWebhook(), GlobalWebhook(post_webhook_url=FORMER["post_webhook_url"])))
+    remember(tmp_path, Memory("AC9", Webhook(), Webhook(post_webhook_url=FORMER["post_webhook_url"])))
     run = live()
 
     assert run.process.wait(30) == 1

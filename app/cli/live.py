@@ -13,16 +13,17 @@ from types import FrameType
 
 import click
 
-from app import config, events, faults_in_rules, inbox_admin, make_conversations
+from app import config, events, faults_in_responder, faults_in_rules, inbox_admin, make_conversations
 from app.cli.follow import Follower, show
-from app.cli.live_memory import Memory, alone, recall, remember, restore, shown
+from app.cli.live_memory import Memory, alone, recall, remember, restore
 from app.cli.serving import serving
-from app.cli.tunnel import ROUTE, find_tunnel, prove_round_trip
+from app.cli.tunnel import find_tunnel, prove_round_trip
 from app.config import Settings
-from app.conversations import Conversations, SendError
+from app.conversations import SendError
 from app.db import Database, DatabaseUnavailable
+from app.operations.account import Account
+from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
 from app.signature import Keys
-from app.twilio_webhooks import GlobalWebhook, fetch_global, set_global, silencing_services
 
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
@@ -36,66 +37,67 @@ def run_live(port: int, ngrok_api: str) -> None:
     environment = config.environment()
     settings = config.from_environment({**environment, "PUBLIC_URL": ""})
     with alone(settings.instance_folder), _stoppable():
-        twilio = make_conversations(settings)
+        account = Account(make_conversations(settings))
         _refuse_faults(config.faults_for_rest(settings))
         with _explained():
-            _mend_earlier_run(settings, twilio)
-            former = fetch_global(twilio)
+            _mend_earlier_run(settings, account)
+            former = fetch(account)
         public_url = find_tunnel(ngrok_api, port)
         settings = config.from_environment({**environment, "PUBLIC_URL": public_url})
-        _refuse_faults(config.faults_for_serving(settings) + faults_in_rules(settings))
-        _serve(settings, twilio, former, port)
+        faults = config.faults_for_serving(settings) + faults_in_rules(settings) + faults_in_responder(settings)
+        _refuse_faults(faults)
+        _serve(settings, account, former, port)
 
 
-def _serve(settings: Settings, twilio: Conversations, former: GlobalWebhook, port: int) -> None:
+def _serve(settings: Settings, account: Account, former: Webhook, port: int) -> None:
     run_id, log = secrets.token_hex(16), settings.instance_folder / "live.log"
     environment = {"PUBLIC_URL": settings.public_url, "BOT_INLINE_WORKER": "on", "PARLEY_RUN_ID": run_id}
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     with serving(environment, port, log) as app:
         prove_round_trip(settings.public_url, run_id, Keys(tokens, settings.shared_keys))
         follower = _follower(Database(settings.database_url))
-        with _webhook_set(settings, twilio, former):
-            _warn(twilio, former)
+        with _webhook_set(settings, account, former):
+            _warn(account, former)
             click.echo(f"Ready. {settings.public_url} -> http://127.0.0.1:{port}; Ctrl-C restores the webhook.\n")
             _follow(follower, app)
 
 
 @contextmanager
-def _webhook_set(settings: Settings, twilio: Conversations, former: GlobalWebhook) -> Iterator[None]:
+def _webhook_set(settings: Settings, account: Account, former: Webhook) -> Iterator[None]:
     """Point the account's webhook at us; afterwards it is as it was."""
     memory = Memory(settings.account_sid, former, _ours(settings.public_url, former))
     folder = settings.instance_folder
     try:
         with _explained():
             remember(folder, memory)
-            memory = dataclasses.replace(memory, ours=set_global(twilio, memory.ours))
+            memory = dataclasses.replace(memory, ours=put(account, memory.ours))
             remember(folder, memory)
-        click.echo(f"The global webhook was {shown(former)}; now {shown(memory.ours)}.")
+        click.echo(f"The global webhook was {in_words(former)}; now {in_words(memory.ours)}.")
         yield
     finally:
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the webhook as it is
         try:
-            click.echo(restore(folder, memory, twilio))
+            click.echo(restore(folder, memory, account))
         except SendError as error:
             raise click.ClickException(
                 f"the global webhook could not be restored ({error}); the next `flask dev --live` does it. "
-                f"It was: {shown(former)}"
+                f"It was: {in_words(former)}"
             ) from error
 
 
-def _ours(public_url: str, former: GlobalWebhook) -> GlobalWebhook:
+def _ours(public_url: str, former: Webhook) -> Webhook:
     """Return what we set: all post-event filters; a pre-event webhook that exists keeps its own."""
     filters = [name for name in events.EVENT_CLASSES if not events.is_pre_action(name)]
     if former.pre_webhook_url:
         filters += [name for name in former.filters if events.is_pre_action(name)]
-    return GlobalWebhook(
+    return Webhook(
         method="POST", filters=tuple(sorted(filters)), pre_webhook_url=former.pre_webhook_url,
         post_webhook_url=public_url + ROUTE, target="webhook",
     )  # fmt: skip
 
 
-def _mend_earlier_run(settings: Settings, twilio: Conversations) -> None:
+def _mend_earlier_run(settings: Settings, account: Account) -> None:
     memory = recall(settings.instance_folder)
     if memory is None:
         return
@@ -104,19 +106,21 @@ def _mend_earlier_run(settings: Settings, twilio: Conversations) -> None:
             f"an earlier run changed the webhook of {memory.account_sid} and was not ended in order; start once with "
             f"the credentials of that account, or delete {settings.instance_folder / 'live.json'}"
         )
-    click.echo(f"An earlier run was not ended in order. {restore(settings.instance_folder, memory, twilio)}")
+    click.echo(f"An earlier run was not ended in order. {restore(settings.instance_folder, memory, account)}")
 
 
-def _warn(twilio: Conversations, former: GlobalWebhook) -> None:
+def _warn(account: Account, former: Webhook) -> None:
     if former.pre_webhook_url and former.method == "GET":
         click.echo("Warning: your pre-event webhook is called by POST instead of GET for the time.")
     try:
-        silencing = silencing_services(twilio)
+        overriding = overriding_services(account)
     except SendError as error:
         click.echo(f"Warning: whether a service has a webhook of its own is not known: {error}.")
         return
-    for service_sid in silencing:
-        click.echo(f"Warning: service {service_sid} has a webhook of its own; its conversations do not come here.")
+    for service in overriding:
+        click.echo(
+            f"Warning: service {service.service_sid} has a webhook of its own; its conversations do not come here."
+        )
 
 
 def _follower(database: Database) -> Follower:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from app.conversations import Conversations
-from app.twilio_webhooks import GlobalWebhook, fetch_global, set_global
+from app.operations.account import Account
+from app.operations.webhooks import Webhook, fetch, in_words, put
 
 FILE = "live.json"
 
@@ -24,8 +23,8 @@ class Memory:
     """Whose webhook we changed, from what, to what."""
 
     account_sid: str
-    former: GlobalWebhook
-    ours: GlobalWebhook
+    former: Webhook
+    ours: Webhook
 
 
 @contextmanager
@@ -66,30 +65,24 @@ def recall(folder: Path) -> Memory | None:
         ) from error
 
 
-def restore(folder: Path, memory: Memory, twilio: Conversations) -> str:
+def restore(folder: Path, memory: Memory, account: Account) -> str:
     """Put the former webhook back, unless somebody else has changed it; return what was done. Raises SendError."""
-    now = fetch_global(twilio)
+    now = fetch(account)
     if now == memory.former:
-        said = f"The global webhook is as it was: {shown(memory.former)}."
+        said = f"The global webhook is as it was: {in_words(memory.former)}."
     elif now == memory.ours:
-        set_global(twilio, memory.former)
-        said = f"Restored the global webhook: {shown(memory.former)}."
+        put(account, memory.former)
+        said = f"Restored the global webhook: {in_words(memory.former)}."
     else:
         said = (
-            f"Somebody has changed the global webhook meanwhile, to {shown(now)}; it is left so. "
-            f"Before `flask dev --live` it was {shown(memory.former)}."
+            f"Somebody has changed the global webhook meanwhile, to {in_words(now)}; it is left so. "
+            f"Before `flask dev --live` it was {in_words(memory.former)}."
         )
     (folder / FILE).unlink(missing_ok=True)
     return said
 
 
-def shown(webhook: GlobalWebhook) -> str:
-    """Return a webhook in words, without a password in its URL."""
-    url = re.sub("//[^/@]*@", "//", webhook.post_webhook_url)
-    return f"{webhook.method or 'GET'} {url}, {len(webhook.filters)} filters" if url else "none"
-
-
-def _webhook(said: dict[str, object]) -> GlobalWebhook:
+def _webhook(said: dict[str, object]) -> Webhook:
     filters = said["filters"]
     names = {name: str(said[name]) for name in ("method", "pre_webhook_url", "post_webhook_url", "target")}
-    return GlobalWebhook(**names, filters=tuple(str(name) for name in filters) if isinstance(filters, list) else ())
+    return Webhook(**names, filters=tuple(str(name) for name in filters) if isinstance(filters, list) else ())

@@ -6,19 +6,16 @@ import json
 import re
 import time
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
-from app import signature
+from app.operations import round_trip
+from app.operations.webhooks import ROUTE
 from app.signature import Keys
 
-ROUTE = "/conversations/webhook"
 TRIP_SECONDS = 10.0
 _NOT_YET = (0, 502, 503, 504)  # what a tunnel says that is not up yet
-# A pre-action event: the door checks its signature, accepts it unchanged and stores nothing.
-_PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))
 
 
 def find_tunnel(ngrok_api: str, port: int) -> str:
@@ -45,7 +42,7 @@ def prove_round_trip(public_url: str, run_id: str, keys: Keys) -> None:
     """
     deadline = time.monotonic() + TRIP_SECONDS
     while True:
-        status, found = _call(Request(f"{public_url}/healthz"))  # noqa: S310 - http or https, see config
+        status, found = round_trip.call(Request(f"{public_url}/healthz"))  # noqa: S310 - http or https, see config
         if status not in _NOT_YET or time.monotonic() > deadline:
             break
         time.sleep(0.3)
@@ -62,34 +59,10 @@ def _fault_of_trip(public_url: str, run_id: str, status: int, found: str) -> str
 
 def _fault_of_door(public_url: str, keys: Keys) -> str:
     url = public_url + ROUTE
-    token = next(iter(keys.tokens), "")
-    key_id, secret = next(iter(keys.shared.items()), ("", ""))
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "X-Twilio-Signature": signature.compute(token or secret, url, _PROBE),
-    }
-    if not token:
-        headers["X-Twilio-Webhooks-Signature-Settings"] = f"key={key_id},algorithm={signature.DEFAULT_ALGORITHM}"
-    body = "&".join(f"{name}={value}" for name, value in _PROBE).encode("ascii")
-    status, _ = _call(Request(url, body, headers))  # noqa: S310 - as above
+    status = round_trip.post_signed(url, keys)
     if status == 200:
         return ""
     return f"{url} refuses a signed webhook with {status or 'no answer'}: `flask signature explain` shows why"
-
-
-def _call(request: Request) -> tuple[int, str]:
-    """Return the status, 0 for none, and the run that answered."""
-    request.add_header("ngrok-skip-browser-warning", "1")
-    host = request.host.partition(":")[0]
-    opener: OpenerDirector = build_opener(ProxyHandler({})) if host in ("127.0.0.1", "localhost") else build_opener()
-    try:
-        with opener.open(request, timeout=5) as answer:
-            return answer.status, answer.headers.get("X-Parley-Run", "")
-    except HTTPError as error:
-        error.close()
-        return error.code, ""
-    except (OSError, ValueError):
-        return 0, ""
 
 
 def _tunnels(ngrok_api: str, port: int) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,6 +59,8 @@ class Account:
         self.outgoing.clear()
         self.pending.settle(self.options.webhook_timeout + 1)
         self.clock.reset()
+        with self._writes_lock:
+            self._writes.clear()
         self.state.reset()
         self.faults.reset()
         self.carrier.reset()
@@ -108,13 +109,13 @@ class Account:
         return _changes(answer.body) if answer.status == 200 else {}
 
     def count_write(self, conversation_sid: str) -> None:
-        """Count one write of a conversation; raise 50063 (HTTP 429) beyond 30 in a second, if limits are on.
+        """Count one write of a conversation; raise 50063 (HTTP 429) beyond 30 in an emulated second, if limits are on.
 
         Source: conversations-classic/conversations-limits, read 2026-11-22.
         """
         if not self.options.rate_limit:
             return
-        now = time.monotonic()
+        now = self.clock.seconds()
         with self._writes_lock:
             recent = self._writes[conversation_sid]
             while recent and now - recent[0] >= 1:

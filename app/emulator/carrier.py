@@ -44,10 +44,34 @@ class Carrier:
         self._step_seconds = step_seconds
         self._tell = tell
         self._outcomes: dict[str, Outcome] = {}
+        self._held: set[str] = set()
 
     def reset(self) -> None:
-        """Make every phone reachable again."""
+        """Make every phone reachable again, with nobody looking at it."""
         self._outcomes.clear()
+        self._held.clear()
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """Return how later messages end, for each address that was given an end."""
+        return dict(self._outcomes)
+
+    def hold(self, address: str) -> None:
+        """Let a person hold this phone: from now on messages are read when looked at, no longer by themselves."""
+        self._held.add(address)
+
+    def read(self, conversation: Conversation, participant: Participant) -> int:
+        """Make read what WhatsApp has delivered to a participant; return how many messages. State locked."""
+        if participant.kind != "whatsapp":
+            return 0
+        receipts = [
+            (message, receipt)
+            for message in conversation.messages.values()
+            for receipt in message.receipts.values()
+            if receipt.participant_sid == participant.sid and receipt.status == "delivered"
+        ]
+        for message, receipt in receipts:
+            self._step(conversation, message, receipt, Outcome("read"))()
+        return len(receipts)
 
     def set_outcome(self, address: str, status: str | None, error_code: int | None) -> None:
         """Let later messages to an address end so; neither status nor code restores the ordinary way."""
@@ -95,7 +119,8 @@ class Carrier:
             return Outcome("undelivered", OPTED_OUT), ("undelivered",)
         if is_whatsapp and not message.content_sid and not self._in_window(pair):
             return Outcome("undelivered", OUTSIDE_WINDOW), ("undelivered",)
-        ordinary = Outcome("read" if is_whatsapp else "delivered")
+        reads_by_itself = is_whatsapp and participant.address not in self._held
+        ordinary = Outcome("read" if reads_by_itself else "delivered")
         outcome = self._outcomes.get(participant.address or "", ordinary)
         return outcome, _PATHS[outcome.status]
 

@@ -80,7 +80,10 @@ class Emulator:
         return self.do("inbound", **said, service_sid=service_sid)
 
     def chat(self, conversation_sid: str, identity: str, body: str, attributes: Any = None) -> dict[str, Any]:
-        """Let a chat client (a human agent, a web visitor) write; same answer as `inbound`."""
+        """Let a chat client (a human agent, a web visitor) write; same answer as `inbound`.
+
+        Without a conversation ("") it writes in the web chat of its own, which is opened if it must.
+        """
         who = {"conversation_sid": conversation_sid, "identity": identity}
         return self.do("chat", **who, body=body, attributes=attributes)
 
@@ -100,9 +103,13 @@ class Emulator:
         """Let a chat client read up to a message."""
         return self.do("read", conversation_sid=conversation_sid, identity=identity, index=index)
 
-    def messages(self, conversation_sid: str | None = None) -> list[dict[str, Any]]:
-        """Return all messages as stored, oldest first."""
-        return self._get("messages", conversation_sid=conversation_sid)["messages"]
+    def look(self, participant: str) -> int:
+        """Let a person look at the phone of an address or the web chat of an identity; return how much became read."""
+        return self.do("look", participant=participant)["moved"]
+
+    def messages(self, conversation_sid: str | None = None, participant: str | None = None) -> list[dict[str, Any]]:
+        """Return all messages as stored, oldest first; or those where an address or identity takes part."""
+        return self._get("messages", conversation_sid=conversation_sid, participant=participant)["messages"]
 
     def replies(self, author: str = "support-bot") -> list[str]:
         """Return what an author has written, oldest first."""
@@ -118,7 +125,7 @@ class Emulator:
         return [post for post in posts if event_type in (None, post["event_type"])]
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return every REST request seen."""
+        """Return every REST request seen: method, path, query and form as lists of [name, value], status."""
         return self._get("requests")["requests"]
 
     def settle(self, timeout: float = 10.0) -> bool:
@@ -133,6 +140,10 @@ class Emulator:
         """Put these faults in force and end all others."""
         return self.do("faults", **wanted)
 
+    def faults_in_force(self) -> dict[str, Any]:
+        """Return the faults in force, with what is left of the counted ones."""
+        return self._get("faults")
+
     def advance(self, seconds: float) -> str:
         """Move the emulator's clock forward; return its time."""
         return self.do("clock", advance_seconds=seconds)["now"]
@@ -141,9 +152,17 @@ class Emulator:
         """Let later messages to an address end so; without code and status, in the ordinary way again."""
         self.do("carrier", address=address, error_code=error_code, status=status)
 
+    def carriers(self) -> dict[str, dict[str, Any]]:
+        """Return the status and error code that messages end with, for each address that was given an end."""
+        return self._get("carrier")["addresses"]
+
     def point_at(self, webhook_url: str, public_url: str = "") -> None:
         """Set the global webhook, as the options of the same names do."""
         self.do("target", webhook_url=webhook_url, public_url=public_url)
+
+    def number(self, phone_number: str, sms_url: str = "") -> None:
+        """Let the account own a number, with a classic SMS webhook or without."""
+        self.do("number", phone_number=phone_number, sms_url=sms_url)
 
     def post(self, form: Mapping[str, str], *, method: str | None = None, url: str | None = None) -> dict[str, Any]:
         """Sign and post a form as it is; return the receiver's status, error and body."""

@@ -1,6 +1,7 @@
 """The emulator's clock: real time plus what a test has moved it forward, and Twilio's two ways to write it."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 _DURATION = re.compile(
@@ -19,6 +20,10 @@ class Clock:
         """Return the emulated time, aware, in UTC, to the millisecond as Twilio keeps it."""
         now = datetime.now(UTC) + self._ahead
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def seconds(self) -> float:
+        """Return seconds that never go back until reset, to measure how long something takes."""
+        return time.monotonic() + self._ahead.total_seconds()
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""

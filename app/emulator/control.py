@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from app.emulator import adopted, chat, inbound
+from app.emulator import adopted, chat, inbound, phones
 from app.emulator.account import Account
 from app.emulator.answers import media_entry
 from app.emulator.clock import rest_time, webhook_time
@@ -17,6 +17,7 @@ from app.emulator.conversations import run_timers
 from app.emulator.errors import TwilioError
 from app.emulator.hooks import Target
 from app.emulator.records import Message
+from app.emulator.rest_numbers import set_sms_url
 
 Said = dict[str, Any]
 
@@ -29,9 +30,11 @@ def add_control_api(app: Flask, account: Account) -> None:
         "edit": edit_message,
         "remove": remove_message,
         "read": read_messages,
+        "look": look_at_screen,
         "webhook": post_webhook,
         "adopt": adopt_recording,
         "target": set_target,
+        "number": set_number,
         "reset": reset,
         "clock": advance_clock,
         "faults": replace_faults,
@@ -45,6 +48,7 @@ def add_control_api(app: Flask, account: Account) -> None:
         "requests": lambda it: {"requests": list(it.requests)},
         "clock": lambda it: {"now": webhook_time(it.clock.now())},
         "faults": lambda it: it.faults.show(),
+        "carrier": show_carrier,
         "health": lambda it: {"status": "ok", "account_sid": it.options.account_sid},
     }
     for name, post in posts.items():
@@ -103,8 +107,9 @@ def receive_inbound(account: Account, said: Said) -> Said:
 
 
 def write_chat(account: Account, said: Said) -> Said:
-    """Let a chat client write; it joins first if it has not."""
-    conversation = chat.conversation_by_sid(account, said["conversation_sid"])
+    """Let a chat client write; it joins first if it has not. Without a conversation: in the web chat of its own."""
+    sid = said.get("conversation_sid")
+    conversation = chat.conversation_by_sid(account, sid) if sid else phones.web_chat_of(account, said["identity"])
     attributes = said.get("attributes")
     text = attributes if isinstance(attributes, str | None) else json.dumps(attributes)
     return _receipt_of(chat.write(account, conversation, said["identity"], said["body"], text))
@@ -130,6 +135,11 @@ def read_messages(account: Account, said: Said) -> Said:
     return {"participant_sid": participant.sid, "last_read_message_index": participant.last_read_index}
 
 
+def look_at_screen(account: Account, said: Said) -> Said:
+    """Let a person look at the phone of an address, or at the web chat of an identity."""
+    return {"moved": phones.look(account, said["participant"])}
+
+
 def post_webhook(account: Account, said: Said) -> Said:
     """Sign and post any form as it is, to the global webhook or to `url`, and return the answer."""
     url = said.get("url") or account.state.global_hooks.post_webhook_url
@@ -151,6 +161,12 @@ def set_target(account: Account, said: Said) -> Said:
     """Set the global webhook, as the options --webhook-url and --public-url do."""
     account.point_at(said["webhook_url"], said.get("public_url") or "")
     return {"post_webhook_url": account.state.global_hooks.post_webhook_url}
+
+
+def set_number(account: Account, said: Said) -> Said:
+    """Let the account own a number, with a classic SMS webhook or without."""
+    set_sms_url(account.state, said["phone_number"], said.get("sms_url") or "")
+    return {"phone_number": said["phone_number"]}
 
 
 def reset(account: Account, said: Said) -> Said:
@@ -179,17 +195,23 @@ def set_carrier(account: Account, said: Said) -> Said:
     return {"address": said["address"]}
 
 
+def show_carrier(account: Account) -> Said:
+    """Return how later messages end, for each address that was given an end."""
+    outcomes = account.carrier.outcomes()
+    return {"addresses": {it: {"status": end.status, "error_code": end.error_code} for it, end in outcomes.items()}}
+
+
 def settle(account: Account, said: Said) -> Said:
     """Wait until no webhook post and no receipt is outstanding."""
     return {"settled": account.pending.settle(float(said.get("timeout", 10)))}
 
 
 def list_messages(account: Account) -> Said:
-    """Return all messages in the order they were stored, or those of one conversation."""
-    wanted = request.args.get("conversation_sid")
+    """Return all messages in the order they were stored, or those of one conversation, or of one participant's."""
+    wanted, name = request.args.get("conversation_sid"), request.args.get("participant")
     with account.state.lock:
-        found = [it for it in account.state.messages.values() if wanted in (None, it.conversation_sid)]
-        return {"messages": [_show_message(it) for it in found]}
+        known = phones.messages_of(account, name) if name else account.state.messages.values()
+        return {"messages": [_show_message(it) for it in known if wanted in (None, it.conversation_sid)]}
 
 
 def count(account: Account) -> Said:

@@ -19,6 +19,7 @@ NONE: dict[str, Any] = {
     "fail_next": [],
     "cut_next": 0,
     "hang_next": None,
+    "set_up": None,
 }
 
 
@@ -71,12 +72,19 @@ class Faults:
             self._wanted["cut_next"] = int(wanted.get("cut_next") or 0)
             self._wanted["fail_next"] = [_rule(rule) for rule in wanted.get("fail_next") or ()]
             self._wanted["hang_next"] = _hang(wanted.get("hang_next"))
+            self._wanted["set_up"] = _set_up(wanted.get("set_up"))
             self._fail_status, self._fail_chance = _read_fail(self._wanted["fail"])
 
     def show(self) -> dict[str, Any]:
         """Return the faults in force, with what is left of the counted ones."""
         with self._lock:
             return dict(self._wanted)
+
+    def for_set_up(self) -> tuple[float, bool]:
+        """Return how long a conversation with participants stays initializing, and whether it is closed then."""
+        with self._lock:
+            wanted = self._wanted["set_up"] or {"seconds": 0.0, "fails": False}
+            return wanted["seconds"], wanted["fails"]
 
     def for_post(self) -> PostFault:
         """Throw the die for one webhook post."""
@@ -157,6 +165,12 @@ def _hang(wanted: Any) -> dict[str, Any] | None:
         "stored": bool(given.get("stored", True)),
         "count": int(given.get("count", 1)),
     }
+
+
+def _set_up(wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not wanted:
+        return None
+    return {"seconds": float(wanted.get("seconds", 0)), "fails": bool(wanted.get("fails"))}
 
 
 def _read_fail(text: str) -> tuple[int, float]:

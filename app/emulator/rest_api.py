@@ -15,6 +15,7 @@ from app.emulator import (
     rest_conversations,
     rest_media,
     rest_messages,
+    rest_numbers,
     rest_participants,
     rest_users,
 )
@@ -44,14 +45,18 @@ def add_rest_api(app: Flask, account: Account) -> None:
             if route.scoped:
                 path = f"/v1/Services/<chat_service_sid>{route.path}"
                 _add(app, account, path, method, view, in_service=True)
-    app.register_error_handler(404, lambda _: _refusal(TwilioError(20404, f"{request.path} was not found")))
-    app.register_error_handler(405, lambda _: _refusal(TwilioError(20004, "Method not allowed", status=405)))
+    for route in rest_numbers.ROUTES:
+        for method, view in route.views.items():
+            _add(app, account, route.path, method, view, in_service=False)
+    app.register_error_handler(404, lambda _: _nowhere(account, 20404, f"{request.path} was not found", 404))
+    app.register_error_handler(405, lambda _: _nowhere(account, 20004, "Method not allowed", 405))
     rest_media.add_public_content(app, account)
 
 
 def _add(app: Flask, account: Account, rule: str, method: str, view: View, *, in_service: bool) -> None:
     def answer(chat_service_sid: str | None = None, **names: str) -> Response:
         response = _answer(account, view, chat_service_sid if in_service else None, names)
+        response.date = account.clock.now()
         _note(account, response.status_code)
         return response
 
@@ -128,8 +133,21 @@ def _refusal(error: TwilioError) -> Response:
     return response
 
 
+def _nowhere(account: Account, code: int, sentence: str, status: int) -> Response:
+    if not request.path.startswith("/_emulator/"):
+        _note(account, status)
+    return _refusal(TwilioError(code, sentence, status=status))
+
+
 def _note(account: Account, status: int) -> None:
     cut = bool(request.environ.get(CUT))
     account.requests.append(
-        {"method": request.method, "path": request.path, "status": 0 if cut else status, "cut": cut}
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": list(request.args.items(multi=True)),
+            "form": list(request.form.items(multi=True)),
+            "status": 0 if cut else status,
+            "cut": cut,
+        }
     )

@@ -104,8 +104,16 @@ def create_with_participants(call: RestCall) -> Answer:
         with account.state.lock:
             conversations.set_state(account, conversation, "closed", "EVENT", call.cause)
         raise
-    with account.state.lock:
-        conversations.set_state(account, conversation, "active", "EVENT", call.cause)
+    seconds, fails = account.faults.for_set_up()
+
+    def finish() -> None:
+        with account.state.lock:
+            conversations.set_state(account, conversation, "closed" if fails else "active", "EVENT", call.cause)
+
+    if seconds:
+        account.scheduler.after(seconds, finish)
+    else:
+        finish()
     return 202, answer
 
 

@@ -87,9 +87,11 @@ def content_response(it: MediaFile) -> Response:
 
 
 def add_public_content(app: Flask, account: Account) -> None:
-    """Give the app the short-lived links, which need no credentials."""
+    """Give the app the short-lived links: they are credentials of their own, and refuse any others beside them."""
 
     def temporary(sid: str) -> Response:
+        if request.headers.get("Authorization"):
+            return Response("Only one way to authenticate is allowed", 400)
         it = account.state.media.get(sid)
         return content_response(it) if it else Response("", 404)
 

@@ -53,6 +53,7 @@ class State:
         self.clock = clock
         self.account_sid = options.account_sid
         self._first_hooks = _first_hooks(options)
+        self._first_numbers = options.numbers
         self._seed = os.urandom(16).hex() if options.seed is None else str(options.seed)
         self._serials = itertools.count(1)
         self._fixed = {prefix: self._sid_of(prefix, options.account_sid) for prefix in ("IS", "MG")}
@@ -70,6 +71,7 @@ class State:
             self.identities: dict[tuple[str, str], str] = {}
             self.roles: dict[str, Role] = {}
             self.addresses: dict[str, AddressConfiguration] = {}
+            self.numbers: dict[str, str] = dict.fromkeys(self._first_numbers, "")  # each with its classic SMS webhook
             self.media: dict[str, MediaFile] = {}
             self.messages: dict[str, Message] = {}
             self.opted_out: set[Pair] = set()

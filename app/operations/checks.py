@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 NAME_CHARS = 256
 CONVERSATION_ATTRIBUTES = 16 * 1024
 OTHER_ATTRIBUTES = 4 * 1024
+UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class Refused(ValueError):
@@ -113,6 +115,41 @@ def duration(text: str, what: str) -> str:
     if not re.fullmatch(shape, text):
         raise Refused(f"{what} {text[:20]!r} is not an ISO 8601 duration; write it like PT10M, PT2H or P1D")
     return text
+
+
+def timer(text: str, what: str, least_minutes: int) -> str:
+    """Return the duration of a conversation's timer, PT0S for none. Raises Refused when it is too short.
+
+    Source: api/errors/50375 and 50376, read 2026-11-22.
+    """
+    days, _, clock = duration(text, what).partition("T")
+    numbers = {unit: float(number) for number, unit in re.findall(r"([\d.]+)([HMS])", clock)}
+    seconds = numbers.get("H", 0.0) * 3600 + numbers.get("M", 0.0) * 60 + numbers.get("S", 0.0)
+    has_days = bool(re.search("[1-9]", days))
+    if not has_days and 0 < seconds < least_minutes * 60:
+        raise Refused(f"{what} {text} is too short; the shortest is PT{least_minutes}M")
+    return text
+
+
+def span(text: str) -> timedelta:
+    """Return a length of time written with a unit, such as 30m. Raises Refused."""
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if not found:
+        raise Refused(f"{text[:20]!r} is no length of time; write a number and a unit, like 30m, 2h or 1d")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def day(text: str) -> str:
+    """Return a day as YYYY-MM-DD. Raises Refused."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise Refused(f"{text[:20]!r} is no day; write it like 2026-11-22") from None
+
+
+def address(text: str) -> str:
+    """Return a phone number, or a WhatsApp address where it begins with `whatsapp:`. Raises Refused."""
+    return whatsapp_address(text) if text.startswith("whatsapp:") else phone_number(text)
 
 
 def _in_a_url(text: str, what: str, next_step: str) -> str:

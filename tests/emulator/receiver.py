@@ -1,5 +1,6 @@
 """What the emulator's tests put around it: a little webhook receiver, and the unmodified Twilio SDK."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -115,7 +116,8 @@ class RedirectedHttpClient(TwilioHttpClient):
 
     def request(self, method: str, url: str, *args: Any, **more: Any) -> Any:
         """Make the request at the emulator and keep what was answered."""
-        response = super().request(method, url.replace("https://conversations.twilio.com", self._origin), *args, **more)
+        here = re.sub(r"^https://(conversations|api)\.twilio\.com", self._origin, url)
+        response = super().request(method, here, *args, **more)
         self.documents.append((method, url, response.status_code, response.text))
         return response
 

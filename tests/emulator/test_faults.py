@@ -109,12 +109,8 @@ def test_a_cut_connection_leaves_the_message_stored(emulator, conversation):
     found = conversation.messages.list(order="desc", limit=1)
 
     assert [message.body for message in found] == ["once"]
-    assert emulator.requests()[-2] == {
-        "method": "POST",
-        "path": f"/v1/Conversations/{found[0].conversation_sid}/Messages",
-        "status": 0,
-        "cut": True,
-    }
+    sent, path = emulator.requests()[-2], f"/v1/Conversations/{found[0].conversation_sid}/Messages"
+    assert (sent["method"], sent["path"], sent["status"], sent["cut"]) == ("POST", path, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +146,15 @@ def test_a_reset_ends_all_faults(emulator, receiver):
     emulator.settle()
 
     assert len(receiver.got) == 3
+
+
+@pytest.mark.parametrize(("fails", "after"), [(False, "active"), (True, "closed")], ids=["works", "fails"])
+def test_a_conversation_with_participants_can_take_its_time(emulator, twilio, fails, after):
+    emulator.faults(set_up={"seconds": 0.2, "fails": fails})
+    member = '{"identity": "ada"}'
+    created = twilio.conversations.v1.conversation_with_participants.create(participant=[member])
+    at_first = twilio.conversations.v1.conversations(created.sid).fetch().state
+    assert emulator.settle()
+
+    assert at_first == "initializing"
+    assert twilio.conversations.v1.conversations(created.sid).fetch().state == after

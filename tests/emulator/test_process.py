@@ -90,6 +90,16 @@ def test_beyond_thirty_writes_a_second_the_limit_answers_429(receiver):
         assert len(emulator.messages()) >= 30
 
 
+def test_the_limit_counts_the_seconds_of_the_emulators_clock():
+    with Emulator.start(rate_limit=True) as emulator:
+        conversation = sdk_client(emulator.url).conversations.v1.conversations.create()
+        for number in range(90):
+            conversation.messages.create(body=str(number))
+            emulator.advance(1 / 30)
+
+        assert len(emulator.messages()) == 90
+
+
 def test_two_emulators_of_one_seed_give_the_same_sids_and_unseeded_ones_do_not():
     sids = []
     for options in ({"seed": 5}, {"seed": 5}, {}):

@@ -210,6 +210,15 @@ def test_media_goes_up_is_sent_once_and_comes_down(emulator, twilio, conversatio
     assert refusal_of(conversation.messages.create, media_sid="ME" + "0" * 32) == (400, 50507)
 
 
+def test_a_temporary_link_refuses_other_credentials(emulator, conversation):
+    url = f"{emulator.url}/v1/Services/{conversation.chat_service_sid}/Media"
+    stored = requests.post(url, b"GIF89a", auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5).json()
+    link = stored["links"]["content_direct_temporary"]
+
+    assert requests.get(link, timeout=5).status_code == 200
+    assert requests.get(link, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5).status_code == 400
+
+
 def test_users_and_roles_are_kept(twilio):
     role = twilio.conversations.v1.roles.create(friendly_name="agent", type="conversation", permission=["sendMessage"])
     twilio.conversations.v1.users.create(identity="alice", role_sid=role.sid, friendly_name="Alice")

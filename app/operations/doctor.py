@@ -1,0 +1,51 @@
+"""Is everything as it must be for the bot to answer? Looks at settings, database, account and the way between.
+
+Changes nothing by itself: `repair` mends what is ours, when it is told to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.conversations import SendError
+from app.db import migrate
+from app.operations import doctor_account, doctor_here, webhooks
+from app.operations.doctor_findings import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
+from app.operations.next_steps import sentence
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Yield what is found, one thing after the other, in the order in which to mend it."""
+    yield from doctor_here.settings(patient)
+    yield from doctor_here.database(patient)
+    yield from doctor_here.rules(patient)
+    yield from doctor_here.token_key(patient)
+    credentials = _asked("credentials", doctor_account.credentials, patient)
+    yield from credentials
+    for name, check in doctor_account.CHECKS.items():
+        if any(finding.state in (PROBLEM, NOT_CHECKED) for finding in credentials if finding.check == "credentials"):
+            yield Finding(name, NOT_CHECKED, "needs credentials that Twilio accepts")
+        else:
+            yield from _asked(name, check, patient)
+    yield from doctor_here.signature(patient)
+
+
+def repair(patient: Patient, what: str) -> str:
+    """Mend what a finding names and return what was done. Raises DatabaseUnavailable, SendError, Refused."""
+    if what == "migrations":
+        migrate(patient.db)
+        return "The schema is up to date now."
+    account = account_scope(patient)
+    wanted = webhooks.pointed_at(webhooks.fetch(account), patient.settings.public_url)
+    return f"The global webhook is {webhooks.in_words(webhooks.put(account, wanted))} now."
+
+
+def _asked(name: str, check: Check, patient: Patient) -> list[Finding]:
+    """Return what a check found; where Twilio refuses to tell, that is what is found."""
+    if patient.account is None:
+        return [Finding(name, NOT_CHECKED, "needs the settings named above")]
+    try:
+        return check(patient)
+    except SendError as error:
+        state = PROBLEM if name == "credentials" else WARNING
+        return [Finding(name, state, f"could not be looked at: {sentence(error)}")]

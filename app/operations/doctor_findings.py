@@ -1,0 +1,45 @@
+"""What the doctor finds, and what is examined: the words shared by all that look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.config import Settings
+from app.conversations import SendError
+from app.db import Database
+from app.operations.account import Account
+
+OK, WARNING, PROBLEM, NOT_CHECKED = "ok", "warning", "problem", "not checked"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was looked at, how it is, and what to do. `repair` names what can be mended."""
+
+    check: str
+    state: str
+    found: str
+    next_step: str = ""
+    repair: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is examined; `account` is None when the settings do not let us call Twilio. `now` is this machine's time."""
+
+    settings: Settings
+    db: Database
+    account: Account | None
+    now: Callable[[], datetime]
+
+
+Check = Callable[[Patient], list[Finding]]
+
+
+def account_scope(patient: Patient) -> Account:
+    """Return the account without a service: where the global webhook is."""
+    if patient.account is None:
+        raise SendError("the settings do not let us call Twilio", "give up")
+    return Account(patient.account.twilio)

@@ -1,0 +1,86 @@
+"""What the doctor can see from here: settings, database, rules, the key for tokens, and the way through PUBLIC_URL."""
+
+from __future__ import annotations
+
+from app import config, db, rules_file, rules_lint
+from app.db import DatabaseUnavailable
+from app.operations import round_trip, webhooks
+from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
+from app.signature import Keys
+
+
+def settings(patient: Patient) -> list[Finding]:
+    """Return every fault of the settings, or that there is none."""
+    faults = config.faults_for_serving(patient.settings)
+    return [Finding("settings", PROBLEM, fault) for fault in faults] or [Finding("settings", OK, "complete")]
+
+
+def database(patient: Patient) -> list[Finding]:
+    """Return whether the database answers, and whether its schema is this version's."""
+    where = patient.db.url.render_as_string(hide_password=True)
+    try:
+        with patient.db.read() as tx:
+            migrated = db.is_migrated(tx)
+    except DatabaseUnavailable as unavailable:
+        return [Finding("database", PROBLEM, f"{where}: {unavailable}", "check DATABASE_URL and the server")]
+    schema = (
+        Finding("migrations", OK, "up to date")
+        if migrated
+        else Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
+    )
+    return [Finding("database", OK, where), schema]
+
+
+def rules(patient: Patient) -> list[Finding]:
+    """Return whether the rules file can be used, and whether it most likely means what it says."""
+    path = patient.settings.bot_rules
+    try:
+        found = rules_file.load(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        step = "mend the file, or name another with BOT_RULES; `flask rules check` shows the lines"
+        return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]
+    doubts = rules_lint.lint(found, folder=path.parent, has_responder=bool(patient.settings.bot_responder))
+    count = f"{path.name}: {len(found.rules)} rules"
+    if not doubts:
+        return [Finding("rules", OK, count)]
+    state = PROBLEM if any(one.severity == "error" for one in doubts) else WARNING
+    return [Finding("rules", state, f"{count}, {len(doubts)} doubt(s)", "`flask rules check` shows why")]
+
+
+def token_key(patient: Patient) -> list[Finding]:
+    """Return whether tokens for chat clients can be made."""
+    if patient.settings.api_key and patient.settings.api_secret:
+        return [Finding("api key", OK, "set; tokens for chat clients can be made")]
+    step = "set TWILIO_API_KEY and TWILIO_API_SECRET if chat clients need tokens; else nothing"
+    return [Finding("api key", WARNING, "none; `flask tokens create` needs one", step)]
+
+
+def signature(patient: Patient) -> list[Finding]:
+    """Return whether a webhook at the public address reaches us: welcome when signed, refused when not."""
+    tokens = tuple(one for one in (patient.settings.auth_token, patient.settings.secondary_auth_token) if one)
+    keys = Keys(tokens, patient.settings.shared_keys)
+    if not patient.settings.public_url or not (tokens or keys.shared):
+        return [Finding("signature", NOT_CHECKED, "needs PUBLIC_URL and TWILIO_AUTH_TOKEN")]
+    url = patient.settings.public_url + webhooks.ROUTE
+    signed, unsigned = round_trip.post_signed(url, keys), round_trip.post_unsigned(url)
+    if (signed, unsigned) == (200, 403):
+        return [Finding("signature", OK, f"{url} takes what is signed and refuses what is not")]
+    return [_fault_of_trip(url, signed, unsigned)]
+
+
+def _fault_of_trip(url: str, signed: int, unsigned: int) -> Finding:
+    if not signed or not unsigned:
+        step = "is the app running, and PUBLIC_URL the address that leads to it?"
+        return Finding("signature", PROBLEM, f"{url} does not answer", step)
+    if signed == unsigned == 403:
+        step = "start the app again with these settings; `flask signature explain` shows why it refuses"
+        return Finding("signature", PROBLEM, f"{url} refuses what is signed", step)
+    if 200 <= unsigned < 300:
+        step = "PUBLIC_URL must lead to Parley, which refuses that"
+        return Finding("signature", PROBLEM, f"{url} takes a webhook without a signature ({unsigned})", step)
+    step = "PUBLIC_URL must lead to Parley, without a redirect or a page in between"
+    return Finding("signature", PROBLEM, f"{url} answers {signed} when signed and {unsigned} when not", step)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines())

@@ -1,0 +1,262 @@
+"""Fetches a file from the internet for an operator, and reaches nothing else: no private address, no endless answer.
+
+Not for Twilio's own API. Each redirect is checked like the first URL; proxies and `.netrc` of the environment are not
+used, and a name is resolved once: the connection goes to the very address that was checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from app.operations.checks import Refused, web_url
+
+MEGABYTE = 1024 * 1024
+MOST_REDIRECTS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PORTS = {"http": 80, "https": 443}
+_CHUNK = 64 * 1024
+# Addresses that carry an IPv4 address inside, which is the one that is reached in the end.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[..., Sequence[tuple[Any, ...]]]
+
+
+def is_public(address: Address) -> bool:
+    """Return whether an address is on the internet; for IPv6 that carries an IPv4 address, whether that one is."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour
+        if inside is None and address in _NAT64:
+            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inside is not None:
+            return is_public(inside)
+        if address in _IPV4_COMPATIBLE:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _trusted_certificates() -> ssl.SSLContext:
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What may be fetched: from which addresses, how much, and in how many seconds altogether.
+
+    `resolve` answers like socket.getaddrinfo. `trusted_origin`, such as http://127.0.0.1:4010, needs no public address.
+    """
+
+    most_bytes: int = 150 * MEGABYTE
+    seconds: float = 60.0
+    is_allowed: Callable[[Address], bool] = is_public
+    resolve: Resolve = socket.getaddrinfo
+    tls: Callable[[], ssl.SSLContext] = _trusted_certificates
+    trusted_origin: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that was fetched, and the URL that it came from in the end."""
+
+    content: bytes
+    url: str
+
+
+def fetch(url: str, guard: Guard | None = None) -> Fetched:
+    """Return the file at a URL. Raises Refused when it is not to be had within the guard's limits."""
+    guard, start = guard or Guard(), time.monotonic()
+    deadline = start + guard.seconds
+    for _ in range(MOST_REDIRECTS + 1):
+        parts = _checked(url)
+        content, location = _ask(parts, guard, deadline)
+        if location is None:
+            return Fetched(content, url)
+        url = urljoin(url, location)
+    raise Refused(f"{_shown(parts)} redirects more than {MOST_REDIRECTS} times; give the URL of the file itself")
+
+
+def _checked(url: str) -> SplitResult:
+    parts = urlsplit(web_url(url))
+    if "@" in parts.netloc:
+        raise Refused("a URL with a user name or password in it is not fetched; give one without")
+    return parts
+
+
+def _ask(parts: SplitResult, guard: Guard, deadline: float) -> tuple[bytes, str | None]:
+    """Return the file, or where to look for it."""
+    host = _ascii_host(parts)
+    addresses = _addresses(parts, host, guard, deadline)
+    connection = _Connection(host, addresses, parts.port or _PORTS[parts.scheme], deadline)
+    if parts.scheme == "https":
+        connection.use_tls(guard.tls())
+    try:
+        return connection.exchange(parts, guard)
+    except (OSError, HTTPException) as error:
+        if connection.is_late or isinstance(error, TimeoutError):
+            raise Refused(f"{_shown(parts)} took longer than {guard.seconds:g} seconds; try again later") from error
+        raise Refused(f"{_shown(parts)} cannot be fetched ({_said(error)}); check the address") from error
+    finally:
+        connection.end()
+
+
+def _addresses(parts: SplitResult, host: str, guard: Guard, deadline: float) -> list[str]:
+    """Return the addresses of a host; all of them must be allowed, for any of them may be taken."""
+    port = parts.port or _PORTS[parts.scheme]
+    found = [str(entry[4][0]) for entry in _resolved(guard.resolve, host, port, deadline)]
+    if not found:
+        raise Refused(f"the host of {_shown(parts)} is not known; check the spelling")
+    is_trusted = bool(guard.trusted_origin) and _origin(parts) == _origin(urlsplit(guard.trusted_origin))
+    for address in found:
+        if not (is_trusted or guard.is_allowed(ipaddress.ip_address(address.partition("%")[0]))):
+            raise Refused(f"{_shown(parts)} is not a public address, so nothing is fetched from it; "
+                          "save the file and give its path")  # fmt: skip
+    return found
+
+
+def _resolved(resolve: Resolve, host: str, port: int, deadline: float) -> Sequence[tuple[Any, ...]]:
+    """Return what the resolver says, nothing if it fails; it has no time-out of its own, so it is not waited for."""
+    found: list[tuple[Any, ...]] = []
+
+    def ask() -> None:
+        try:
+            found.extend(resolve(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            return
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    if thread.is_alive():
+        raise Refused(f"the host {host[:80]} was not found in time; try again later")
+    return found
+
+
+class _Connection(HTTPConnection):
+    """One request to a host at addresses that were checked, cut off at the deadline whatever it is doing then."""
+
+    def __init__(self, host: str, addresses: Sequence[str], port: int, deadline: float) -> None:
+        super().__init__(host, port)
+        self.is_late = False
+        self._addresses, self._deadline = addresses, deadline
+        self._tls: ssl.SSLContext | None = None
+        self._alarm = threading.Timer(max(0.0, deadline - time.monotonic()), self._cut)
+        self._alarm.daemon = True
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS, with the certificate checked for the host's name."""
+        self._tls = context
+        self.default_port = _PORTS["https"]
+
+    def exchange(self, parts: SplitResult, guard: Guard) -> tuple[bytes, str | None]:
+        """Return the content, or the Location of a redirect. Raises Refused, OSError, HTTPException."""
+        self._alarm.start()
+        target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (f"?{_quoted(parts.query)}" if parts.query else "")
+        self.request("GET", target, headers={"User-Agent": "Parley", "Accept": "*/*"})
+        response = self.getresponse()
+        if response.status in _REDIRECTS:
+            return b"", _location(response, parts)
+        if response.status != 200 or response.headers.get("Content-Encoding", "identity") != "identity":
+            raise Refused(f"{_shown(parts)} answered {response.status} {response.reason[:40]}, not with a file")
+        content = _read(response, guard.most_bytes, parts)
+        if self.is_late:
+            raise TimeoutError
+        return content, None
+
+    def connect(self) -> None:
+        """Connect to the first address that answers; never asks for the name again."""
+        self.sock = self._reach()
+        if self._tls is not None:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+        if self.is_late:  # the alarm went off before there was a socket to cut
+            raise TimeoutError
+
+    def end(self) -> None:
+        """Close the connection."""
+        self._alarm.cancel()
+        self.close()
+
+    def _reach(self) -> socket.socket:
+        failure: OSError = TimeoutError()
+        for address in self._addresses:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                return socket.create_connection((address, self.port), timeout=left)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _cut(self) -> None:
+        self.is_late = True
+        try:
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it ended by itself
+
+
+def _read(response: HTTPResponse, most: int, parts: SplitResult) -> bytes:
+    too_large = Refused(f"{_shown(parts)} is larger than {in_megabytes(most)}, the most that can be sent here; "
+                        "give a smaller file")  # fmt: skip
+    if (response.length or 0) > most:
+        raise too_large
+    content = bytearray()
+    while chunk := response.read1(_CHUNK):
+        content += chunk
+        if len(content) > most:
+            raise too_large
+    if response.length:
+        raise ConnectionError("the answer ended too early")
+    return bytes(content)
+
+
+def in_megabytes(size: int) -> str:
+    """Return a size for people, like 16 MB."""
+    return f"{size / MEGABYTE:.3g} MB"
+
+
+def _location(response: HTTPResponse, parts: SplitResult) -> str:
+    location = response.headers.get("Location", "")
+    if not location:
+        raise Refused(f"{_shown(parts)} redirects to nowhere; give the URL of the file itself")
+    return location
+
+
+def _ascii_host(parts: SplitResult) -> str:
+    try:
+        return (parts.hostname or "").encode("idna").decode("ascii")
+    except UnicodeError:
+        raise Refused(f"{(parts.hostname or '')[:80]!r} is not the name of a host; check the spelling") from None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def _quoted(query: str) -> str:
+    return quote(query, safe="/%:=&~+!$,;'@()*?[]")
+
+
+def _shown(parts: SplitResult) -> str:
+    """Return a URL without its query, which may be secret."""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"[:120]
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid: {error.verify_message}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

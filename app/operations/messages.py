@@ -1,0 +1,115 @@
+"""Messages of an operator: send what was planned, show, delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.conversations import SendError
+from app.error_codes import meaning
+from app.operations import checks, media
+from app.operations.account import Account
+from app.operations.message_plans import Part, Plan
+from app.operations.resources import document, must_exist
+
+_RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
+_TRIES, _LONGEST_WAIT_SECONDS = 5, 30.0
+Document = dict[str, Any]
+
+
+def send(
+    account: Account, ready: Plan, sent: Callable[[Document], None] = lambda _message: None,
+    *, wait: Callable[[float], None] = time.sleep,
+) -> list[Document]:  # fmt: skip
+    """Send a plan and return its messages, each told to `sent` at once. Raises SendError, saying what was sent.
+
+    All files are uploaded before the first message, so that one that fails leaves nothing half said. What Twilio
+    asks to wait for (429) was not done, so it is waited for.
+    """
+    sids = [media.stored(account, ready.service_sid, part.file) if part.file else "" for part in ready.parts]
+    done: list[Document] = []
+    for part, media_sid in zip(ready.parts, sids, strict=True):
+        try:
+            done.append(_create(account, ready, part, media_sid, wait))
+        except SendError as error:
+            raise _explained(error, ready, done) from error
+        sent(done[-1])
+    return done
+
+
+def show(account: Account, conversation: str, message_sid: str) -> Document:
+    """Return a message with `delivery_receipts`: for each recipient what became of it, and what a code means.
+
+    Raises Refused, SendError.
+    """
+    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+
+    def look(v1: Any) -> Document:
+        message = v1.conversations(name).messages(sid)
+        receipts = message.delivery_receipts.list(page_size=_RECEIPTS_PAGE)
+        return document(message.fetch()) | {"delivery_receipts": [document(receipt) for receipt in receipts]}
+
+    with _message_must_exist(name, sid):
+        found = account.ask(look)
+    for receipt in found["delivery_receipts"]:
+        receipt["meaning"] = meaning(int(receipt["error_code"] or 0))
+    return found
+
+
+def fetch_message(account: Account, conversation: str, message_sid: str) -> Document:
+    """Return a message. Raises Refused, SendError."""
+    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+    with _message_must_exist(name, sid):
+        return account.ask(lambda v1: document(v1.conversations(name).messages(sid).fetch()))
+
+
+def delete(account: Account, conversation: str, message_sid: str) -> None:
+    """Delete a message; phones keep what they have received. Raises Refused, SendError."""
+    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+    with _message_must_exist(name, sid):
+        account.ask(lambda v1: v1.conversations(name).messages(sid).delete())
+
+
+def _message_must_exist(conversation: str, sid: str) -> Any:
+    return must_exist(
+        f"message {sid} in {conversation}", f"`flask messages history {conversation}` shows what there is"
+    )
+
+
+def _create(account: Account, ready: Plan, part: Part, media_sid: str, wait: Callable[[float], None]) -> Document:
+    wanted = _parameters(ready, part, media_sid)
+    for _ in range(_TRIES - 1):
+        try:
+            return account.ask(lambda v1: document(v1.conversations(ready.conversation_sid).messages.create(**wanted)))
+        except SendError as error:
+            if not error.asks_to_wait:
+                raise
+            wait(min(_LONGEST_WAIT_SECONDS, error.retry_after.total_seconds() if error.retry_after else 1.0))
+    return account.ask(lambda v1: document(v1.conversations(ready.conversation_sid).messages.create(**wanted)))
+
+
+def _parameters(ready: Plan, part: Part, media_sid: str) -> dict[str, str]:
+    draft = ready.draft
+    given = {
+        "author": ready.author,
+        "body": part.body,
+        "media_sid": media_sid,
+        "attributes": checks.as_json(draft.attributes, checks.OTHER_ATTRIBUTES) if draft.attributes else "",
+        "subject": draft.subject,
+        "content_sid": draft.content_sid,
+        "content_variables": draft.content_variables,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _explained(error: SendError, ready: Plan, done: list[Document]) -> SendError:
+    """Return the error with what was sent before it, and whether sending again could say it twice."""
+    reason, code = error.reason, error.code
+    if done:
+        sids, code = ", ".join(message["sid"] for message in done), 0  # no general advice fits half a success
+        reason = f"{len(done)} of {len(ready.parts)} messages were sent ({sids}), then: {reason}; send only the others"
+    if error.uncertain:
+        reason += f"; it may have arrived all the same, so look at `flask messages history {ready.conversation_sid}`"
+    return SendError(reason, error.decision, status=error.status, code=code, uncertain=error.uncertain,
+                     retry_after=error.retry_after, scope=error.scope)  # fmt: skip
