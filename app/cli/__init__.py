@@ -7,22 +7,42 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Add all commands to the `flask` command of this application."""
+    from app.cli.addresses import addresses_commands
+    from app.cli.conversations import conversations_commands
     from app.cli.database import db_commands
     from app.cli.deliveries import deliveries_commands
     from app.cli.dev import dev_command
+    from app.cli.doctor import doctor_command
     from app.cli.emulator import emulator_command
     from app.cli.inbox import inbox_commands
     from app.cli.listen import listen_command
+    from app.cli.messages import messages_commands
+    from app.cli.participants import participants_commands
+    from app.cli.privacy import privacy_commands
+    from app.cli.reconcile import reconcile_command
     from app.cli.record import record_command
     from app.cli.replay import replay_command
+    from app.cli.rules import rules_commands
+    from app.cli.services import services_commands
     from app.cli.signature import signature_commands
+    from app.cli.tokens import tokens_commands
     from app.cli.trigger import trigger_command
+    from app.cli.webhooks import webhooks_commands
     from app.cli.worker import worker_command
 
     for command in (db_commands, deliveries_commands, dev_command, emulator_command, inbox_commands, worker_command):
         app.cli.add_command(command)
     app.cli.add_command(signature_commands)
-    for command in (record_command, replay_command):
+    app.cli.add_command(rules_commands)
+    for command in (record_command, replay_command, reconcile_command):
         app.cli.add_command(command)
     for command in (listen_command, trigger_command):
+        app.cli.add_command(command)
+    app.cli.add_command(messages_commands)
+    app.cli.add_command(privacy_commands)
+    for command in (participants_commands, tokens_commands):
+        app.cli.add_command(command)
+    for command in (webhooks_commands, doctor_command):
+        app.cli.add_command(command)
+    for command in (services_commands, conversations_commands, addresses_commands):
         app.cli.add_command(command)

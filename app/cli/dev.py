@@ -75,7 +75,9 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
     click.echo(
         f"""Now try it; Ctrl-C ends everything.
 
-  Write as a customer:
+  Open http://127.0.0.1:{port}/ to see the conversations, and http://127.0.0.1:{port}/phone to write as a customer.
+
+  Or write as a customer from here:
     curl -s {emulator.url}/_emulator/inbound -d '{{"channel": "sms", "from": "+15550100003", \\
       "to": "{story.OUR_NUMBER}", "body": "Where is my order?"}}'
   Look:

@@ -9,19 +9,11 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import Connection
 
-from app import delivery_log, events, inbox_admin
+from app import event_lines, events, inbox_admin
 from app.cli.masks import mask_name, mask_text, one_line
 from app.db import Database, Record
-from app.error_codes import meaning
-from app.events import (
-    ConversationEvent,
-    DeliveryUpdated,
-    Event,
-    MessageAdded,
-    MessageEvent,
-    ParticipantEvent,
-    UserEvent,
-)
+from app.event_lines import Wording
+from app.events import Event
 
 FINISHED = ("processed", "ignored", "dead")
 _BATCH = 200  # events asked for at once
@@ -135,51 +127,12 @@ def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Follow
     if stored is None:
         return None
     event = events.parse(events.read_form(stored.method, stored.target, stored.body))
-    went_out = _went_out(tx, row, event, raw=raw) if row.state in FINISHED else _waits(row)
-    return Followed(row, event, _came_in(event, raw=raw), went_out)
+    wording = _wording(raw)
+    went_out = event_lines.went_out(tx, row, event, wording) if row.state in FINISHED else event_lines.waits(row)
+    return Followed(row, event, event_lines.came_in(event, wording), went_out)
 
 
-def _waits(row: Record) -> str:
-    if row.state == "processing":
-        return "is worked on"
-    if row.state == "scheduled":
-        return f"again at {row.ready_at:%H:%M:%S}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
-    return "waits for a worker"
-
-
-def _came_in(event: Event, *, raw: bool) -> str:
-    if isinstance(event, MessageEvent):
-        media = f" + {len(event.media)} media" if event.media else ""
-        return f"{_name(event.author, raw)}: {_text(event.body, raw)}{media}"
-    if isinstance(event, DeliveryUpdated):
-        code = f" {event.error_code}" if event.error_code else ""
-        return f"{event.message_sid} is {event.status}{code}"
-    if isinstance(event, ParticipantEvent):
-        return _name(event.messaging_binding_address or event.identity, raw) or event.participant_sid
-    if isinstance(event, ConversationEvent):
-        return (one_line(event.friendly_name) if raw else "") or event.conversation_sid
-    if isinstance(event, UserEvent):
-        return _name(event.identity, raw) or event.user_sid
-    return event.account_sid
-
-
-def _went_out(tx: Connection, row: Record, event: Event, *, raw: bool) -> str:
-    if isinstance(event, MessageAdded):
-        replies = delivery_log.replies_to(tx, event.message_sid)
-        if replies:
-            return "; ".join(f"rule {reply.rule} -> {_text(reply.body, raw)} ({reply.state})"
-                             for reply in replies)  # fmt: skip
-    if isinstance(event, DeliveryUpdated):
-        reply = delivery_log.reply_sent_as(tx, event.message_sid)
-        whose = f"reply of rule {reply.rule}" if reply else "a message we never sent"
-        why = f", {meaning(event.error_code)}" if event.error_code else ""
-        return f"{whose}: {event.status}{why}"
-    return str(row.outcome)
-
-
-def _name(name: str, raw: bool) -> str:
-    return one_line(name) if raw else mask_name(name)
-
-
-def _text(text: str, raw: bool) -> str:
-    return f'"{one_line(text)}"' if raw else mask_text(text)
+def _wording(raw: bool) -> Wording:
+    if raw:
+        return Wording(name=one_line, text=lambda text: f'"{one_line(text)}"', title=one_line)
+    return Wording(name=mask_name, text=mask_text, title=lambda title: "")

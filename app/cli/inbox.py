@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +10,7 @@ import click
 from app import inbox_admin
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext, writing
 from app.events import read_form
-
-# What may be shown without --raw: no text, no name, no number.
-_SHOWN = re.compile(r"EventType|Index|RetryCount|Source|Status|ErrorCode|Reason|State.*|Date.*|.*Sid")
+from app.shown_parameters import shown
 
 
 @click.group("inbox")
@@ -57,7 +54,7 @@ def show_command(event_id: int, raw: bool, as_json: bool) -> None:
         raise click.ClickException(f"there is no event {event_id}; `flask inbox list` shows what there is")
     event = dict(row._mapping)
     target, body = event.pop("target"), event.pop("body")
-    event["parameters"] = _parameters(read_form(row.method, target, body), raw)
+    event["parameters"] = dict(shown(read_form(row.method, target, body), raw=raw, hint="; --raw shows them"))
     if raw:
         event["target"], event["body"] = target, body.decode("utf-8", "replace")
     else:
@@ -69,14 +66,6 @@ def show_command(event_id: int, raw: bool, as_json: bool) -> None:
     for line in lines:
         click.echo(f"{line['name']:<28} {'' if line['value'] is None else line['value']}")
     return None
-
-
-def _parameters(form: tuple[tuple[str, str], ...], raw: bool) -> dict[str, str]:
-    def shown(name: str, value: str) -> str:
-        return value if raw or _SHOWN.fullmatch(name) else f"({len(value)} characters; --raw shows them)"
-
-    return {name.encode("utf-8", "replace").decode(): shown(name, value).encode("utf-8", "replace").decode()
-            for name, value in form}  # fmt: skip
 
 
 @inbox_commands.command("stats")

@@ -27,6 +27,7 @@ def environment(port: int, emulator_url: str) -> dict[str, str]:
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "DATABASE_URL": f"sqlite:///{DATABASE}",
         "BOT_INLINE_WORKER": "on",
+        "BOT_ADMIN_PASSWORD": "",
     }
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import events, expectations, faults_in_rules, inbox_admin, load_rules
+from app import events, expectations, faults_in_rules, inbox_admin, load_rules, rebuilt_webhooks
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db import Record
-from app.recordings import SUFFIX, RecordedRequest, render
+from app.operations.webhooks import ROUTE
+from app.recordings import FORM_TYPE, SUFFIX, RecordedRequest, render
 
 if TYPE_CHECKING:
     from app.redaction import Kept
@@ -83,7 +84,7 @@ def _chosen(tx: Connection, now: Any, last: int, message_sid: str | None, ids: S
     if ids:
         return sorted(set(ids))
     if message_sid is None:
-        return [row.id for row in reversed(inbox_admin.list_events(tx, now, limit=last))]
+        return [row.id for row in reversed(inbox_admin.list_events(tx, now, limit=last, webhooks_only=True))]
     if not re.fullmatch("IM[0-9a-fA-F]{32}", message_sid):
         raise click.BadParameter(f"{message_sid[:40]!r} is not IM and 32 hexadecimal digits", param_hint="--message")
     found = inbox_admin.ids_about_message(tx, message_sid)
@@ -105,6 +106,9 @@ def _decision(tx: Connection, row: Record) -> expectations.Decided | None:
 
 
 def _request(row: Record) -> RecordedRequest:
+    """Return the request; a webhook that reconciliation built anew becomes the post that should have come."""
+    if row.method == rebuilt_webhooks.METHOD:
+        return RecordedRequest("POST", ROUTE, {"Content-Type": FORM_TYPE, **row.headers}, bytes(row.body))
     return RecordedRequest(row.method, row.target, dict(row.headers), bytes(row.body))
 
 

@@ -7,9 +7,9 @@ import signal
 
 import click
 
-from app import config, faults_in_rules, make_worker
+from app import config, faults_in_responder, faults_in_rules, make_worker
 from app.cli.output import parley, with_appcontext
-from app.db import DatabaseUnavailable, migrate
+from app.db import Database, DatabaseUnavailable, migrate
 from app.worker import Worker
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -24,7 +24,8 @@ def worker_command(drain: bool) -> None:
     Example: flask worker --drain
     """
     parts = parley()
-    faults = config.faults_for_worker(parts.settings) + faults_in_rules(parts.settings)
+    settings = parts.settings
+    faults = config.faults_for_worker(settings) + faults_in_rules(settings) + faults_in_responder(settings)
     if faults:
         raise click.ClickException("\n".join(["the worker does not start:", *(f"  - {fault}" for fault in faults)]))
     if parts.settings.uses_sqlite:
@@ -32,7 +33,8 @@ def worker_command(drain: bool) -> None:
             migrate(parts.db)
         except DatabaseUnavailable as unavailable:
             raise click.ClickException(f"{unavailable}; check DATABASE_URL") from unavailable
-    worker = make_worker(parts.settings, parts.db)
+    db = Database(settings.database_url, connections=settings.worker_connections)
+    worker = make_worker(settings, db)
     try:
         _drain(worker) if drain else _run(worker)
     except DatabaseUnavailable as unavailable:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+FIRST_YEAR, LAST_YEAR = 2000, 2999  # so that nothing counted from a moment leaves what dates can say
 FORMS = '"2026-11-28 22:00", "Sat 22:00" or "22:00"'
 
 
@@ -20,6 +21,8 @@ def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
         local = _on_a_day(found, here) if found else datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{text!r} is no time; write {FORMS}") from None
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise ValueError(f"{text!r} is too far away; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     aware = local if local.tzinfo else local.replace(tzinfo=zone)
     return aware.astimezone(UTC).astimezone(zone)  # a time that the clock skips in spring is the one after it
 

@@ -1,0 +1,124 @@
+"""Says what would happen if an event were worked on now. It reads, and does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection
+
+from app import delivery_log, events, follow_ups, handlers, memory, rules
+from app.bot import Bot
+from app.db import Record
+from app.dispatch import handler_for
+from app.event_types import MessageAdded
+from app.inbox import Claimed
+from app.own_events import FollowUpDue
+from app.rules import Decision, Policy
+from app.rules_file import Rules
+from app.what_is_known import Occasion, known_of, message_of, silence, with_history
+
+__all__ = ["Foreseen", "foresee", "handlers"]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What working on an event would bring: in words, with the decision on a message and the replies to it so far."""
+
+    lines: tuple[str, ...]
+    tried: tuple[tuple[str, str], ...] = ()
+    would_send: str = ""
+    replies: Sequence[Record] = ()
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """Stands where the work on an event would: it has a transaction to read in and the time, and can do nothing."""
+
+    claimed: Claimed
+    tx: Connection
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        yield self.tx
+
+
+def foresee(
+    tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy, *, responder: str = ""
+) -> Foreseen:
+    """Return what would happen to an event of the inbox; `responder` names who is asked where no rule matches."""
+    event = events.read(row.method, row.target, row.body)
+    bot = _bot(tx, row, now, rules_in_force, policy)
+    if isinstance(event, MessageAdded):
+        return _of_message(tx, event, row, bot, responder)
+    if isinstance(event, FollowUpDue):
+        return _of_follow_up(tx, event, bot)
+    handler = handler_for(event)
+    if handler is None:
+        return Foreseen((f"Nothing: {row.event_type} is only kept.",))
+    return Foreseen(((handler.__doc__ or "").partition("\n")[0],))
+
+
+def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy) -> Bot:
+    claimed = Claimed(id=row.id, event_type=row.event_type, lane=row.lane, method=row.method, target=row.target,
+                      body=row.body, received_at=row.received_at, claimed_at=now, attempts=row.attempts,
+                      lease_token="")  # fmt: skip
+    work: Any = _Looking(claimed, tx, now)
+    return Bot(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())
+
+
+def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: Bot, responder: str) -> Foreseen:
+    message = message_of(event, row.received_at)
+    known = known_of(tx, message, bot)
+    occasion = Occasion(message, known, event.chat_service_sid)
+    if earlier := memory.decision(tx, event.message_sid):
+        return _decided(tx, earlier, occasion, bot)
+    known = with_history(tx, message, known, bot, index=event.index)
+    return _not_decided(rules.decide(message, known, bot.rules, bot.policy, bot.now), responder)
+
+
+def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
+    earlier = memory.decision(tx, event.message_sid, timer_seconds=event.seconds)
+    occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
+    if occasion is None:
+        return Foreseen(("Nothing: a human has answered.",))
+    if earlier:
+        return _decided(tx, earlier, occasion, bot)
+    decision = rules.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
+    return _not_decided(decision, "")
+
+
+def _decided(tx: Connection, earlier: Record, occasion: Occasion, bot: Bot) -> Foreseen:
+    """Return what becomes of an answer that is decided: what is not sent yet is looked for, then sent if it may be."""
+    found = delivery_log.replies_to(tx, earlier.message_sid, timer_seconds=earlier.timer_seconds)
+    lines = [f"It was decided already, and stays so: {earlier.reason}."]
+    unsent = [reply for reply in found if reply.state in delivery_log.OPEN]
+    if not unsent:
+        lines.append("Nothing is left to be sent.")
+    elif stop := silence(occasion, bot):
+        lines.append(f"If it is not at Twilio already, it is not sent any more: {stop.reason}.")
+    else:
+        lines.append("It is looked for at Twilio first, and sent only if it is not there: nobody gets it twice.")
+    tried = tuple((str(name), str(failed)) for name, failed in earlier.tried)
+    return Foreseen(tuple(lines), tried, replies=found)
+
+
+def _not_decided(decision: Decision, responder: str) -> Foreseen:
+    lines = [f"It is decided now, by the rules in force: {decision.reason}."]
+    if decision.code == "no rule" and responder:
+        lines.append(f"Then {responder} is asked.")
+    elif not decision.says_something:
+        lines.append("No reply is sent.")
+    if decision.actions:
+        lines.append("The rule also acts on the conversation.")
+    template = f"template {decision.template.content_sid}" if decision.template else ""
+    would_send = decision.reply or template or (f"file {decision.media}" if decision.media else "")
+    return Foreseen(tuple(lines), tuple(decision.tried), would_send)

@@ -1,0 +1,77 @@
+"""Says of an event in two lines what came in and what we did. How names and texts are written is up to the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app import delivery_log, memory
+from app.db import Record
+from app.error_codes import meaning
+from app.events import (
+    ConversationEvent,
+    DeliveryUpdated,
+    Event,
+    MessageAdded,
+    MessageEvent,
+    ParticipantEvent,
+    UserEvent,
+)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How names (numbers, identities), texts and SIDs are written; a `title` is what a conversation is called."""
+
+    name: Callable[[str], str]
+    text: Callable[[str], str]
+    title: Callable[[str], str]
+    sid: Callable[[str], str] = str
+
+
+def came_in(event: Event, wording: Wording) -> str:
+    """Return who wrote what, which message became what, or whom the event is about."""
+    if isinstance(event, MessageEvent):
+        media = f" + {len(event.media)} media" if event.media else ""
+        return f"{wording.name(event.author)}: {wording.text(event.body)}{media}"
+    if isinstance(event, DeliveryUpdated):
+        code = f" {event.error_code}" if event.error_code else ""
+        return f"{wording.sid(event.message_sid)} is {event.status}{code}"
+    if isinstance(event, ParticipantEvent):
+        return wording.name(event.messaging_binding_address or event.identity) or event.participant_sid
+    if isinstance(event, ConversationEvent):
+        return wording.title(event.friendly_name) or event.conversation_sid
+    if isinstance(event, UserEvent):
+        return wording.name(event.identity) or event.user_sid
+    return event.account_sid
+
+
+def went_out(tx: Connection, row: Record, event: Event, wording: Wording) -> str:
+    """Return what we did about an event that is finished: the replies, whose receipt it was, or its outcome."""
+    if isinstance(event, MessageAdded):
+        replies = delivery_log.replies_to(tx, event.message_sid)
+        if replies:
+            return "; ".join(f"rule {reply.rule} -> {wording.text(reply.body)} ({reply.state})" for reply in replies)
+    if isinstance(event, DeliveryUpdated):
+        why = f", {meaning(event.error_code)}" if event.error_code else ""
+        return f"{_whose(tx, event.message_sid, wording)}: {event.status}{why}"
+    return str(row.outcome)
+
+
+def _whose(tx: Connection, message_sid: str, wording: Wording) -> str:
+    reply = delivery_log.reply_sent_as(tx, message_sid)
+    if reply:
+        return f"reply of rule {reply.rule}"
+    known = memory.message(tx, message_sid)
+    return f"message of {wording.name(known.author)}" if known else "a message we know nothing of"
+
+
+def waits(row: Record) -> str:
+    """Return what an event that is not finished waits for."""
+    if row.state == "processing":
+        return "is worked on"
+    if row.state == "scheduled":
+        return f"again at {row.ready_at:%H:%M:%S}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
+    return "waits for a worker"

@@ -1,0 +1,61 @@
+"""Counts failed log-ins in the database, so that all processes know of them, and makes who guesses wait."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from app.db import Database
+from app.tables import login_failures
+
+FREE_FAILURES, FREE_FAILURES_OF_PROXY = 5, 100
+WINDOW = timedelta(minutes=15)
+LONGEST_WAIT_SECONDS = 300
+_PURGED_AT_ONCE = 1000
+
+
+def attempt(db: Database, address: str, proxy: str = "") -> int:
+    """Count a guess before it is looked at; return 0, or how many seconds to wait instead.
+
+    The first five of an address within 15 minutes are free, then the waits are 2, 4, 8 ... 300 s; a proxy has
+    a hundred. Raises DatabaseUnavailable.
+    """
+    with db.read() as tx:  # a flood of guesses writes nothing
+        if wait := wait_of(tx, address, proxy, db.now(tx)):
+            return wait
+    with db.write() as tx:
+        here = login_failures.c.address.in_([address, proxy or address])
+        tx.execute(select(login_failures.c.id).where(here).order_by(login_failures.c.id).with_for_update()).all()
+        now = db.now(tx)
+        if wait := wait_of(tx, address, proxy, now):
+            return wait  # others guessed at the same time
+        _forget_old(tx, now)
+        tx.execute(insert(login_failures), [{"at": now, "address": one} for one in (address, proxy) if one])
+    return 0
+
+
+def forgive(tx: Connection, address: str) -> None:
+    """Forget the guesses of an address: somebody there knows the password."""
+    tx.execute(delete(login_failures).where(login_failures.c.address == address))
+
+
+def wait_of(tx: Connection, address: str, proxy: str, now: datetime) -> int:
+    """Return how many seconds to wait before the next guess from there; 0: none."""
+    wait = _wait_at(tx, address, FREE_FAILURES, now)
+    return max(wait, _wait_at(tx, proxy, FREE_FAILURES_OF_PROXY, now)) if proxy else wait
+
+
+def _wait_at(tx: Connection, address: str, free: int, now: datetime) -> int:
+    here = (login_failures.c.address == address, login_failures.c.at >= now - WINDOW)
+    failures, last_at = tx.execute(select(func.count(), func.max(login_failures.c.at)).where(*here)).one()
+    if failures < free:
+        return 0
+    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(16, failures - free + 1))
+    return max(0, math.ceil(wait - (now - last_at).total_seconds()))
+
+
+def _forget_old(tx: Connection, now: datetime) -> None:
+    old = select(login_failures.c.id).where(login_failures.c.at < now - WINDOW).limit(_PURGED_AT_ONCE)
+    tx.execute(delete(login_failures).where(login_failures.c.id.in_(old.with_for_update(skip_locked=True))))

@@ -1,0 +1,65 @@
+"""Who is in a conversation, by what channel, and what the conversation is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.db import Record
+from app.situation import channel_of
+
+# The columns of `participants` that this is made from.
+PERSON = ("participant_sid", "conversation_sid", "address", "identity", "opted_out_at", "removed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is or was in a conversation; `name` is the address, less its channel, or the identity."""
+
+    participant_sid: str
+    name: str
+    channel: str
+    opted_out: bool = False
+    has_left: bool = False
+
+
+def people_of(rows: Iterable[Record]) -> dict[str, tuple[Person, ...]]:
+    """Return the people of each conversation from rows of `participants`, in order."""
+    found: dict[str, list[Person]] = {}
+    for row in rows:
+        if row.address or row.identity:
+            found.setdefault(row.conversation_sid, []).append(person_of(row))
+    return {sid: in_order(people) for sid, people in found.items()}
+
+
+def in_order(people: Iterable[Person]) -> tuple[Person, ...]:
+    """Return first those with an address, then chat identities."""
+    return tuple(sorted(people, key=lambda one: one.channel == "chat"))
+
+
+def title_of(row: Record, people: Sequence[Person]) -> str:
+    """Return what a conversation is called: its name, else its customer."""
+    customer = next((person.name for person in people if not person.has_left), "")
+    return str(row.friendly_name or customer or row.unique_name or row.conversation_sid)
+
+
+def channels_of(people: Sequence[Person]) -> tuple[str, ...]:
+    """Return the channels by which customers are reached here."""
+    return tuple(dict.fromkeys(person.channel for person in people if person.channel != "chat")) or ("chat",)
+
+
+def plain_name(author: str) -> str:
+    """Return an author without the channel that stands before the address, which is shown beside it."""
+    prefix, colon, address = author.partition(":")
+    return address if colon and address and prefix.isalpha() else author
+
+
+def person_of(row: Record) -> Person:
+    """Return somebody, from a row of `participants`."""
+    return Person(
+        row.participant_sid,
+        plain_name(row.address) or row.identity,
+        channel_of(row.address, "") if row.address else "chat",
+        opted_out=row.opted_out_at is not None,
+        has_left=row.removed_at is not None,
+    )

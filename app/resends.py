@@ -1,0 +1,65 @@
+"""A reply that failed or was suppressed, sent again because a person wants it; by the same road as the first time.
+
+Its event is worked on once more: it is looked for at Twilio, what forbids a reply now still forbids it, and then it
+is sent. What was decided stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from app import delivery_log, inbox_admin, memory, own_events
+from app.db import Record
+from app.event_types import MessageAdded
+from app.operations.checks import Refused
+from app.own_events import FollowUpDue
+from app.tables import inbox, replies
+
+UNSENT = ("failed", "suppressed")
+
+
+@dataclass(frozen=True)
+class Resend:
+    """What would be sent again, part by part, and the event that it belongs to."""
+
+    conversation_sid: str
+    event_key: str
+    parts: Sequence[Record]
+
+
+def look(tx: Connection, reply_to: str, timer_seconds: int, now: datetime) -> Resend:
+    """Return what would be sent again. Raises Refused, which says why nothing would, and what helps."""
+    found = delivery_log.replies_to(tx, reply_to, timer_seconds=timer_seconds)
+    unsent = [row for row in found if row.state in UNSENT]
+    if not unsent:
+        raise Refused("nothing of this reply is left to be sent; only failed and suppressed ones are sent again")
+    resend = Resend(unsent[0].conversation_sid, _event_key(reply_to, timer_seconds), unsent)
+    event = tx.execute(select(inbox.c.id, inbox.c.finished_at).where(inbox.c.event_key == resend.event_key)).first()
+    if event is None:
+        raise Refused("the event that it answers was deleted (BOT_RETENTION_DAYS); write an answer of your own")
+    if event.finished_at is None:
+        raise Refused(f"event {event.id} is being worked on; wait a moment and look at the thread")
+    here = memory.conversation(tx, resend.conversation_sid)
+    if here and here.paused_until and here.paused_until > now:
+        raise Refused("the bot is paused here, so it would not send anything; let it speak again first, or write an "
+                      "answer of your own")  # fmt: skip
+    return resend
+
+
+def send_again(tx: Connection, resend: Resend, now: datetime) -> None:
+    """Write the parts down as intended and put their event back to work."""
+    first = resend.parts[0]
+    this = (replies.c.reply_to == first.reply_to, replies.c.timer_seconds == first.timer_seconds)
+    intended = update(replies).where(*this, replies.c.state.in_(UNSENT)).values(state="intended", reason="")
+    tx.execute(intended)
+    inbox_admin.work_again(tx, now, resend.event_key)
+
+
+def _event_key(reply_to: str, timer_seconds: int) -> str:
+    if timer_seconds:
+        return own_events.event_key(FollowUpDue(message_sid=reply_to, seconds=timer_seconds))
+    return f"{MessageAdded.event_type}:{reply_to}"

@@ -1,0 +1,152 @@
+"""The conversations in a browser: they bring themselves up to date, agents answer, and one needs no mouse."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser.browsing import expect
+from tests.browser.seen import phone_url, said_to, thread_url, was_reloaded, write
+
+SMALL = {"viewport": {"width": 360, "height": 720}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture
+def conversation(offline, number):
+    """A conversation that a customer has begun, and the bot has answered."""
+    sid = offline.emulator.inbound("Where is my order?", sender=number)["conversation_sid"]
+    assert offline.has_answered(sid, 1)
+    return sid
+
+
+def fill_up(offline: Any, sid: str, count: int) -> None:
+    """Let an agent write so much that the thread has to be scrolled."""
+    for n in range(count):
+        offline.emulator.chat(sid, "support-agent", f"line {n}\nof a long\nstory")
+    assert offline.has_noted(sid, count + 1)
+
+
+def test_a_new_conversation_comes_to_the_top_by_itself(offline, window, conversation, number):
+    page = window(offline.address("/"))
+    other = number.replace("+1555010", "+1555019")
+    offline.emulator.inbound("Is anybody there?", sender=other)
+
+    expect(page.locator("#list .conversations li").first).to_contain_text(other)
+    assert not was_reloaded(page)
+
+
+def test_an_agent_answers_on_the_page_and_the_bot_falls_silent(offline, window, conversation, number):
+    phone = window(phone_url(offline, number))
+    page = window(thread_url(offline, conversation))
+    page.get_by_label("Your answer").fill("Maria here, I look it up.")
+    page.get_by_role("button", name="Send").click()
+    expect(said_to(phone).last).to_contain_text("Maria here, I look it up.")
+    write(phone, "Where is my order now?")
+
+    expect(phone.locator("#screen .mine .thought").last).to_contain_text("paused")
+    expect(page.locator("#thread .line.customer").last).to_contain_text("Where is my order now?")
+    expect(page.locator("#thread .line.customer .why-box").last).to_contain_text("paused")
+    expect(said_to(phone)).to_have_count(2)
+
+
+def test_ticks_arrive_in_the_open_thread(offline, window, number):
+    sid = offline.emulator.inbound("hello", sender=number)["conversation_sid"]
+    page = window(thread_url(offline, sid))
+
+    expect(page.locator("#thread .line.bot .tick.delivered")).to_contain_text("✓✓")
+
+
+def test_why_the_bot_answered_is_beside_the_message(offline, window, conversation):
+    page = window(thread_url(offline, conversation))
+    page.locator("#thread .line.customer summary").click()
+
+    expect(page.locator("#thread .line.customer table")).to_contain_text("✓ decided")
+
+
+def test_what_is_open_stays_open_while_news_arrive(offline, window, conversation, number):
+    page = window(thread_url(offline, conversation))
+    page.locator("#thread .line.customer summary").first.click()
+    page.get_by_label("Your answer").fill("half a sen")
+    offline.emulator.inbound("one more", sender=number)
+    expect(page.locator("#thread")).to_contain_text("one more")
+
+    expect(page.locator("#thread .line.customer table").first).to_be_visible()
+    expect(page.get_by_label("Your answer")).to_have_value("half a sen")
+    expect(page.get_by_label("Your answer")).to_be_focused()
+
+
+def test_who_reads_old_messages_stays_where_they_are_when_news_arrive(offline, window, conversation, number):
+    fill_up(offline, conversation, 20)
+    page = window(thread_url(offline, conversation))
+    page.locator("#thread").evaluate("thread => { thread.scrollTop = 200; }")
+    first = page.locator("#thread .line").nth(3)
+    before = first.bounding_box()["y"]
+    offline.emulator.inbound("news", sender=number)
+    expect(page.locator("#thread")).to_contain_text("news")
+
+    assert first.bounding_box()["y"] == pytest.approx(before, abs=2)
+
+
+def test_who_is_at_the_end_sees_the_news(offline, window, conversation, number):
+    fill_up(offline, conversation, 20)
+    page = window(thread_url(offline, conversation))
+    offline.emulator.inbound("the newest words", sender=number)
+
+    expect(page.locator("#thread").get_by_text("the newest words")).to_be_in_viewport()
+
+
+def test_one_finds_reads_and_answers_without_a_mouse(offline, window, conversation, number):
+    page = window(offline.address("/"))
+    page.keyboard.press("/")
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    expect(page.locator("#list .conversations li")).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#thread")).to_contain_text("Where is my order?")
+    page.keyboard.press("r")
+    page.keyboard.type("We are on it.")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#thread .line.agent")).to_contain_text("We are on it.")
+
+
+def test_where_the_keyboard_is_can_be_seen(offline, window, conversation):
+    page = window(offline.address("/"))
+    page.keyboard.press("j")
+
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_on_a_small_screen_one_goes_to_a_thread_and_back(offline, window, conversation, number):
+    page = window(offline.address("/"), **SMALL)
+    page.locator("#list").get_by_text(number).click()
+    expect(page.locator("#thread")).to_be_visible()
+    expect(page.locator("#list")).to_be_hidden()
+    page.get_by_label("Back to the list").click()
+
+    expect(page.locator("#list")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+@pytest.mark.parametrize("path", ["/", "/deliveries", "/events", "/rules", "/phone"])
+def test_the_page_follows_the_colours_that_the_reader_prefers(offline, window, path, scheme, is_dark):
+    page = window(offline.address(path), color_scheme=scheme)
+
+    assert brightness(page, "backgroundColor") < 60 if is_dark else brightness(page, "backgroundColor") > 200
+    assert brightness(page, "color") > 200 if is_dark else brightness(page, "color") < 60
+
+
+def brightness(page: Any, of: str) -> float:
+    """Return how bright a colour of the page is, 0 to 255."""
+    colour = page.evaluate(f"getComputedStyle(document.body).{of}.match(/\\d+/g).slice(0, 3).map(Number)")
+    return sum(colour) / 3
+
+
+@pytest.mark.parametrize("path", ["/", "/deliveries", "/events", "/rules", "/phone", "/audit", "/refusals"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_the_window(offline, window, conversation, path, width):
+    page = window(offline.address(path), viewport={"width": width, "height": 800})
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
