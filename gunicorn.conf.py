@@ -1,6 +1,8 @@
 """How gunicorn serves Parley; every value can be overridden on its command line. Settings: see .env.example."""
 
+import contextlib
 import gc
+import os
 import socket
 import struct
 import sys
@@ -12,7 +14,7 @@ from gunicorn.http import errors, message  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from app import config as parley_config
-from app import faults_in_rules, logs
+from app import faults_in_responder, faults_in_rules, logs, metrics_folder
 
 settings = parley_config.from_environment()
 
@@ -75,11 +77,13 @@ def on_starting(_server: Any) -> None:
     """Refuse to serve with bad settings, one sentence for each; bring an SQLite database up to date, once."""
     faults = parley_config.faults_for_serving(settings)
     if settings.runs_inline_worker:
-        faults += faults_in_rules(settings)
+        faults += faults_in_rules(settings) + faults_in_responder(settings)
     if settings.uses_sqlite and not faults:
         faults += _migrate()
     if faults:
         sys.exit("\n".join(["Parley does not start:", *(f"  - {fault}" for fault in faults)]))
+    with contextlib.suppress(OSError):  # without the folder, each process counts for itself
+        os.environ[metrics_folder.VARIABLE] = str(metrics_folder.create())
 
 
 def _migrate() -> list[str]:
@@ -113,6 +117,7 @@ def post_worker_init(worker: Any) -> None:
     What is loaded by now stays for good: looking through it for garbage would stop every thread for 60 ms.
     """
     parley = worker.wsgi.extensions["parley"]
+    _prepare_to_count(worker.wsgi.extensions["parley.door"].counts)
     if parley.settings.runs_inline_worker:
         import twilio.rest  # noqa: F401 - the first reply would import it
 
@@ -121,8 +126,24 @@ def post_worker_init(worker: Any) -> None:
     gc.freeze()
 
 
+def _prepare_to_count(counts: Any) -> None:
+    try:
+        if folder := os.environ.get(metrics_folder.VARIABLE):
+            metrics_folder.reserve(Path(folder), os.getpid())
+    except OSError:
+        counts.give_up()  # no room: writing there would end the process
+    else:
+        counts.warm_up()
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """Finish what is being worked on before the process ends."""
     parley = worker.wsgi.extensions["parley"] if getattr(worker, "wsgi", None) else None
     if parley and parley.worker:
         parley.worker.stop()
+
+
+def on_exit(_server: Any) -> None:
+    """Remove what the processes counted, when the last of them is gone."""
+    if folder := os.environ.get(metrics_folder.VARIABLE):
+        metrics_folder.remove(Path(folder))

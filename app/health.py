@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from app import inbox
 from app.db import Database, DatabaseUnavailable, is_migrated
 
+BROKEN_RULES = "the file is faulty and the old rules stay in force; `flask rules check` lists its faults"
+
 blueprint = Blueprint("health", __name__)
 
 
@@ -23,13 +25,19 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Answer 200 when webhooks can be stored, else 503; with the age of the oldest due event in seconds."""
-    db: Database = current_app.extensions["parley"].db
+    """Answer 200 when webhooks can be stored, else 503; with the age of the oldest due event in seconds.
+
+    A rules file that was broken while we run is named, but makes nothing unready: the old rules answer.
+    """
+    parley = current_app.extensions["parley"]
+    db: Database = parley.db
     try:
         with db.read() as tx:
             report = _report(tx, db.now(tx))
     except DatabaseUnavailable as unavailable:
         report = {"ready": False, "database": str(unavailable)}
+    if parley.rules and parley.rules.fault():
+        report["rules"] = BROKEN_RULES
     return jsonify(report), 200 if report["ready"] else 503
 
 

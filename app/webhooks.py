@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
@@ -15,6 +17,7 @@ from app.group_commit import GroupCommit
 from app.logs import fault
 from app.refusals import Refusals
 from app.variants import Received
+from app.webhook_counts import UNVERIFIED, Outcome, WebhookCounts
 
 ROUTE = "/conversations/webhook"
 LARGEST_BODY = 256 * 1024  # bytes; Twilio's largest, an inbound message of 32 KB with attributes, is far below
@@ -33,35 +36,52 @@ class Door:
     arrivals: GroupCommit[inbox.NewEvent, bool]
     stored: Callable[[], None]  # called after each new event, to wake a worker in this process
     refusals: Refusals
+    counts: WebhookCounts = field(default_factory=WebhookCounts)
+
+
+class Answer(NamedTuple):
+    """What a request is answered, and what it is counted as."""
+
+    response: Response
+    outcome: Outcome
+    event_type: str = UNVERIFIED
+    reason: str = ""
 
 
 @blueprint.route(ROUTE, methods=["GET", "POST"])
 def receive() -> Response:
     """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
+    began = time.perf_counter()
     door: Door = current_app.extensions["parley.door"]
-    target = _raw_target(request)
+    answer = _answer(door, _raw_target(request))
+    door.counts.note(answer.outcome, time.perf_counter() - began, event_type=answer.event_type, reason=answer.reason)
+    return answer.response
+
+
+def _answer(door: Door, target: str) -> Answer:
     url = signature.public_url(door.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
         return _refuse(door, url, "missing", Received(request.method, target, {}, b""))
     body = _read_body(request)
-    if isinstance(body, Response):
+    if isinstance(body, Answer):
         return body
     form = events.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
         return _refuse(door, url, verdict.reason, Received.of(request.method, target, request.headers.items(), body))
     if request.method == "POST" and not _is_form(request):
-        return _say(415, "The body is not application/x-www-form-urlencoded.")
+        return _cannot_use(415, "The body is not application/x-www-form-urlencoded.")
     if events.is_pre_action(events.event_type(form)):
-        return Response(status=200)  # accepted unchanged, at once, whatever else is wrong
+        # Accepted unchanged, at once, whatever else is wrong.
+        return Answer(Response(status=200), "pre-action", events.event_type(form))
     try:
         identity = events.identity(form)
     except events.Unusable as unusable:
-        return _say(400, unusable.reason)
+        return _cannot_use(400, unusable.reason, events.event_type(form))
     return _store(door, identity, target, body)
 
 
-def _store(door: Door, identity: events.Identity, target: str, body: bytes) -> Response:
+def _store(door: Door, identity: events.Identity, target: str, body: bytes) -> Answer:
     event = inbox.NewEvent(
         event_key=identity.event_key, event_type=identity.event_type, lane=identity.lane, source=identity.source,
         method=request.method, target=_storable(target), body=body, headers=_kept_headers(request.headers),
@@ -71,10 +91,11 @@ def _store(door: Door, identity: events.Identity, target: str, body: bytes) -> R
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
         reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
         log.error("not stored", extra={"event_type": identity.event_type, "reason": reason})
-        return Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
+        response = Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
+        return Answer(response, "unavailable", identity.event_type)
     if is_new:
         door.stored()
-    return Response(status=204)
+    return Answer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 
 def _check(door: Door, url: str, form: events.Form, body: bytes, request: Request) -> signature.Verdict:
@@ -90,9 +111,13 @@ def _check(door: Door, url: str, form: events.Form, body: bytes, request: Reques
     )
 
 
-def _refuse(door: Door, url: str, reason: str, received: Received) -> Response:
+def _refuse(door: Door, url: str, reason: str, received: Received) -> Answer:
     door.refusals.note(url, reason, received)
-    return _say(403, "The signature is missing or wrong.")
+    return Answer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
+
+
+def _cannot_use(status: int, sentence: str, event_type: str = UNVERIFIED) -> Answer:
+    return Answer(_say(status, sentence), "unusable", event_type)
 
 
 def _say(status: int, sentence: str) -> Response:
@@ -109,9 +134,9 @@ def _raw_target(request: Request) -> str:
     return request.path + (f"?{query}" if query else "")
 
 
-def _read_body(request: Request) -> bytes | Response:
+def _read_body(request: Request) -> bytes | Answer:
     """Return the body, or the answer to one that is too large or broken off."""
-    too_large = _say(413, f"The body is larger than {LARGEST_BODY} bytes.")
+    too_large = _cannot_use(413, f"The body is larger than {LARGEST_BODY} bytes.")
     announced = request.content_length or 0
     if announced > LARGEST_BODY:
         return too_large
@@ -120,7 +145,7 @@ def _read_body(request: Request) -> bytes | Response:
     except Exception:  # noqa: BLE001 - broken chunks and cut connections: each server raises its own kind
         body = None
     if body is None or len(body) < announced:
-        return _say(400, "The body could not be read to its end.")
+        return _cannot_use(400, "The body could not be read to its end.")
     return body if len(body) <= LARGEST_BODY else too_large
 
 
