@@ -27,15 +27,16 @@ class DatabaseUnavailable(Exception):
 class Database:
     """One database: `read()` and `write()` are its transactions, `now(tx)` its clock.
 
-    Made before a fork, used after it: nothing is opened until the first transaction.
+    Made before a fork, used after it: nothing is opened until the first transaction. At most `connections` are open
+    to PostgreSQL at once, and stay open; who needs one more waits for it. An SQLite file costs none.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, pool_size: int = 30) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, connections: int = 4) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
         self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
-        self.engine = _sqlite_engine(self.url, pool_size) if self.is_sqlite else _postgresql_engine(self.url, pool_size)
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, connections)
         event.listen(self.engine, "handle_error", _fault_of_driver)
 
     @contextmanager
@@ -60,6 +61,17 @@ class Database:
     def transaction(self) -> Transaction:
         """Return a transaction to be committed step by step; the caller must end it with rollback()."""
         return Transaction(self)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else of ours write to this SQLite file meanwhile. Raises DatabaseUnavailable."""
+        assert self._turns
+        with _unavailable():
+            self._turns.take(WAIT_SECONDS)
+            try:
+                yield
+            finally:
+                self._turns.give_back()
 
     def now(self, tx: Connection) -> datetime:
         """Return the time that leases are measured in: the database's own on PostgreSQL (many machines, one clock)."""
@@ -167,7 +179,10 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 
 def migrate(db: Database) -> None:
-    """Bring the schema to this version's; safe to call twice and from two processes."""
+    """Bring the schema to this version's; safe to call twice and from two processes.
+
+    On PostgreSQL a later version's schema is left as it is: going back to an earlier version must be possible.
+    """
     from alembic import command
 
     if db.is_sqlite:
@@ -175,16 +190,22 @@ def migrate(db: Database) -> None:
     with db.write() as tx:
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
+            if is_migrated(tx):
+                return
         command.upgrade(_alembic(tx), "head")
 
 
 def is_migrated(tx: Connection) -> bool:
-    """Return whether the schema is the one that this version was made for."""
+    """Return whether the schema is the one that this version was made for, or one of a later version.
+
+    Revisions only add to the schema, so that two versions can serve side by side while one replaces the other.
+    """
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    return MigrationContext.configure(tx).get_current_revision() == newest
+    current, script = MigrationContext.configure(tx).get_current_revision(), ScriptDirectory(str(_MIGRATIONS))
+    earlier = {revision.revision for revision in script.walk_revisions()} - {script.get_current_head()}
+    return current is not None and current not in earlier
 
 
 def _alembic(tx: Connection) -> Any:
@@ -225,10 +246,10 @@ def _said_of(error: BaseException) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"the database cannot be used now ({type(error).__name__})")
 
 
-def _sqlite_engine(url: Any, pool_size: int) -> Engine:
+def _sqlite_engine(url: Any) -> Engine:
     path = Path(url.database)
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
+        url, pool_size=30, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
         connect_args={"timeout": 1.0},  # for writers that take no turns, such as the sqlite3 shell
     )  # fmt: skip
 
@@ -259,18 +280,20 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _postgresql_engine(url: Any, pool_size: int) -> Engine:
+def _postgresql_engine(url: Any, connections: int) -> Engine:
     milliseconds = int(WAIT_SECONDS * 1000)
     return create_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=10,
+        pool_size=connections,
+        max_overflow=0,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "connect_timeout": int(WAIT_SECONDS),
             "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 10,  # a connection on which nobody speaks finds out too that the other side is gone
+            "keepalives_interval": 3,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
         },
     )

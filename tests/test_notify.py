@@ -1,0 +1,223 @@
+"""LISTEN and NOTIFY: who makes a lane ready on PostgreSQL is heard by every worker at once; below is the poll."""
+
+import logging
+import queue
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from logging.handlers import BufferingHandler
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from sqlalchemy import event, select, text
+
+from app import config, inbox, make_worker
+from app.db import Database
+from app.inbox import NewEvent, add_all
+from app.notify import Listener
+from app.tables import inbox as inbox_table
+from app.worker import Worker
+from tests.arrivals import arrive
+from tests.deaf_pooler import deaf_pooler
+from tests.eventually import eventually
+from tests.running_service import Service
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """The database with its own clock."""
+    database = Database(config.from_environment({"DATABASE_URL": database_url}).database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def words(db: Database) -> Iterator["queue.Queue[float]"]:
+    """When a listener heard a word; it has connected."""
+    heard: queue.Queue[float] = queue.Queue()
+    listener = Listener(db, lambda: heard.put(time.monotonic()))
+    listener.start()
+    heard.get(timeout=10)
+    yield heard
+    listener.stop()
+
+
+def an_event(key: str, lane: str = "CH1") -> NewEvent:
+    return NewEvent(key, "onPollAnswered", lane, "", "POST", "/", b"")
+
+
+def store(db: Database, *events: NewEvent) -> None:
+    with db.write() as tx:
+        add_all(db, tx, events)
+
+
+def test_a_group_of_events_is_one_word(db, words):
+    store(db, an_event("first", "CH1"), an_event("second", "CH2"), an_event("third", "CH2"))
+
+    words.get(timeout=5)
+    with pytest.raises(queue.Empty):
+        words.get(timeout=0.3)
+
+
+def test_an_event_for_a_lane_that_is_ready_already_is_no_word(db, words):
+    store(db, an_event("first"))
+    words.get(timeout=5)
+    store(db, an_event("second"))
+
+    with pytest.raises(queue.Empty):
+        words.get(timeout=0.3)
+
+
+def test_what_is_undone_is_no_word(db, words):
+    with pytest.raises(ZeroDivisionError), db.write() as tx:
+        add_all(db, tx, [an_event("first")])
+        raise ZeroDivisionError
+
+    with pytest.raises(queue.Empty):
+        words.get(timeout=0.3)
+
+
+def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
+    store(db, an_event("first"))
+    words.get(timeout=5)
+    claimed = inbox.claim(db)
+    with db.write() as tx:
+        now = db.now(tx)
+        inbox.postpone(tx, claimed, "later", now + timedelta(hours=1), now, spent=False)
+    words.get(timeout=5)
+    with db.write() as tx:
+        inbox.pull_forward(tx, "CH1", db.now(tx))
+
+    assert words.get(timeout=5)
+
+
+@pytest.fixture
+def idle_worker(db: Database) -> Iterator[Worker]:
+    """A worker that listens and has nothing to do."""
+    worker = Worker(db, lambda work: None)
+    worker.start()
+    assert eventually(lambda: is_listening(db))
+    yield worker
+    worker.stop()
+
+
+def is_listening(db: Database) -> bool:
+    with db.read() as tx:
+        return bool(tx.execute(text(LISTENING)).all())
+
+
+def is_finished(db: Database, key: str) -> bool:
+    with db.read() as tx:
+        finished = select(inbox_table.c.finished_at).where(inbox_table.c.event_key == key)
+        return tx.scalar(finished) is not None
+
+
+def test_an_idle_worker_hardly_asks_the_database(db, idle_worker):
+    statements: list[str] = []
+    started = time.monotonic()
+    event.listen(db.engine, "before_cursor_execute", lambda *facts: statements.append(facts[2]))
+    assert eventually(lambda: sum("lanes.ready_at <=" in statement for statement in statements) == 4)
+
+    assert time.monotonic() - started > 2  # the second, third and fourth look are a second apart
+    assert len(statements) <= 5 * 4
+
+
+def test_an_event_that_must_wait_is_worked_on_when_its_time_comes_and_not_a_poll_later(db, idle_worker):
+    with db.write() as tx:
+        now = db.now(tx)
+        inbox.schedule(tx, an_event("timer"), now + timedelta(seconds=1.3), now)
+    assert eventually(lambda: is_finished(db, "timer"))
+    with db.read() as tx:
+        ended = tx.scalar(select(inbox_table.c.finished_at))
+
+    assert timedelta(seconds=1.3) <= ended - now < timedelta(seconds=1.6)
+
+
+@pytest.fixture
+def said() -> Iterator[list[logging.LogRecord]]:
+    """What listeners log, as it comes."""
+    logger, handler = logging.getLogger("parley.notify"), BufferingHandler(1000)
+    logger.addHandler(handler)
+    yield handler.buffer
+    logger.removeHandler(handler)
+
+
+def test_a_worker_whose_connection_was_cut_polls_and_listens_again(db, said, idle_worker, database_url):
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        ((listener,),) = admin.execute(LISTENING).fetchall()
+        admin.execute("SELECT pg_terminate_backend(%s)", [listener])
+        assert eventually(lambda: "polling for events only" in [record.getMessage() for record in said])
+        store(db, an_event("unheard"))
+
+        assert eventually(lambda: is_finished(db, "unheard"), seconds=3)
+        assert eventually(lambda: admin.execute(LISTENING).fetchall() not in ([], [(listener,)]))
+    assert eventually(lambda: said[-1].getMessage() == "listening for events")
+
+
+def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(database_url, db, said, monkeypatch):
+    monkeypatch.setattr("app.notify.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("app.notify.DEAF_RETRY_SECONDS", 0.1)
+    (folder,) = parse_qs(urlsplit(database_url).query)["host"]
+    with deaf_pooler(folder) as port:
+        address = db.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable", "gssencmode": "disable"})
+        pooled = Database(address.render_as_string(hide_password=False))
+        worker = Worker(pooled, lambda work: None)
+        worker.start()
+        tried = []
+        event.listen(pooled.engine, "before_cursor_execute", lambda *facts: tried.append("pg_notify" in facts[2]))
+        assert eventually(lambda: tried.count(True) >= 2)  # it has tried again
+        store(db, an_event("unheard"))
+        assert eventually(lambda: is_finished(db, "unheard"), seconds=3)
+        worker.stop()
+        pooled.close()
+
+    assert [record.reason for record in said] == [
+        "no word comes through this connection; a pooler in transaction mode? See docs/deploying.md"
+    ]
+
+
+@pytest.fixture
+def worker_process(environ: dict[str, str], tmp_path) -> Iterator[Service]:
+    """`flask worker` in a process of its own, listening."""
+    service = Service(environ, tmp_path / "log", workers=1)
+    service.start("worker 1")
+    assert eventually(lambda: "listening for events" in service.log_text(), seconds=20)
+    yield service
+    service.close()
+
+
+def test_a_worker_of_another_process_answers_at_once(worker_process, emulator, post_webhook):
+    latencies = []
+    for number in range(7):
+        arrive(emulator, post_webhook, sender=f"+155501000{number:02}")
+        started = time.monotonic()
+        assert eventually(lambda: len(emulator.replies()) > number, pause=0.005)  # noqa: B023
+        latencies.append(time.monotonic() - started)
+
+    assert statistics.median(latencies) < 0.3
+
+
+def test_a_web_process_that_only_stores_does_not_listen(app, db, emulator, post_webhook):
+    arrive(emulator, post_webhook)
+
+    assert app.extensions["parley"].worker is None
+    assert not is_listening(db)
+
+
+def test_a_worker_that_was_stopped_listens_no_longer(db, idle_worker):
+    assert idle_worker.stop()
+
+    assert eventually(lambda: not is_listening(db))
+
+
+def test_draining_needs_no_ear(app, db, emulator, post_webhook):
+    arrive(emulator, post_webhook)
+    make_worker(app.extensions["parley"].settings, app.extensions["parley"].db).drain()
+
+    assert len(emulator.replies()) == 1
+    assert not is_listening(db)
