@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check slow bench bench-quick lock clean
+.PHONY: demo test check slow torture fuzz browser screenshots bench bench-quick audit lock clean
 
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story)
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
@@ -15,14 +15,29 @@ check: .venv/ready  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+torture: .venv/ready  ## 1,000 schedules in which processes end anywhere (COUNT=50; SEED=17 ONLY=412 repeats one)
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
+
+fuzz: .venv/ready  ## requests nobody would send, for 60 s (SECONDS=300 or INPUTS=1000000; SEED=17 for the same again)
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
 slow: .venv/ready  ## the tests that wait for real leases and time-outs
 	$(BIN)/python -m pytest -q -m slow
+
+browser: .venv/ready  ## the page in a real browser; needs Debian's chromium, skipped where there is none
+	$(BIN)/python -m pytest -q -m browser -n auto --dist loadfile tests/browser
+
+screenshots: .venv/ready  ## draw docs/images anew with a made-up story; needs chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 bench: .venv/ready  ## measure the budgets against the yardsticks, write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run all --write
 
 bench-quick: .venv/ready  ## a short form of the same, nothing written
 	$(BIN)/python -m benchmarks.run all --quick
+
+audit: .venv/audit/ready  ## are locked dependencies withdrawn, or known to be faulty? (UNREACHABLE=ok: where nobody can be asked, go on)
+	.venv/audit/bin/python .ci/audit.py $(if $(UNREACHABLE),--unreachable-ok)
 
 lock: .venv/ready  ## write down the versions that are installed and were tested
 	$(BIN)/pip freeze | grep -viE '^(pip|setuptools|wheel)==' > requirements.lock
@@ -36,4 +51,9 @@ clean:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { echo "python -m venv does not work here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
+	@touch $@
+
+.venv/audit/ready: .venv/ready
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25' 'pip-audit>=2.10,<3'
 	@touch $@

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, inbox, logs, refusals, signature, webhooks
+from app import cli, config, health, inbox, logs, metrics, refusals, signature, webhooks
 from app.config import Settings
 from app.db import Database
 from app.group_commit import GroupCommit
+from app.rest_calls import RestCalls
 
 log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
     from app.conversations import Conversations
+    from app.responder_pool import Responder
     from app.rules_file import Rules
+    from app.rules_watch import WatchedRules
+    from app.work import Work
     from app.worker import Worker
 
 
@@ -34,6 +38,8 @@ class Parley:
     settings: Settings
     db: Database
     worker: Worker | None = None
+    rules: WatchedRules | None = None  # what the worker in this process answers by
+    rest_calls: RestCalls = field(default_factory=RestCalls)
     said_nobody_works: bool = False
 
     def stored(self) -> None:
@@ -46,7 +52,8 @@ class Parley:
 
     def start_worker(self) -> Worker:
         """Start a worker in this process; webhooks stored here wake it at once. Raises RulesError."""
-        self.worker = make_worker(self.settings, self.db)
+        self.rules = watch_rules(self.settings)
+        self.worker = make_worker(self.settings, self.db, self.rules, self.rest_calls)
         self.worker.start()
         return self.worker
 
@@ -59,7 +66,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     settings = settings or config.from_environment()
     logs.configure(settings.log_format)
     app = Flask(__name__, static_folder=None)
-    parley = Parley(settings, Database(settings.database_url, clock=clock))
+    parley = Parley(settings, Database(settings.database_url, clock=clock, connections=settings.web_connections))
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     app.extensions["parley"] = parley
     keys = signature.Keys(tokens=tokens, shared=settings.shared_keys)
@@ -72,25 +79,55 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     )
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    if settings.admin_password or settings.api_base_url:
+        from app import page  # where nobody may look, nothing of it is loaded
+
+        page.register(app, settings)
     cli.register(app)
     return app
 
 
-def make_worker(settings: Settings, db: Database) -> Worker:
-    """Return a worker that answers by the rules file of the settings, not started yet. Raises RulesError, OSError."""
+def make_worker(
+    settings: Settings, db: Database, watched: WatchedRules | None = None, calls: RestCalls | None = None
+) -> Worker:
+    """Return a worker, not started yet, that answers by the rules file of the settings as it is at each event.
+
+    Raises RulesError, ResponderError, OSError.
+    """
     from app import handlers, rules  # noqa: F401 - handlers register themselves
     from app.bot import Bot
     from app.worker import Worker
+    from app.worker_chores import make_rounds
 
-    twilio = make_conversations(settings)
+    calls = calls or RestCalls()
+    twilio = make_conversations(settings, note_call=calls.note)
     policy = rules.Policy(bot_author=settings.bot_author, agents=settings.bot_agents,
                           max_reply_age=settings.max_reply_age)  # fmt: skip
-    bot = partial(Bot, twilio=twilio, rules=load_rules(settings), policy=policy)
-    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up)
+    in_force = watched or watch_rules(settings)
+    responder = make_responder(settings, db)
+
+    def bot(work: Work) -> Bot:
+        return Bot(work, twilio=twilio, rules=in_force.current(), policy=policy, responder=responder,
+                   folder=settings.bot_rules.parent)  # fmt: skip
+
+    is_awaited = responder.is_awaited if responder else lambda: False
+    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up, is_awaited=is_awaited,
+                  aside=partial(calls.store, db), rounds=make_rounds(settings, db, twilio))  # fmt: skip
 
 
-def make_conversations(settings: Settings) -> Conversations:
-    """Return Twilio's REST API with the credentials of the settings."""
+def make_responder(settings: Settings, db: Database) -> Responder | None:
+    """Return whom the settings want to be asked where no rule matches, or None. Raises ResponderError."""
+    if not settings.bot_responder:
+        return None
+    from app import responder
+    from app.responder_pool import Responder
+
+    return Responder(responder.load(settings.bot_responder), db)
+
+
+def make_conversations(settings: Settings, *, note_call: Callable[[str], None] = lambda _result: None) -> Conversations:
+    """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended."""
     from app.conversations import Conversations
 
     return Conversations(
@@ -100,7 +137,15 @@ def make_conversations(settings: Settings) -> Conversations:
         api_secret=settings.api_secret,
         base_url=settings.api_base_url,
         default_service_sid=settings.service_sid,
+        note_call=note_call,
     )
+
+
+def watch_rules(settings: Settings) -> WatchedRules:
+    """Return the rules of the settings' file, which follow its changes. Raises RulesError, OSError."""
+    from app.rules_watch import WatchedRules
+
+    return WatchedRules(settings.bot_rules)
 
 
 def load_rules(settings: Settings) -> Rules:
@@ -116,4 +161,17 @@ def faults_in_rules(settings: Settings) -> list[str]:
         load_rules(settings)
     except (ValueError, OSError) as error:
         return [f"BOT_RULES {settings.bot_rules.name}: {error}"]
+    return []
+
+
+def faults_in_responder(settings: Settings) -> list[str]:
+    """Return why the responder cannot be used, or nothing."""
+    if not settings.bot_responder:
+        return []
+    from app import responder
+
+    try:
+        responder.load(settings.bot_responder)
+    except responder.ResponderError as error:
+        return [f"BOT_RESPONDER {settings.bot_responder}: {error}"]
     return []

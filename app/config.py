@@ -43,10 +43,14 @@ class Settings:
     bot_author: str = "support-bot"
     bot_agents: tuple[str, ...] = ("support-agent",)
     bot_rules: Path = PROJECT / "rules.toml"
+    bot_responder: str = ""
     inline_worker: str = "auto"
     worker_threads: int = 8
     max_reply_age_seconds: int = 3600
     retention_days: int = 30
+    reconcile_seconds: int = 0
+    admin_password: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
     log_format: str = "text"
     web_concurrency: int = 2
     run_id: str = ""  # given by `flask dev --live` to the app it starts, to know it again; nobody sets it
@@ -60,6 +64,22 @@ class Settings:
     def runs_inline_worker(self) -> bool:
         """Whether each web process also works: always on SQLite unless said otherwise."""
         return self.inline_worker == "on" or (self.inline_worker == "auto" and self.uses_sqlite)
+
+    @property
+    def worker_connections(self) -> int:
+        """How many connections to PostgreSQL a worker opens at most, beside the one on which it listens.
+
+        Each thread works in one; in another leases are renewed, and what is done now and then.
+        """
+        return self.worker_threads + 1
+
+    @property
+    def web_connections(self) -> int:
+        """How many connections to PostgreSQL a web process opens at most, whatever its number of threads.
+
+        All webhooks that arrive at once are stored in one; the others are for the page and /readyz.
+        """
+        return 4 + (self.worker_connections if self.runs_inline_worker else 0)
 
     @property
     def instance_folder(self) -> Path:
@@ -100,10 +120,14 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
         "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
         "bot_rules": read("BOT_RULES", _path, PROJECT / "rules.toml", "name a rules.toml"),
+        "bot_responder": read("BOT_RESPONDER", _function, "", "write module:function, e.g. my_responder:answer"),
         "inline_worker": read("BOT_INLINE_WORKER", _one_of("auto", "on", "off"), "auto", "use auto, on or off"),
         "worker_threads": read("BOT_WORKER_THREADS", _whole(1, 64), 8, "use a number from 1 to 64"),
         "max_reply_age_seconds": read("BOT_MAX_REPLY_AGE_SECONDS", _whole(0, 10**9), 3600, "use seconds, 0 for off"),
         "retention_days": read("BOT_RETENTION_DAYS", _whole(1, 36500), 30, "use a number of days"),
+        "reconcile_seconds": read("BOT_RECONCILE_SECONDS", _whole(0, 10**6), 0, "use seconds, 0 for off"),
+        "admin_password": read("BOT_ADMIN_PASSWORD", _long_secret, "", "use 12 characters or more"),
+        "secret_key": read("SECRET_KEY", _long_secret, "", "use 12 random characters or more, or leave it empty"),
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
         "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
     }  # fmt: skip
@@ -188,6 +212,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _long_secret(text: str) -> str:
+    if len(_secret(text)) < 12:
+        raise ValueError(f"is only {len(text)} characters long")
+    return text
+
+
 def _shared_keys(text: str) -> dict[str, str]:
     pairs = [pair.strip().partition(":") for pair in text.split(",") if pair.strip()]
     if any(not key or not secret for key, _, secret in pairs):
@@ -234,6 +264,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _path(text: str) -> Path:
     return PROJECT / text
+
+
+def _function(text: str) -> str:
+    module, _, path = text.partition(":")
+    if not all(step.isidentifier() for step in [*module.split("."), *path.split(".")]):
+        raise ValueError(f"is {text[:60]!r}")
+    return text
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:

@@ -124,6 +124,20 @@ def read(file: Path) -> list[Refusal]:
     return [refusal for refusal in map(_parsed, reversed(_lines(file))) if refusal]
 
 
+def forget(file: Path, speaks: Callable[[str], bool], *, dry_run: bool = False) -> int:
+    """Drop the kept refusals that speak of somebody and return how many. Raises OSError."""
+    if not file.exists():
+        return 0
+    with _locked(file.with_suffix(".lock")):
+        lines = _lines(file)
+        others = [line for line in lines if not speaks(line)]
+        if len(others) < len(lines) and not dry_run:
+            draft = file.with_suffix(".draft")
+            draft.write_text("".join(f"{line}\n" for line in others), encoding="utf-8")
+            draft.replace(file)
+        return len(lines) - len(others)
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     deadline = time.monotonic() + LOCK_SECONDS

@@ -18,6 +18,7 @@ from app.dispatch import dispatch
 from app.inbox import Claimed
 from app.logs import fault
 from app.notify import Listener
+from app.rounds import Rounds
 from app.work import Postponed, Work
 
 RENEW_SECONDS = 5.0
@@ -45,10 +46,10 @@ class Worker:
     def __init__(
         self, db: Database, make_bot: Callable[[Work], Any], *, threads: int = 8, poll_seconds: float | None = None,
         warm_up: Callable[[], None] = lambda: None, is_awaited: Callable[[], bool] = lambda: False,
-        aside: Callable[[], None] = lambda: None,
+        aside: Callable[[], None] = lambda: None, rounds: Rounds | None = None,
     ) -> None:  # fmt: skip
         self._db, self._make_bot, self._warm_up, self._is_awaited = db, make_bot, warm_up, is_awaited
-        self._aside = aside
+        self._aside, self._rounds = aside, rounds
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
         self._desk = threading.Lock() if db.is_sqlite else None
@@ -68,6 +69,8 @@ class Worker:
             thread.start()
         if self._listener:
             self._listener.start()
+        if self._rounds:
+            self._rounds.start()
 
     def wake(self) -> None:
         """Say that there is work; an idle thread looks at once."""
@@ -80,6 +83,8 @@ class Worker:
         self._stopping.set()
         if self._listener:
             self._listener.ask_to_stop()
+        if self._rounds:
+            self._rounds.ask_to_stop()
 
     def stop(self, timeout_seconds: float = 25.0) -> bool:
         """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
@@ -95,6 +100,8 @@ class Worker:
                 thread.join(max(0.0, deadline - time.monotonic()))
         while self._is_awaited() and time.monotonic() < deadline:
             self._stopped.wait(0.05)
+        if self._rounds:
+            self._rounds.stop(deadline - time.monotonic())
         self._end_renewing()
         if self._listener:
             self._listener.stop()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
+from benchmarks.charts import Bars, Panel
 from benchmarks.load import Report, run_load
 from benchmarks.scale import ONE, TWO, Scale
 from benchmarks.servers import Layout, Server, parley, slow_api, workplace, yardstick
@@ -97,10 +98,13 @@ def saturated(scale: Scale) -> Table:
     """Return durable acknowledging against apps that store nothing, all with the same process layout."""
     rows: list[Row] = []
     shares: list[Report] = []
+    panels: list[Panel] = []
     for layout in scale.layouts:
         reports = _saturate_in_turns(SUBJECTS, layout, scale.rounds, scale.saturated_seconds)
         shares += [report for of_one in reports.values() for report in of_one]
         rows += _saturated_rows(layout, reports)
+        rates = {name: median_of(of_one, "rate") for name, of_one in reports.items()}
+        panels.append(Bars(f"Acknowledging, saturated, {layout}", "requests per second", rates))
     return Table(
         f"Acknowledging, saturated by {CONNECTIONS} connections (`ack`)",
         rows,
@@ -110,6 +114,7 @@ def saturated(scale: Scale) -> Table:
             f"The inline worker replies meanwhile to an API that takes {DEPLOYED_LATENCY * 1000:.0f} ms.",
             generator_share(shares, os.cpu_count() or 1),
         ),
+        panels=panels,
     )
 
 

@@ -57,6 +57,28 @@ def inbound_sms(batch: Batch, number: int) -> dict[str, str]:
     }
 
 
+def receipt(message_sid: str, conversation_sid: str, status: str) -> dict[str, str]:
+    """Return the form of an `onDeliveryUpdated` as Twilio posts it for a message of ours.
+
+    Source: conversations-classic/delivery-receipts, read 2026-11-22.
+    """
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {
+        "AccountSid": ACCOUNT_SID,
+        "ChannelMessageSid": f"SM{message_sid[2:]}",
+        "ChatServiceSid": SERVICE_SID,
+        "ConversationSid": conversation_sid,
+        "DateCreated": now,
+        "DateUpdated": now,
+        "DeliveryReceiptSid": f"DY{message_sid[2:]}",
+        "EventType": "onDeliveryUpdated",
+        "MessageSid": message_sid,
+        "ParticipantSid": f"MB{conversation_sid[2:]}",
+        "RetryCount": "0",
+        "Status": status,
+    }
+
+
 def signed_post(form: dict[str, str]) -> bytes:
     """Return the whole HTTP/1.1 request, with the signature Twilio would give it."""
     body = urlencode(form)

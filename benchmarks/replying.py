@@ -4,8 +4,8 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.engines import ENGINES, Store
 from benchmarks.load import percentile, run_load
 from benchmarks.messages import Batch
 from benchmarks.scale import TWO, Scale
@@ -111,21 +111,21 @@ def _wait_for_replies(api: Server, expected: set[str], seconds: float = 20) -> d
         time.sleep(0.2)
 
 
-def drain(messages: int, conversations: int, threads: int, latency_seconds: float) -> Drain:
+def drain(engine: str, messages: int, conversations: int, threads: int, latency_seconds: float) -> Drain:
     """Store `messages` in an empty database, then return how `flask worker --drain` answered them."""
-    with workplace() as directory:
-        return drain_into(directory, messages, conversations, threads, latency_seconds)
+    with ENGINES[engine]() as store:
+        return drain_into(store, messages, conversations, threads, latency_seconds)
 
 
-def drain_into(directory: Path, messages: int, conversations: int, threads: int, latency_seconds: float) -> Drain:
+def drain_into(store: Store, messages: int, conversations: int, threads: int, latency_seconds: float) -> Drain:
     """Store `messages` through the webhook, then return how `flask worker --drain` answered them."""
     with slow_api(latency_seconds) as api:
-        with parley(Layout(1, 16), directory, api.url) as server:
+        with parley(Layout(1, 16), store.directory, api.url, database_url=store.url) as server:
             report = run_load(server.port, count=messages, conversations=conversations, seconds=250)
         stored = report.requests - report.non_2xx
         if stored != messages:
             raise SystemExit(f"only {stored} of {messages} messages were stored")
-        environment = parley_environment(directory, api.url, worker_threads=threads)
+        environment = parley_environment(store.directory, api.url, threads, store.url)
         command_seconds = run_worker_drain(environment, seconds=600)
         times = [at for at, _ in arrivals(api)]
     seconds = max(times, default=0.0) - min(times, default=0.0)
@@ -140,7 +140,7 @@ def faults_of(drains: Sequence[Drain]) -> str:
 
 def hot(scale: Scale) -> Table:
     """Return one conversation that holds all messages against as many conversations of one message each."""
-    rows = [_hot_row(scale, threads) for threads in (1, THREADS)]
+    rows = [_hot_row(engine, scale, threads) for engine in ENGINES for threads in (1, THREADS)]
     return Table(
         "One hot conversation against many (`hot`)",
         rows,
@@ -152,16 +152,16 @@ def hot(scale: Scale) -> Table:
     )
 
 
-def _hot_row(scale: Scale, threads: int) -> Row:
+def _hot_row(engine: str, scale: Scale, threads: int) -> Row:
     total, ones, manys = scale.hot_messages, [], []
     for _ in range(scale.hot_rounds):
-        ones.append(drain(total, 1, threads, 0))
-        manys.append(drain(total, total, threads, 0))
+        ones.append(drain(engine, total, 1, threads, 0))
+        manys.append(drain(engine, total, total, threads, 0))
     one = statistics.median(each.per_message_ms for each in ones)
     many = statistics.median(each.per_message_ms for each in manys)
     complete = all(each.is_complete for each in (*ones, *manys))
     return Row(
-        f"{total:,} in 1, {threads} thread{'s' if threads > 1 else ''}",
+        f"{engine}: {total:,} in 1, {threads} thread{'s' if threads > 1 else ''}",
         f"{one:.2f} ms each, {one * total / 1000:.1f} s{faults_of(ones)}",
         budget="<= 1.10 of many" if threads == 1 else "-",
         yardstick=f"in {total:,}: {many:.2f} ms each, {many * total / 1000:.1f} s{faults_of(manys)}",
@@ -172,16 +172,20 @@ def _hot_row(scale: Scale, threads: int) -> Row:
 
 def backlog(scale: Scale) -> Table:
     """Return how near the worker comes to what its threads and the REST latency allow."""
-    done = drain(scale.backlog_messages, scale.backlog_conversations, THREADS, BACKLOG_LATENCY)
+    note = f"REST takes {BACKLOG_LATENCY * 1000:.0f} ms. From the first reply's arrival to the last one's answer."
+    rows = [_backlog_row(engine, scale) for engine in ENGINES]
+    return Table("Backlog, emptied by `flask worker --drain` (`backlog`)", rows, (note,))
+
+
+def _backlog_row(engine: str, scale: Scale) -> Row:
+    done = drain(engine, scale.backlog_messages, scale.backlog_conversations, THREADS, BACKLOG_LATENCY)
     ideal = THREADS / BACKLOG_LATENCY
     rate = done.replies / (done.seconds + BACKLOG_LATENCY)
-    row = Row(
-        f"{done.messages:,} in {scale.backlog_conversations:,}, {THREADS} threads",
+    return Row(
+        f"{engine}: {done.messages:,} in {scale.backlog_conversations:,}, {THREADS} threads",
         f"{rate:.1f}/s, {done.replies:,} replies in {done.seconds:.1f} s (command {done.command_seconds:.1f} s)",
         budget=">= 0.90 x threads / latency",
         yardstick=f"{ideal:.0f}/s",
         ratio=f"{rate / ideal:.3f}",
         kept=rate >= 0.9 * ideal and done.is_complete,
     )
-    note = f"REST takes {BACKLOG_LATENCY * 1000:.0f} ms. From the first reply's arrival to the last one's answer."
-    return Table("Backlog, emptied by `flask worker --drain` (`backlog`)", [row], (note,))

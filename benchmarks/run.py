@@ -9,25 +9,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import acknowledging, footprint, keeping, replying
+from benchmarks import acknowledging, deciding, footprint, keeping, replying, showing, sustained
+from benchmarks.charts import draw
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.servers import ROOT, workplace
 from benchmarks.tables import Table, render
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+CHARTS = RESULTS.with_suffix(".svg")
 
 CASES: dict[str, Callable[[Scale], Table]] = {
     "ack": acknowledging.saturated,
     "offered": acknowledging.offered,
+    "sustained": sustained.sustained,
     "naive": acknowledging.naive,
     "latency": replying.latency,
     "hot": replying.hot,
     "backlog": replying.backlog,
     "rows": keeping.rows_kept,
     "memory": footprint.memory,
+    "rules": deciding.rules,
+    "page": showing.page,
 }
 
 
@@ -47,7 +53,7 @@ def _timed_sync(descriptor: int) -> float:
 def conditions(scale: Scale) -> str:
     """Return on what the figures were taken: commit, Python, cores, disk."""
     commit = _git("rev-parse", "--short", "HEAD") + (" with local changes" if _git("status", "-s") else "")
-    kind = "quick" if scale is QUICK else "full"
+    kind = "quick" if scale.rounds == QUICK.rounds else "full"
     return (
         f"commit {commit}; Python {platform.python_version()}; {os.cpu_count()} cores; "
         f"one fsync takes {fsync_ms():.2f} ms; load {os.getloadavg()[0]:.1f} at the start; {kind} run; "
@@ -60,33 +66,39 @@ def _git(*arguments: str) -> str:
     return finished.stdout.strip() or ("unknown" if finished.returncode else "")
 
 
-def run_cases(names: Sequence[str], scale: Scale) -> list[str]:
-    """Return the printed table of each case, in the order of CASES; prints each as soon as it is there."""
-    printed = []
+def run_cases(names: Sequence[str], scale: Scale) -> list[Table]:
+    """Return the table of each case, in the order of CASES; prints each as soon as it is there."""
+    tables = []
     for name, measure in CASES.items():
         if name in names or "all" in names:
-            printed.append(render(measure(scale)))
-            print(printed[-1] + "\n", flush=True)
-    return printed
+            tables.append(measure(scale))
+            print(render(tables[-1]) + "\n", flush=True)
+    return tables
 
 
-def write_results(measured_on: str, tables: Sequence[str]) -> None:
-    """Replace RESULTS.md by these tables."""
-    blocks = "\n\n".join(f"```text\n{table}\n```" for table in tables)
-    title = "# Results\n\nWhat each line means: [README.md](README.md). Written by `python -m benchmarks.run --write`."
-    RESULTS.write_text(f"{title}\n\n{measured_on}\n\n{blocks}\n")
+def write_results(measured_on: str, tables: Sequence[Table]) -> None:
+    """Replace RESULTS.md by these tables, and RESULTS.svg by their charts."""
+    blocks = "\n\n".join(f"```text\n{render(table)}\n```" for table in tables)
+    title = (
+        "# Results\n\nWhat each line means: [README.md](README.md). Written by `python -m benchmarks.run all --write`."
+    )
+    RESULTS.write_text(f"{title}\n\n{measured_on}\n\n![charts of some of it]({CHARTS.name})\n\n{blocks}\n")
+    CHARTS.write_text(draw([panel for table in tables for panel in table.panels]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("cases", nargs="+", choices=[*CASES, "all"], help="which to run, in turn")
+    parser.add_argument("--seconds", type=float, help="of `sustained`, instead of 600 (quick: 10)")
     parser.add_argument("--quick", action="store_true", help="a minute or two: does it run, roughly how fast")
-    parser.add_argument("--write", action="store_true", help="put the tables of this run into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put this run into RESULTS.md and RESULTS.svg")
     options = parser.parse_args(arguments)
     if options.write and options.cases != ["all"]:
         parser.error("--write replaces RESULTS.md as a whole; run all cases with it")
     scale = QUICK if options.quick else FULL
+    if options.seconds:
+        scale = replace(scale, sustained_seconds=options.seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that what was started is stopped
     measured_on = conditions(scale)
     print(measured_on + "\n", flush=True)

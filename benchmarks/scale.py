@@ -17,6 +17,8 @@ class Scale:
     saturated_seconds: float
     offered_seconds: float
     offered_rounds: int
+    sustained_rate: float
+    sustained_seconds: float
     naive_seconds: float
     latency_messages: int
     hot_messages: int
@@ -24,6 +26,10 @@ class Scale:
     backlog_messages: int
     backlog_conversations: int
     kept_rows: int
+    decisions: int
+    shown_messages: int
+    shown_conversations: int
+    page_requests: int
 
 
 FULL = Scale(
@@ -32,6 +38,8 @@ FULL = Scale(
     saturated_seconds=5,
     offered_seconds=20,
     offered_rounds=2,
+    sustained_rate=500,
+    sustained_seconds=600,
     naive_seconds=5,
     latency_messages=200,
     hot_messages=3_000,
@@ -39,6 +47,10 @@ FULL = Scale(
     backlog_messages=10_000,
     backlog_conversations=2_000,
     kept_rows=1_000_000,
+    decisions=500,
+    shown_messages=100_000,
+    shown_conversations=10_000,
+    page_requests=200,
 )
 
 QUICK = Scale(
@@ -47,6 +59,8 @@ QUICK = Scale(
     saturated_seconds=1,
     offered_seconds=2,
     offered_rounds=1,
+    sustained_rate=200,
+    sustained_seconds=10,
     naive_seconds=1.5,
     latency_messages=60,
     hot_messages=200,
@@ -54,4 +68,8 @@ QUICK = Scale(
     backlog_messages=1_000,
     backlog_conversations=200,
     kept_rows=50_000,
+    decisions=50,
+    shown_messages=10_000,
+    shown_conversations=1_000,
+    page_requests=30,
 )

@@ -80,15 +80,32 @@ def yardstick(name: str, layout: Layout, api_url: str = "") -> Iterator[Server]:
 
 @contextmanager
 def parley(
-    layout: Layout, directory: Path, api_url: str = "http://127.0.0.1:9", inline_worker: str = "off"
+    layout: Layout,
+    directory: Path,
+    api_url: str = "http://127.0.0.1:9",
+    inline_worker: str = "off",
+    admin_password: str = "",
+    database_url: str = "",
 ) -> Iterator[Server]:
-    """Run Parley as deployed, with its own gunicorn.conf.py and its database in `directory`."""
-    environment = parley_environment(directory, api_url) | {"BOT_INLINE_WORKER": inline_worker}
+    """Run Parley as deployed, with its own gunicorn.conf.py; its database is an SQLite file in `directory` or given."""
+    more = {"BOT_INLINE_WORKER": inline_worker, "BOT_ADMIN_PASSWORD": admin_password}
+    environment = parley_environment(directory, api_url, database_url=database_url) | more
     with gunicorn("wsgi:app", layout, environment, directory) as server:
         yield server
 
 
-def parley_environment(directory: Path, api_url: str, worker_threads: int = 8) -> dict[str, str]:
+@contextmanager
+def worker(environment: Mapping[str, str], directory: Path) -> Iterator[int]:
+    """Run `flask worker` in a process of its own, and give its number once it works."""
+    log = directory / "worker.log"
+    with _running([sys.executable, "-m", "flask", "worker"], environment, log) as process:
+        _wait_until(lambda: "ready" in log.read_text(), process, "said that it was ready")
+        yield process.pid
+
+
+def parley_environment(
+    directory: Path, api_url: str, worker_threads: int = 8, database_url: str = ""
+) -> dict[str, str]:
     """Return the settings of a Parley that answers every message, without cool-down or budget."""
     rules = directory / "rules.toml"
     rules.write_text(RULES)
@@ -97,7 +114,7 @@ def parley_environment(directory: Path, api_url: str, worker_threads: int = 8) -
         "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
         "TWILIO_API_BASE_URL": api_url,
         "PUBLIC_URL": PUBLIC_URL,
-        "DATABASE_URL": f"sqlite:///{directory / 'parley.db'}",
+        "DATABASE_URL": database_url or f"sqlite:///{directory / 'parley.db'}",
         "BOT_RULES": str(rules),
         "BOT_WORKER_THREADS": str(worker_threads),
     }

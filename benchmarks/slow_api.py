@@ -10,6 +10,7 @@ import asyncio
 import json
 import signal
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import parse_qs
@@ -19,11 +20,15 @@ REASONS = {200: b"OK", 201: b"Created", 404: b"Not Found"}
 
 @dataclass
 class Api:
-    """The latency of every answer, and when each message came to be created; `name` begins its own SIDs."""
+    """The latency of every answer, and when each message came to be created; `name` begins its own SIDs.
+
+    `created` is called with the SIDs of each message and of its conversation.
+    """
 
     latency: float
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     arrivals: list[tuple[float, str]] = field(default_factory=list)
+    created: Callable[[str, str], None] = lambda message_sid, conversation_sid: None
 
 
 def answer(api: Api, method: str, path: str, body: bytes) -> tuple[int, object]:
@@ -38,7 +43,9 @@ def answer(api: Api, method: str, path: str, body: bytes) -> tuple[int, object]:
         return 404, {"code": 20404, "status": 404, "message": f"{path} is not served here"}
     if method == "POST":
         api.arrivals.append((monotonic(), parts[-2]))
-        return 201, _created(f"IM{api.name}{len(api.arrivals):016x}", parts[-2], body)
+        message_sid = f"IM{api.name}{len(api.arrivals):016x}"
+        api.created(message_sid, parts[-2])
+        return 201, _created(message_sid, parts[-2], body)
     return 200, {"messages": [], "meta": {"key": "messages", "page": 0, "page_size": 50, "next_page_url": None}}
 
 

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.charts import Panel
 from benchmarks.load import Report
 
 HEADINGS = ("case", "budget", "measured", "yardstick", "ratio", "verdict")
@@ -28,11 +29,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one case and what a reader must know to judge them."""
+    """The rows of one case, what a reader must know to judge them, and what is drawn of them."""
 
     title: str
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    panels: Sequence[Panel] = ()
 
 
 def render(table: Table) -> str:

@@ -1,11 +1,13 @@
 """What only this project's tests need beside app/testing.py: a real PostgreSQL, our own rules, Twilio's signatures."""
 
+import json
 import os
 import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from app import config
 from app.bot_tester import ORIGIN, TOKEN, Clock
 from app.db import Database, migrate
+from app.emulator.client import Emulator
 from app.recordings import RecordedRequest
 from tests import webhook_fixtures
 
@@ -105,3 +108,39 @@ def free_port() -> Callable[[], int]:
             return port
 
     return find
+
+
+@pytest.fixture
+def passes(clock: Clock, emulator: Emulator) -> Callable[[float], None]:
+    """Let time pass, here and at Twilio."""
+
+    def advance(seconds: float) -> None:
+        clock.advance(seconds)
+        emulator.advance(seconds)
+
+    return advance
+
+
+@pytest.fixture
+def missed(webhooks_arrive: None, emulator: Emulator, passes: Callable[[float], None]) -> Callable[..., dict[str, Any]]:
+    """Let a customer write while no webhook arrives; afterwards they arrive again, and time has passed."""
+
+    def write(body: str = "hello", *, seconds_ago: float = 120, **more: Any) -> dict[str, Any]:
+        emulator.faults(drop=1.0)
+        written = emulator.inbound(body, **more)
+        assert emulator.settle()
+        emulator.faults()
+        passes(seconds_ago)
+        return written
+
+    return write
+
+
+@pytest.fixture
+def reconcile(flask_command: Callable[..., str]) -> Callable[..., dict[str, Any]]:
+    """Run `flask reconcile` and return what it reports."""
+
+    def run(*options: str) -> dict[str, Any]:
+        return json.loads(flask_command("reconcile", "--json", "--per-second", "100", *options))
+
+    return run

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -13,38 +14,54 @@ class PowerCut(BaseException):
     """The process ends here: no handler of exceptions sees it."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """What is about to be done: an SQL verb, "COMMIT" or a REST method; a REST request is two steps.
+
+    "POST" comes before it leaves and "POST answered" when it is back.
+    """
+
+    name: str
+    statement: str = ""
+    tx: Connection | None = None
+
+
 @contextmanager
 def cut_at(engine: Engine, step: int) -> Iterator[list[str]]:
-    """Raise PowerCut before the step with this number, counted from 1; 0 cuts nothing. Gives the steps so far.
-
-    A REST request is two steps, "POST" before it leaves and "POST answered" when it is back.
-    """
+    """Raise PowerCut before the step with this number, counted from 1; 0 cuts nothing. Gives the steps so far."""
     steps: list[str] = []
 
-    def pass_step(name: str, tx: Connection | None = None) -> None:
-        steps.append(name)
+    def pass_step(passed: Step) -> None:
+        steps.append(passed.name)
         if len(steps) == step:
-            if tx is not None:
-                tx.invalidate()  # the database sees the connection end
-            raise PowerCut(name)
+            if passed.tx is not None:
+                passed.tx.invalidate()  # the database sees the connection end
+            raise PowerCut(passed.name)
 
+    with telling_steps(engine, pass_step):
+        yield steps
+
+
+@contextmanager
+def telling_steps(engine: Engine, pass_step: Callable[[Step], None]) -> Iterator[None]:
+    """Call `pass_step` before each step that is done within the block, in the thread that does it."""
     send = requests.Session.send
 
     def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
-        pass_step(request.method)
+        pass_step(Step(request.method))
         response = send(session, request, **options)
-        pass_step(f"{request.method} answered")
+        pass_step(Step(f"{request.method} answered"))
         return response
 
     def before_statement(tx: Connection, _cursor: Any, statement: str, *_more: Any) -> None:
-        pass_step(statement.split()[0], tx)
+        pass_step(Step(statement.split()[0], statement, tx))
 
     def before_commit(tx: Connection) -> None:
-        pass_step("COMMIT", tx)
+        pass_step(Step("COMMIT", tx=tx))
 
     listeners = {"before_cursor_execute": before_statement, "commit": before_commit}
     with mock.patch.object(requests.Session, "send", sent), _listening(engine, listeners):
-        yield steps
+        yield
 
 
 @contextmanager

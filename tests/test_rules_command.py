@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app import config, create_app
-from app.cli.moments import moment
+from app.moments import moment
 from tests.arrivals import arrive
 
 RULES = """

@@ -1,5 +1,6 @@
 """The door while storage is away or slow: 503 in time, and well again by itself; and many posts at once."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -191,3 +192,25 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert true()
+
+
+def test_what_was_refused_meanwhile_is_fetched_by_one_reconcile(
+    app, count_stored, webhooks_arrive, emulator, clock, flask_command, run_worker
+):
+    database = app.extensions["parley"].db
+    with database.write() as tx:
+        tx.execute(text("ALTER TABLE inbox RENAME TO away"))
+    written = [emulator.inbound(f"message {number}", sender=f"+1555010000{number}") for number in range(3)]
+    assert emulator.settle()
+    assert {post["status"] for post in emulator.webhooks()} == {503}
+    with database.write() as tx:
+        tx.execute(text("ALTER TABLE away RENAME TO inbox"))
+    assert count_stored() == 0
+    clock.advance(120)
+    emulator.advance(120)
+
+    said = json.loads(flask_command("reconcile", "--json", "--per-second", "100"))
+    run_worker()
+
+    assert {gap["conversation_sid"] for gap in said["gaps"]} == {one["conversation_sid"] for one in written}
+    assert emulator.replies() == ["Thanks, we will be right back."] * 3

@@ -1,0 +1,35 @@
+"""The tables of what is done now and then: whose turn it is, and how far what was missed has been fetched."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Table, Text
+
+from app.tables import Moment, metadata
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),  # reconcile, retention
+    Column("lease_until", Moment),
+    Column("lease_token", Text),
+    Column("begun_at", Moment),  # of the run that goes on, or of the last one
+    Column("done_at", Moment),
+    Column("reached_at", Moment),  # all that happened before has been dealt with
+    Column("progress", JSON, nullable=False, server_default="{}"),  # of a run that did not come to its end
+)
+
+reconcile_cursors = Table(
+    "reconcile_cursors",
+    metadata,
+    Column("conversation_sid", Text, primary_key=True),
+    Column("looked_at", Moment),
+    Column("checked_index", BigInteger),  # of the newest message up to which nothing is missing
+    Column("forgotten_before", Moment),  # older messages were erased here and must not come back
+)
+
+receipt_looks = Table(
+    "receipt_looks",
+    metadata,
+    Column("message_sid", Text, primary_key=True),
+    Column("looked_at", Moment, nullable=False),
+)

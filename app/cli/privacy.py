@@ -1,0 +1,137 @@
+"""`flask privacy`: erases what is known of one person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app import refusals
+from app.cli.operating import confirm, dry_run_option, yes_option
+from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
+from app.db import Database, DatabaseUnavailable
+from app.recordings import SUFFIX
+
+if TYPE_CHECKING:
+    from app.erasure_search import Subject
+
+ACTOR = "flask privacy erase"
+
+
+@click.group("privacy")
+def privacy_commands() -> None:
+    """What people may ask of us: erase what is known of one."""
+
+
+@privacy_commands.command("erase")
+@click.argument("person", metavar="NUMBER|IDENTITY")
+@click.option(
+    "--recordings",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("recordings"),
+    show_default=True,
+    help="Folder of `flask record`; files that name the person are listed, not deleted.",
+)
+@click.option("--no-rewrite", is_flag=True, help="Leave traces in the free space of an SQLite file, to block nobody.")
+@dry_run_option
+@yes_option
+@json_option
+@with_appcontext
+def erase_command(
+    person: str, recordings: Path, no_rewrite: bool, dry_run: bool, yes: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Erase texts, names and numbers of one person from every table; empty rows stay, so that the counts still hold.
+
+    A number is that person on every channel. Conversations without another customer are emptied as a whole. Their
+    opt-out is forgotten as well. Twilio keeps its own copy: delete it there too.
+
+    Example: flask privacy erase +15550100001 --dry-run
+    """  # fmt: skip
+    from app.erasing import erase
+    from app.erasure_search import NoSubject, Subject, find
+
+    settings = parley().settings
+    try:
+        subject = Subject.of(person)
+    except NoSubject as fault:
+        raise click.UsageError(str(fault)) from fault
+    db, refused, hints = database(), settings.instance_folder / refusals.FILE, _recordings_of(recordings, subject)
+    with explained():
+        found = find(db, subject, settings.bot_agents)
+        kept_refusals = refusals.forget(refused, _speaks_of(subject), dry_run=True)
+        if dry_run:
+            return _show(found.counts, kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
+        if found or kept_refusals:
+            confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
+        with _progress(sum(found.counts.values()), as_json) as progress:
+            counts = erase(db, subject, settings.bot_agents, found, actor=ACTOR, progress=progress)
+    refusals.forget(refused, _speaks_of(subject))
+    rewritten = None if no_rewrite or not db.is_sqlite else _rewrite(db)
+    _show(counts, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
+    if rewritten is False:
+        sys.exit(1)
+    return None
+
+
+def _speaks_of(subject: Subject) -> Callable[[str], bool]:
+    return lambda line: subject.is_in(line) or f'"{subject.text}"' in line
+
+
+def _recordings_of(folder: Path, subject: Subject) -> list[str]:
+    """Return the recorded webhooks that name the person; there should be none, recordings have stand-ins."""
+    from app.recordings import Unreadable, form_of, read
+
+    found = []
+    for path in sorted(folder.glob(f"**/*{SUFFIX}")):
+        try:
+            values = [value for _, value in form_of(read(path))]
+        except Unreadable:
+            continue
+        if any(subject.is_name(value) or subject.is_in(value) for value in values):
+            found.append(str(path))
+    return found
+
+
+@contextmanager
+def _progress(rows: int, as_json: bool) -> Iterator[Callable[[str, int], None]]:
+    with click.progressbar(length=rows, label="Erasing", file=sys.stderr, hidden=as_json) as bar:
+        yield lambda _table, count: bar.update(count)
+
+
+def _rewrite(db: Database) -> bool:
+    """Return whether the file was rewritten, so that its free space tells nothing either."""
+    from app.scrubbing import scrub
+
+    try:
+        return scrub(db)
+    except DatabaseUnavailable as unavailable:
+        click.echo(f"{unavailable}; the rows are erased, but their traces are still in the file.", err=True)
+        return False
+
+
+def _show(
+    counts: Mapping[str, int], refused: int, recordings: list[str], as_json: bool, *, dry_run: bool,
+    rewritten: bool | None,
+) -> None:  # fmt: skip
+    if as_json:
+        return show_json({"dry_run": dry_run, "rows": counts, "refusals": refused, "recordings": recordings,
+                          "rewritten": rewritten})  # fmt: skip
+    shown = [{"table": name, "rows": count} for name, count in sorted(counts.items())]
+    show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
+    if refused:
+        click.echo(f"{refused} refused requests {'name' if dry_run else 'named'} this person.")
+    for path in recordings:
+        click.echo(f"{path} names this person; delete it.")
+    if dry_run:
+        return click.echo("Nothing was erased; without --dry-run it is.")
+    if rewritten is False:
+        click.echo("Stop what uses the database for long, then run the same command again to rewrite the file.")
+    if counts:
+        click.echo(
+            "Backups and Twilio itself keep their own: `flask conversations delete` deletes a conversation there."
+        )
+    return None

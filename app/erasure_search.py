@@ -1,0 +1,250 @@
+"""Finds every row that speaks of one person: who they are, where they wrote and what; it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sqlalchemy import Table, literal, select, tuple_
+
+from app.db import Database, Record
+from app.parameters import read_form
+from app.tables import (
+    audit_log,
+    conversations,
+    decisions,
+    deliveries,
+    inbox,
+    messages,
+    participants,
+    replies,
+    responder_calls,
+    rule_actions,
+)
+
+AT_ONCE = 2_000
+ERASED = "erased"
+_NAMES = ("Author", "Identity", "ClientIdentity")
+Key = tuple[Any, ...]
+
+
+class NoSubject(ValueError):
+    """What was given is neither a phone number nor the identity of a chat user; the message says what to write."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose data is looked for: somebody with this phone number, or the chat user with this identity."""
+
+    text: str
+    is_number: bool
+
+    @classmethod
+    def of(cls, text: str) -> Subject:
+        """Return the subject that a person named. Raises NoSubject."""
+        text = text.strip()
+        number = re.fullmatch(r"(?:[a-z_]+:)?(\+[0-9 ().-]{7,30})", text, re.IGNORECASE)
+        if number:
+            digits = re.sub(r"[^0-9]", "", number[1])
+            if 7 <= len(digits) <= 15:
+                return cls(f"+{digits}", True)
+        if not text or len(text) > 256 or text.startswith("+") or not text.isprintable():
+            raise NoSubject(f"{text[:20]!r} is neither a number such as +15550100001 nor the identity of a chat user")
+        return cls(text, False)
+
+    def is_name(self, name: str) -> bool:
+        """Return whether an author, address or identity is this person's, on whatever channel."""
+        return name == self.text or (self.is_number and name.endswith(f":{self.text}"))
+
+    def is_in(self, text: str) -> bool:
+        """Return whether a text has this person's number, however it is written; identities are words like others."""
+        if not self.is_number:
+            return False
+        digits = f"(?<![0-9]){self.text[1:]}(?![0-9])"
+        return bool(re.search(digits, text) or re.search(digits, re.sub(r"[\s().-]", "", text)))
+
+
+@dataclass
+class Found:
+    """The rows that speak of somebody: their keys by table, and where they wrote.
+
+    In the conversations that are `whole` there is no other customer: everything in them is theirs.
+    """
+
+    whole: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+    participant_sids: set[str] = field(default_factory=set)
+    message_sids: set[str] = field(default_factory=set)
+    rows: dict[str, list[Key]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any(self.rows.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many rows of each table."""
+        return {name: len(keys) for name, keys in self.rows.items() if keys}
+
+
+def find(db: Database, subject: Subject, agents: Sequence[str]) -> Found:
+    """Return every row that speaks of the subject. Raises DatabaseUnavailable.
+
+    Goes through every table, a page at a time. What an agent wrote is theirs, their customers' conversations are not.
+    """
+    found = Found()
+    _find_conversations(db, subject, agents, found)
+    _find_messages(db, subject, found)
+    for table, speaks in _TESTS.items():
+        found.rows[table.name] = [
+            key_of(table, row)
+            for row in pages(db, table)
+            if not _is_empty(table, row) and (speaks(row, subject, found) or subject.is_in(texts_of(row)))
+        ]
+    return found
+
+
+def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: Found) -> None:
+    """Note who the subject is and where, and which of these conversations have another customer.
+
+    Beside a phone every chat user is one of ours.
+    """
+    people: dict[str, set[str]] = {}
+    for row in pages(db, participants):
+        name = row.address or row.identity
+        if subject.is_name(name):
+            found.participant_sids.add(row.participant_sid)
+            found.shared.add(row.conversation_sid)
+        elif row.address or not (subject.is_number or _is_agent(row.identity, agents)):
+            people.setdefault(row.conversation_sid, set()).add(name)
+    for row in pages(db, messages):
+        if subject.is_name(row.author):
+            found.shared.add(row.conversation_sid)
+        elif re.search(r"\+[0-9]{7}", row.author):
+            people.setdefault(row.conversation_sid, set()).add(row.author)
+    for row in pages(db, inbox):
+        _note_webhook(_values(row), subject, people, found)
+    if not _is_agent(subject.text, agents):
+        found.whole = {sid for sid in found.shared if not people.get(sid, set()) - {""}}
+    found.shared -= found.whole | {""}
+
+
+def _note_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: Found) -> None:
+    """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
+    sid = told.get("ConversationSid", "")
+    names = {told[name] for name in (*_NAMES, "MessagingBinding.Address") if told.get(name)}
+    if any(subject.is_name(name) for name in names):
+        found.shared.add(sid)
+        if subject.is_name(told.get("Author", "")):
+            found.message_sids.add(told.get("MessageSid", ""))
+    people.setdefault(sid, set()).update(
+        name for name in names if not subject.is_name(name) and re.search(r"\+[0-9]{7}", name)
+    )
+
+
+def _is_agent(identity: str, agents: Sequence[str]) -> bool:
+    return any(fnmatchcase(identity, pattern) for pattern in agents)
+
+
+def _find_messages(db: Database, subject: Subject, found: Found) -> None:
+    for row in pages(db, messages):
+        if row.conversation_sid in found.whole or subject.is_name(row.author):
+            found.message_sids.add(row.message_sid)
+    found.message_sids.discard("")
+
+
+def pages(db: Database, table: Table) -> Iterator[Record]:
+    """Yield all rows of a table in the order of its key, read a page at a time."""
+    keys = list(table.primary_key)
+    last: Key | None = None
+    while True:
+        query = select(table).order_by(*keys).limit(AT_ONCE)
+        if last is not None:
+            query = query.where(tuple_(*keys) > tuple_(*(literal(part) for part in last)))
+        with db.read() as tx:
+            rows = tx.execute(query).all()
+        yield from rows
+        if len(rows) < AT_ONCE:
+            return
+        last = key_of(table, rows[-1])
+
+
+def key_of(table: Table, row: Record) -> Key:
+    """Return the primary key of a row."""
+    return tuple(getattr(row, column.name) for column in table.primary_key)
+
+
+def texts_of(row: Record) -> str:
+    """Return all that a row says, as one text; a webhook decoded."""
+    said = row._mapping
+    parts: Iterable[str] = (_text(value) for name, value in said.items() if name not in ("body", "target", "headers"))
+    if "event_key" in said:
+        return "\n".join([*parts, *_values(row).values(), json.dumps(row.headers)])
+    return "\n".join([*parts, _text(said.get("body", "")), _text(said.get("headers", ""))])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else ""
+
+
+def _values(row: Record) -> Mapping[str, str]:
+    form = read_form(row.method, row.target, row.body)
+    return {**dict(read_form("GET", row.target, b"")), **dict(form)}
+
+
+def _is_empty(table: Table, row: Record) -> bool:
+    """Return whether a row has been erased already."""
+    if table is inbox:
+        return row.body == b"" and "?" not in row.target and bool(row.finished_at)
+    if table is participants:
+        return not (row.address or row.identity or row.attributes)
+    if table is messages:
+        return row.removed_at is not None and not (row.author or row.body or row.attributes or row.media)
+    if table is replies:
+        return row.state == "sent" and not (row.body or row.content_variables)
+    if table is decisions:
+        return row.reason == ERASED
+    return False
+
+
+Speaks = Callable[[Record, Subject, Found], bool]
+
+
+def _inbox_speaks(row: Record, subject: Subject, found: Found) -> bool:
+    if row.lane.partition(":")[0] in found.whole:
+        return True
+    told = _values(row)
+    return told.get("MessageSid") in found.message_sids or any(subject.is_name(told.get(name, "")) for name in _NAMES)
+
+
+_TESTS: dict[Table, Speaks] = {
+    inbox: _inbox_speaks,
+    messages: lambda row, _subject, found: row.message_sid in found.message_sids,
+    decisions: lambda row, _subject, found: (
+        row.message_sid in found.message_sids or row.conversation_sid in found.whole
+    ),
+    replies: lambda row, _subject, found: row.reply_to in found.message_sids or row.conversation_sid in found.whole,
+    rule_actions: lambda row, _subject, found: (
+        bool(row.arguments or row.reason or row.state in ("intended", "failed"))
+        and (row.message_sid in found.message_sids or row.conversation_sid in found.whole)
+    ),
+    responder_calls: lambda row, _subject, found: row.message_sid in found.message_sids or row.lane in found.whole,
+    conversations: lambda row, _subject, found: (
+        row.conversation_sid in found.whole and bool(row.friendly_name or row.unique_name or row.attributes)
+    ),
+    participants: lambda row, _subject, found: row.participant_sid in found.participant_sids,
+    deliveries: lambda row, _subject, found: (
+        bool(row.detail or row.channel_message_sid)
+        and (row.participant_sid in found.participant_sids or row.conversation_sid in found.whole)
+    ),
+    audit_log: lambda row, subject, found: (
+        (bool(row.detail) and row.conversation_sid in found.whole)
+        or subject.is_name(row.actor)
+        or subject.is_name(row.subject)
+    ),
+}

@@ -1,0 +1,145 @@
+"""What of a conversation Twilio never told us: its messages, read back to what is known; it stores nothing.
+
+Also the conversation itself and its participants, where nothing is known of them: guards and rules ask for both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from app import rebuilt_webhooks
+from app.conversations import MARKER
+from app.db import Database, Record
+from app.inbox import NewEvent
+from app.polite_calls import PoliteCalls
+from app.tables import conversations, decisions, inbox, messages, participants, replies
+
+PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
+# Its webhook may still be on its way: Twilio waits 5 s for an answer, and ours are stored within 3.
+STILL_COMING = timedelta(seconds=60)
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Missed:
+    """What is missing of one conversation, in the order in which it happened.
+
+    `checked_index` is that of the newest message we need not look at again; `too_recent` counts those that may still
+    come by themselves; `with_receipts` names the missed messages that went out to phones.
+    """
+
+    messages: Sequence[Any] = ()
+    events: Sequence[NewEvent] = ()
+    checked_index: int | None = None
+    too_recent: int = 0
+    with_receipts: Sequence[str] = field(default_factory=tuple)
+
+
+def look(
+    calls: PoliteCalls, db: Database, conversation: Any, *, since: datetime, above: int | None, now: datetime,
+    bot_author: str,
+) -> Missed:  # fmt: skip
+    """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
+
+    Raises Stopped, SendError.
+    """
+    read = _read_back(calls, conversation, since, above)
+    old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
+    others = [one for one in old_enough if not _is_ours(one, bot_author)]
+    with db.read() as tx:
+        known = known_messages(tx, [one.sid for one in others])
+        here = tx.execute(select(conversations).where(conversations.c.conversation_sid == conversation.sid)).first()
+    missing = [one for one in others if one.sid not in known]
+    newest = max((one.index for one in old_enough), default=above)
+    events = _about_conversation(conversation, here, now, any_missing=bool(missing))
+    if missing:
+        roster = _roster(calls, conversation)
+        with db.read() as tx:
+            strangers = _unknown_participants(tx, roster)
+        events += [rebuilt_webhooks.participant_added(conversation, one, now) for one in strangers]
+        by_sid = {one.sid: one for one in roster}
+        events += [rebuilt_webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now)
+                   for one in missing]  # fmt: skip
+    with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
+    return Missed(missing, events, newest, len(read) - len(old_enough), with_receipts)
+
+
+def _read_back(calls: PoliteCalls, conversation: Any, since: datetime, above: int | None) -> list[Any]:
+    """Return the messages back to a time or an index, oldest first."""
+    found: list[Any] = []
+    for message in calls.listed(
+        lambda client: _context(client, conversation).messages.page(order="desc", page_size=PAGE),
+        conversation_sid=conversation.sid,
+    ):
+        if message.date_created < since or (above is not None and message.index <= above):
+            break
+        found.append(message)
+    return found[::-1]
+
+
+def _context(client: Any, conversation: Any) -> Any:
+    return client.conversations.v1.services(conversation.chat_service_sid).conversations(conversation.sid)
+
+
+def _roster(calls: PoliteCalls, conversation: Any) -> list[Any]:
+    participants_of = calls.listed(
+        lambda client: _context(client, conversation).participants.page(page_size=PAGE),
+        conversation_sid=conversation.sid,
+    )
+    return list(participants_of)
+
+
+def _is_ours(message: Any, bot_author: str) -> bool:
+    """Return whether we wrote a message: what we send comes back as no webhook, so none is missing."""
+    try:
+        attributes = json.loads(message.attributes or "{}")
+    except ValueError:
+        attributes = {}
+    return message.author == bot_author or (isinstance(attributes, dict) and MARKER in attributes)
+
+
+def known_messages(tx: Connection, sids: Sequence[str]) -> set[str]:
+    """Return which of these messages are known: received, noted, decided or sent by us."""
+    found: set[str] = set()
+    for some in _chunks(sids):
+        keys = {f"onMessageAdded:{sid}": sid for sid in some}
+        found |= {keys[key] for key in tx.scalars(select(inbox.c.event_key).where(inbox.c.event_key.in_(keys)))}
+        for column in (messages.c.message_sid, decisions.c.message_sid, replies.c.message_sid):
+            found |= set(tx.scalars(select(column).where(column.in_(some))))
+    return found
+
+
+def unknown_events(tx: Connection, events: Sequence[NewEvent]) -> list[NewEvent]:
+    """Return the events that are not in the inbox yet."""
+    keys = [one.event_key for one in events]
+    stored: set[str] = set()
+    for some in _chunks(keys):
+        stored |= set(tx.scalars(select(inbox.c.event_key).where(inbox.c.event_key.in_(some))))
+    return [one for one in events if one.event_key not in stored]
+
+
+def _unknown_participants(tx: Connection, roster: Sequence[Any]) -> list[Any]:
+    known: set[str] = set()
+    for some in _chunks([one.sid for one in roster]):
+        known |= set(tx.scalars(select(participants.c.participant_sid).where(
+            participants.c.participant_sid.in_(some))))  # fmt: skip
+    return [one for one in roster if one.sid not in known]
+
+
+def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
+
+
+def _about_conversation(conversation: Any, here: Record | None, now: datetime, *, any_missing: bool) -> list[NewEvent]:
+    """Return what there is to tell of the conversation itself: that it is there, or what state it is in now."""
+    if here is None or not here.chat_service_sid:
+        return [rebuilt_webhooks.conversation_added(conversation, now)] if any_missing else []
+    if here.state and here.state != conversation.state and here.state != "closed":
+        return [rebuilt_webhooks.conversation_updated(conversation, now)]
+    return []

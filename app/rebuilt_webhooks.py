@@ -1,0 +1,155 @@
+"""The webhooks that Twilio should have posted, built anew from what REST shows; they enter the inbox like those.
+
+Each has the event key of the webhook that did not come: should it come later after all, it is known. Everyone sees
+where it is from: its method is no HTTP method, its target the resource that was read, and it says when it was found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from app import events
+from app.inbox import NewEvent
+from app.recordings import webhook_date
+
+METHOD = "RECONCILE"
+FOUND_AT = "ParleyFoundAt"  # parameters of ours that no webhook has
+BINDING = "ParleyAuthorBinding"
+
+
+def found_at(event: events.Event) -> str:
+    """Return when reconciliation found an event, as webhooks write dates; "" for one that Twilio posted."""
+    return event.fields.get(FOUND_AT, "")
+
+
+def has_binding(event: events.Event) -> bool:
+    """Return whether the author of a message that was found has a phone number or another address."""
+    return bool(event.fields.get(BINDING))
+
+
+def conversation_added(conversation: Any, now: datetime) -> NewEvent:
+    """Return the webhook that tells of a conversation."""
+    return _event("onConversationAdded", _conversation(conversation), conversation.url, now)
+
+
+def conversation_updated(conversation: Any, now: datetime) -> NewEvent:
+    """Return the webhook that tells of a conversation's present state and attributes."""
+    return _event("onConversationUpdated", _conversation(conversation), conversation.url, now)
+
+
+def _conversation(it: Any) -> dict[str, Any]:
+    return {
+        "AccountSid": it.account_sid,
+        "ChatServiceSid": it.chat_service_sid,
+        "ConversationSid": it.sid,
+        "MessagingServiceSid": it.messaging_service_sid,
+        "FriendlyName": it.friendly_name,
+        "UniqueName": it.unique_name,
+        "Attributes": it.attributes,
+        "State": it.state,
+        "DateCreated": it.date_created,
+        "DateUpdated": it.date_updated,
+    }
+
+
+def participant_added(conversation: Any, it: Any, now: datetime) -> NewEvent:
+    """Return the webhook that tells of a participant."""
+    binding = it.messaging_binding or {}
+    told = {
+        "AccountSid": it.account_sid,
+        "ChatServiceSid": conversation.chat_service_sid,
+        "ConversationSid": it.conversation_sid,
+        "ParticipantSid": it.sid,
+        "Identity": it.identity,
+        "RoleSid": it.role_sid,
+        "Attributes": it.attributes,
+        "MessagingBinding.Type": binding.get("type"),
+        "MessagingBinding.Address": binding.get("address"),
+        "MessagingBinding.ProxyAddress": binding.get("proxy_address"),
+        "MessagingBinding.ProjectedAddress": binding.get("projected_address"),
+        "DateCreated": it.date_created,
+    }
+    return _event("onParticipantAdded", told, it.url, now)
+
+
+def message_added(conversation: Any, it: Any, author: Any | None, now: datetime) -> NewEvent:
+    """Return the webhook that tells of a message; `author` is its participant, None for one who is none (any more).
+
+    REST does not show the Source of a message, so it is told from its author: an address, a chat user, or nobody.
+    """
+    binding = _binding_of(author)
+    told = {
+        "AccountSid": it.account_sid,
+        "ChatServiceSid": conversation.chat_service_sid,
+        "ConversationSid": it.conversation_sid,
+        "MessagingServiceSid": conversation.messaging_service_sid,
+        "MessageSid": it.sid,
+        "ParticipantSid": it.participant_sid,
+        "Index": it.index,
+        "Author": it.author,
+        "Body": it.body,
+        "Attributes": it.attributes,
+        "Media": _media(it.media),
+        "DateCreated": it.date_created,
+        "Source": binding.upper() if binding else "SDK" if author is not None else "API",
+        BINDING: binding,
+    }
+    return _event("onMessageAdded", told, it.url, now)
+
+
+def _binding_of(author: Any | None) -> str:
+    """Return the channel of an author with an address; a chat user's projected address is none of theirs."""
+    binding: Mapping[str, Any] = (author.messaging_binding if author else None) or {}
+    return str(binding.get("type") or "sms") if binding.get("address") else ""
+
+
+def _media(media: Any) -> str | None:
+    """Return the Media parameter, whose names are not those of REST."""
+    files = [
+        {"Sid": one.get("sid"), "ContentType": one.get("content_type"), "Filename": one.get("filename"),
+         "Size": one.get("size")}
+        for one in media or ()
+    ]  # fmt: skip
+    return json.dumps(files, separators=(",", ":")) if files else None
+
+
+def delivery_updated(service_sid: str, it: Any, now: datetime) -> NewEvent:
+    """Return the webhook that tells what became of a message for one recipient."""
+    told = {
+        "AccountSid": it.account_sid,
+        "ChatServiceSid": service_sid,
+        "ConversationSid": it.conversation_sid,
+        "MessageSid": it.message_sid,
+        "DeliveryReceiptSid": it.sid,
+        "ChannelMessageSid": it.channel_message_sid,
+        "ParticipantSid": it.participant_sid,
+        "Status": it.status,
+        "ErrorCode": it.error_code or None,
+        "DateCreated": it.date_created,
+        "DateUpdated": it.date_updated,
+    }
+    return _event("onDeliveryUpdated", told, it.url, now)
+
+
+def _event(event_type: str, told: Mapping[str, Any], url: str, now: datetime) -> NewEvent:
+    marked = {"EventType": event_type, **told, FOUND_AT: now}
+    form = tuple((name, _text(value)) for name, value in marked.items() if value not in (None, ""))
+    identity = events.identity(form)
+    return NewEvent(
+        event_key=identity.event_key,
+        event_type=identity.event_type,
+        lane=identity.lane,
+        source=identity.source,
+        method=METHOD,
+        target="/" + url.partition("://")[2].partition("/")[2],
+        body=urlencode(form, errors="surrogatepass").encode(),
+        headers={"User-Agent": "Parley reconcile"},
+    )
+
+
+def _text(value: Any) -> str:
+    return webhook_date(value) if isinstance(value, datetime) else str(value)

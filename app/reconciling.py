@@ -1,0 +1,282 @@
+"""Fetches what Twilio failed to deliver: compares its conversations with ours and puts what is missing in the inbox.
+
+Twilio repeats no Conversations webhook by default, so an outage, a wrong filter or a service's own webhook leave gaps.
+Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app import chores, inbox, missed_messages, missed_receipts, reconcile_cursors
+from app.chores import Turn
+from app.conversations import SendError
+from app.db import Database
+from app.inbox import NewEvent
+from app.missed_messages import Missed, unknown_events
+from app.missed_receipts import Quiet
+from app.polite_calls import PoliteCalls, Stopped
+from app.reconcile_cursors import Cursor
+
+CHORE = "reconcile"
+FIRST_LOOK_BACK = timedelta(days=2)  # of the first run; every other goes back to where the last complete one began
+OVERLAP = timedelta(minutes=5)  # for clocks that differ, and for what was on its way just then
+PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most conversations, and services, of one page
+FAILURES_IN_A_ROW = 5
+MOST_FAILED = 1_000
+STORED_AT_ONCE = 200
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What was missing of one conversation: how many messages and receipts, and from when to when."""
+
+    conversation_sid: str
+    service_sid: str
+    messages: int = 0
+    receipts: int = 0
+    others: int = 0  # the conversation itself, its state, its participants
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+@dataclass
+class Report:
+    """What a run found and did. `stopped` says why it ended early: it was told to; `error`: Twilio did not answer."""
+
+    since: datetime
+    dry_run: bool = False
+    stopped: str = ""
+    error: str = ""
+    requests: int = 0
+    conversations: int = 0
+    looked_at: int = 0
+    left: int = 0
+    messages: int = 0
+    receipts: int = 0
+    too_recent: int = 0
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was looked at."""
+        return not (self.stopped or self.error or self.failed)
+
+    def in_words(self) -> str:
+        """Return the result in a line, without any name or text."""
+        missing = f"{self.messages} messages and {self.receipts} receipts were missing"
+        where = f" in {len(self.gaps)} conversations" if self.gaps else ""
+        ended = f"; stopped: {self.stopped or self.error}" if self.stopped or self.error else ""
+        failed = f"; {len(self.failed)} conversations could not be looked at" if self.failed else ""
+        return f"{self.looked_at} of {self.conversations} conversations looked at, {missing}{where}{failed}{ended}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to look: one service or all (""), how far back at most, since when if not as usual; who writes for us."""
+
+    service_sid: str
+    bot_author: str
+    retention: timedelta
+    since: datetime | None = None
+
+
+Progress = Callable[[int, int], None]
+
+
+class Reconciliation:
+    """One run. With `turn` it stores what it finds and how far it came; without, it only looks.
+
+    `run()` never raises for what Twilio refuses: the report names it. Raises LeaseLost, DatabaseUnavailable.
+    """
+
+    def __init__(
+        self, db: Database, calls: PoliteCalls, scope: Scope, turn: Turn | None, *,
+        progress: Progress = lambda _done, _of: None,
+    ) -> None:  # fmt: skip
+        self._db, self._calls, self._scope, self._turn, self._progress = db, calls, scope, turn, progress
+        with db.read() as tx:
+            self._now = turn.begun_at if turn else db.now(tx)
+            known = turn or chores.state(tx, CHORE)
+        self._unfinished = dict(known.progress) if known else {}
+        self._oldest = oldest = self._now - scope.retention  # what is older was purged here, and would look missing
+        reached_at = known.reached_at if known else None
+        usual = max(oldest, reached_at - OVERLAP if reached_at else self._now - FIRST_LOOK_BACK)
+        self.report = Report(max(oldest, scope.since) if scope.since else usual, dry_run=turn is None)
+        self._round_at = self._begin_of_round()
+        self._leaves_no_gap = self.report.since <= usual  # else an older gap is still to be found
+
+    def _begin_of_round(self) -> datetime:
+        """Return since when this round goes on: a run that had to stop is gone on with, unless more is wanted now."""
+        at, since = self._unfinished.get("round_at"), self._unfinished.get("since")
+        if at and since and datetime.fromisoformat(since) <= self.report.since:
+            self.report.since = datetime.fromisoformat(since)
+            return datetime.fromisoformat(at)
+        return self._now
+
+    def run(self) -> Report:
+        """Look at every conversation, then at receipts that stopped moving; return what was found."""
+        self._note_progress()
+        try:
+            self._look_at_conversations()
+            self._look_at_receipts()
+        except Stopped as stopped:
+            self.report.stopped = str(stopped)
+        except SendError as error:
+            self.report.error = error.reason
+        self.report.requests = self._calls.made
+        if self._turn:
+            self._note_progress()
+            complete = self.report.is_complete
+            reached_at = self._round_at if complete and self._leaves_no_gap else None
+            chores.finish(self._db, self._turn, complete=complete, reached_at=reached_at)
+        return self.report
+
+    def _note_progress(self) -> None:
+        if self._turn is None:
+            return
+        failed = list(self.report.failed)[:MOST_FAILED] or self._unfinished.get("failed", [])
+        told = {"round_at": self._round_at.isoformat(), "since": self.report.since.isoformat(), "failed": failed}
+        chores.note_progress(self._db, self._turn, told)
+
+    def _look_at_conversations(self) -> None:
+        todo = self._in_order(list(self._open_conversations()))
+        self.report.left = len(todo)
+        self._calls.start_counting()
+        failures = 0
+        for conversation, cursor in todo:
+            self._stop_if_spent()
+            try:
+                self._look_at(conversation, cursor)
+                failures = 0
+            except SendError as error:
+                failures += 1
+                self._note_failure(conversation, error)
+                if failures == FAILURES_IN_A_ROW or error.status in (401, 403):
+                    raise
+            self.report.looked_at += 1
+            self.report.left -= 1
+            self._progress(self.report.looked_at, len(todo))
+
+    def _stop_if_spent(self) -> None:
+        if self._calls.budget_is_spent:
+            raise Stopped("the budget of requests is spent; the next run goes on")
+
+    def _open_conversations(self) -> Iterator[Any]:
+        """Yield the conversations that may have news: those not closed, and those closed since.
+
+        DateUpdated of a conversation does not say when somebody wrote in it, so it is not asked for that.
+        """
+        for service_sid in self._services():
+            for one in self._calls.listed(_conversations_of(service_sid)):
+                self.report.conversations += 1
+                if one.state != "closed" or max(one.date_updated, one.date_created) >= self.report.since:
+                    yield one
+
+    def _services(self) -> Sequence[str]:
+        if self._scope.service_sid:
+            return [self._scope.service_sid]
+        services = self._calls.listed(lambda client: client.conversations.v1.services.page(page_size=PAGE))
+        return [str(one.sid) for one in services]
+
+    def _in_order(self, found: list[Any]) -> list[tuple[Any, Cursor]]:
+        """Return those not yet looked at in this round: first those that nobody ever looked at, then the longest ago.
+
+        What could not be read the last time comes last: it must not keep us from the others.
+        """
+        with self._db.read() as tx:
+            cursors = reconcile_cursors.cursors(tx, [one.sid for one in found])
+        paired = [(one, cursors.get(one.sid, Cursor())) for one in found]
+        failed = set(self._unfinished.get("failed", []))
+        waiting = [(one, it) for one, it in paired if it.looked_at is None or it.looked_at < self._round_at]
+        return sorted(waiting, key=lambda pair: (pair[0].sid in failed, pair[1].looked_at or NEVER))
+
+    def _look_at(self, conversation: Any, cursor: Cursor) -> None:
+        since = max(self.report.since, cursor.forgotten_before or self.report.since)
+        above = None if self._scope.since else cursor.checked_index
+        missed = missed_messages.look(self._calls, self._db, conversation, since=since, above=above,
+                                      now=self._now, bot_author=self._scope.bot_author)  # fmt: skip
+        self.report.too_recent += missed.too_recent
+        new = self._store(missed.events)
+        self._note_gap(conversation, missed, new)
+        self._note_looked(conversation.sid, missed.checked_index)
+        for sid in missed.with_receipts:
+            sent_at = next(one.date_created for one in missed.messages if one.sid == sid)
+            self._look_at_receipt(Quiet(sid, conversation.sid, conversation.chat_service_sid, sent_at))
+
+    def _note_failure(self, conversation: Any, error: SendError) -> None:
+        """Name a conversation that could not be looked at; one that is gone by now is none."""
+        if error.status != 404:
+            self.report.failed[conversation.sid] = error.reason
+
+    def _note_looked(self, conversation_sid: str, checked_index: int | None) -> None:
+        if self._turn is None:
+            return
+        with self._db.write() as tx:
+            now = self._db.now(tx)
+            if checked_index is None or not self._leaves_no_gap:
+                reconcile_cursors.note_looked(tx, conversation_sid, now)
+            else:
+                reconcile_cursors.note_checked(tx, conversation_sid, checked_index, now)
+
+    def _look_at_receipts(self) -> None:
+        since = min(self.report.since, max(self._now - missed_receipts.LOOK_BACK, self._oldest))
+        with self._db.read() as tx:
+            found = missed_receipts.stopped(tx, since=since, now=self._now)
+        for message in found:
+            self._stop_if_spent()
+            try:
+                self._look_at_receipt(replace(message, service_sid=message.service_sid or self._scope.service_sid))
+            except SendError as error:
+                if error.status != 404:
+                    raise
+
+    def _look_at_receipt(self, message: Quiet) -> None:
+        new = self._store(missed_receipts.look(self._calls, message, self._now))
+        self.report.receipts += len(new)
+        if new:
+            gap = self._gap(message.conversation_sid, message.service_sid)
+            self.report.gaps[gap.conversation_sid] = replace(gap, receipts=gap.receipts + len(new))
+        if self._turn:
+            with self._db.write() as tx:
+                missed_receipts.note_looked(tx, [message.message_sid], self._now)
+
+    def _store(self, events: Sequence[NewEvent]) -> list[NewEvent]:
+        """Put events into the inbox, in their order; return those that were not known."""
+        if not events:
+            return []
+        with self._db.read() as tx:
+            unknown = unknown_events(tx, events)
+        if self._turn is None:
+            return unknown
+        new: list[NewEvent] = []
+        for start in range(0, len(unknown), STORED_AT_ONCE):
+            some = unknown[start : start + STORED_AT_ONCE]
+            with self._db.write() as tx:
+                stored = inbox.add_all(self._db, tx, some)
+            new += [event for event, is_new in zip(some, stored, strict=True) if is_new]
+        return new
+
+    def _note_gap(self, conversation: Any, missed: Missed, new: Sequence[NewEvent]) -> None:
+        if not new:
+            return
+        messages = sum(one.event_type == "onMessageAdded" for one in new)
+        dates = [one.date_created for one in missed.messages]
+        self.report.messages += messages
+        gap = self._gap(conversation.sid, conversation.chat_service_sid)
+        self.report.gaps[conversation.sid] = replace(
+            gap, messages=messages, others=len(new) - messages, first_at=min(dates, default=None),
+            last_at=max(dates, default=None),
+        )  # fmt: skip
+
+    def _gap(self, conversation_sid: str, service_sid: str) -> Gap:
+        return self.report.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
+
+
+def _conversations_of(service_sid: str) -> Callable[[Any], Any]:
+    return lambda client: client.conversations.v1.services(service_sid).conversations.page(page_size=PAGE)

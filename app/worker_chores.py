@@ -1,0 +1,42 @@
+"""What a worker does at intervals beside its events: delete what is old, fetch what Twilio failed to deliver."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from app import chores, reconciling, retention
+from app.chores import Turn
+from app.config import Settings
+from app.conversations import Conversations
+from app.db import Database
+from app.polite_calls import PoliteCalls
+from app.reconciling import Reconciliation, Scope
+from app.rounds import Chore, Rounds, Wait
+
+RETENTION_EVERY = timedelta(days=1)
+REQUESTS_PER_SECOND = 5  # others use the account too
+REQUESTS_PER_RUN = 1_000  # beside the lists; the next run goes on
+
+
+def make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
+    """Return the chores that the settings want, not started yet."""
+    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db))]
+    if settings.reconcile_seconds:
+        every = timedelta(seconds=settings.reconcile_seconds)
+        wanted.append(Chore(reconciling.CHORE, every, partial(_reconcile, settings, db, twilio)))
+    return Rounds(db, wanted)
+
+
+def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
+    before = turn.begun_at - timedelta(days=settings.retention_days)
+    deleted = retention.purge(db, before, wait=wait, still_ours=partial(chores.renew, db, turn))
+    chores.finish(db, turn)
+    return ", ".join(f"{count} {table}" for table, count in deleted.items()) or "nothing was old"
+
+
+def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: Turn, wait: Wait) -> str:
+    calls = PoliteCalls(twilio, db, per_second=REQUESTS_PER_SECOND, most=REQUESTS_PER_RUN, wait=wait,
+                        still_ours=partial(chores.renew, db, turn))  # fmt: skip
+    scope = Scope(settings.service_sid, settings.bot_author, timedelta(days=settings.retention_days))
+    return Reconciliation(db, calls, scope, turn).run().in_words()

@@ -1,0 +1,183 @@
+"""`flask reconcile` and the worker's own: how far back, within a budget, one at a time, and gone on with."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from app import chores, config, create_app, make_conversations, memory, recordings
+from app.chore_tables import chores as chores_table
+from app.polite_calls import PoliteCalls
+from app.reconciling import Reconciliation, Scope
+from app.tables import inbox
+from tests.eventually import eventually
+
+HOUR = 3600
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    return sqlite_url
+
+
+@pytest.fixture
+def count(app):
+    """How many rows a table has."""
+
+    def rows(table) -> int:
+        with app.extensions["parley"].db.read() as tx:
+            return tx.scalar(select(func.count()).select_from(table)) or 0
+
+    return rows
+
+
+def test_a_dry_run_names_the_gap_and_stores_nothing(missed, reconcile, count):
+    written = missed()
+
+    report = reconcile("--dry-run")
+
+    assert report["dry_run"]
+    assert [(gap["conversation_sid"], gap["messages"]) for gap in report["gaps"]] == [(written["conversation_sid"], 1)]
+    assert (count(inbox), count(chores_table)) == (0, 0)
+
+
+def test_since_looks_no_further_back_and_leaves_the_older_gap_for_later(missed, reconcile):
+    missed("yesterday", seconds_ago=20 * HOUR)
+    missed("just now", sender="+15550100002")
+
+    assert reconcile("--since", "2h")["messages"] == 1
+    assert reconcile()["messages"] == 1
+
+
+def test_a_run_whose_budget_is_spent_is_gone_on_with(missed, reconcile):
+    for number in range(5):
+        missed(sender=f"+1555010000{number}")
+
+    reports = [reconcile("--requests", "4") for _ in range(3)]
+
+    assert [one["messages"] for one in reports] == [2, 2, 1]
+    assert [(one["left"], one["complete"]) for one in reports] == [(3, False), (1, False), (0, True)]
+
+
+def test_every_service_is_looked_into_unless_one_is_named(missed, reconcile, app):
+    twilio = make_conversations(app.extensions["parley"].settings)
+    other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
+    missed()
+    missed(sender="+15550100002", service_sid=other)
+
+    assert reconcile("--dry-run", "--service", other)["messages"] == 1
+    assert {gap["service_sid"] == other for gap in reconcile()["gaps"]} == {True, False}
+
+
+def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator, reconcile, app):
+    missed()
+    emulator.faults(fail_next=[{"status": 429, "retry_after": 1, "method": "GET", "path_contains": "/Messages"}])
+
+    report = reconcile()
+
+    assert (report["messages"], report["complete"]) == (1, True)
+
+
+def test_a_conversation_that_cannot_be_read_is_named_and_looked_at_again(missed, emulator, app, reconcile):
+    written = missed()
+    missed(sender="+15550100002")
+    where = f"{written['conversation_sid']}/Messages"
+    emulator.faults(fail_next=[{"status": 400, "path_contains": where}])
+
+    result = app.test_cli_runner().invoke(args=["reconcile", "--json", "--per-second", "100"])
+
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["messages"], list(report["failed"])) == (1, 1, [written["conversation_sid"]])
+    assert reconcile()["messages"] == 1
+
+
+def test_only_one_process_reconciles_at_a_time(missed, app, clock):
+    missed()
+    db = app.extensions["parley"].db
+    turn = chores.take(db, "reconcile")
+
+    refused = app.test_cli_runner().invoke(args=["reconcile"])
+    clock.advance(chores.LEASE.total_seconds() + 1)
+    taken_over = app.test_cli_runner().invoke(args=["reconcile", "--per-second", "100"])
+
+    assert (refused.exit_code, taken_over.exit_code) == (1, 0)
+    assert "another process reconciles" in refused.output
+    with pytest.raises(chores.LeaseLost):
+        chores.renew(db, turn)
+
+
+def test_a_closed_conversation_is_known_as_closed_afterwards(missed, customer_writes, run_worker, app, reconcile):
+    written = customer_writes("hello")
+    run_worker()
+    twilio = make_conversations(app.extensions["parley"].settings)
+    sid = written["conversation_sid"]
+    twilio.ask(lambda client: client.conversations.v1.conversations(sid).update(state="closed"))
+
+    reconcile()
+    run_worker()
+
+    with app.extensions["parley"].db.read() as tx:
+        assert memory.conversation(tx, sid).state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("since", "says"),
+    [("yesterday", "'yesterday' is no time"), ("2999-01-01", "is in the future")],
+    ids=["no time", "future"],
+)
+def test_a_since_that_makes_no_sense_is_refused(since, says, app):
+    result = app.test_cli_runner().invoke(args=["reconcile", "--since", since])
+
+    assert (result.exit_code, says in result.output) == (2, True)
+
+
+def test_people_see_what_was_missing_and_what_to_do(missed, flask_command):
+    written = missed()
+
+    said = flask_command("reconcile", "--per-second", "100")
+
+    assert written["conversation_sid"] in said
+    assert "1 messages and 0 receipts were missing in 1 conversations" in said
+    assert "`flask doctor` says why" in said
+
+
+def test_a_worker_reconciles_by_itself_where_the_settings_want_it(missed, environ, clock, emulator):
+    missed("order 66")
+    app = create_app(config.from_environment({**environ, "BOT_RECONCILE_SECONDS": "1"}), clock=clock)
+    parley = app.extensions["parley"]
+
+    worker = parley.start_worker()
+    try:
+        assert eventually(lambda: emulator.replies() == ["Please send your order number."], seconds=15)
+    finally:
+        worker.stop()
+        parley.db.close()
+
+
+def test_what_was_found_can_be_recorded_and_replayed(missed, reconcile, run_worker, flask_command, tmp_path):
+    missed("order 66")
+    reconcile()
+    run_worker()
+
+    flask_command("record", "--out", str(tmp_path / "recordings"))
+
+    (path,) = (tmp_path / "recordings").glob("*onMessageAdded.http")
+    recorded = recordings.read(path)
+    assert (recorded.method, recorded.target) == ("POST", "/conversations/webhook")
+    assert b"ParleyFoundAt" in recorded.body
+
+
+def test_a_run_that_is_asked_to_stop_is_gone_on_with(missed, app, reconcile):
+    missed()
+    missed(sender="+15550100002")
+    parley = app.extensions["parley"]
+    waits = iter([False] * 4 + [True] * 100)
+    calls = PoliteCalls(make_conversations(parley.settings), parley.db, per_second=100, wait=lambda _: next(waits))
+    scope = Scope("", "support-bot", timedelta(days=30))
+
+    stopped = Reconciliation(parley.db, calls, scope, chores.take(parley.db, "reconcile")).run()
+    rest = reconcile()
+
+    assert (stopped.stopped, stopped.is_complete, rest["complete"]) == ("asked to stop", False, True)
+    assert stopped.messages + rest["messages"] == 2

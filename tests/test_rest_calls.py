@@ -1,0 +1,81 @@
+"""Requests to Twilio are counted by result; what all processes counted is added up in the database."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.conversations import Conversations, SendError
+from app.db import Database, DatabaseUnavailable
+from app.rest_calls import RestCalls, totals
+
+SID, SERVICE = "CH" + "1".zfill(32), "IS" + "2".zfill(32)
+
+
+def stored(db):
+    with db.read() as tx:
+        return totals(tx)
+
+
+def test_what_several_processes_count_at_once_is_added_up(db):
+    processes = [RestCalls() for _ in range(4)]
+    for process in processes:
+        process.note("ok")
+        process.note("429")
+        process.note("ok")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda process: process.store(db), processes))
+
+    assert stored(db) == {"ok": 8, "429": 4}
+
+
+def test_nothing_is_counted_twice(db):
+    calls = RestCalls()
+    calls.note("ok")
+    calls.store(db)
+    calls.store(db)
+    calls.note("ok")
+    calls.store(db)
+
+    assert stored(db) == {"ok": 2}
+
+
+def test_what_cannot_be_stored_now_is_stored_later(db):
+    calls, away = RestCalls(), Database("postgresql+psycopg://nobody@127.0.0.1:9/nothing")
+    calls.note("no answer")
+    with pytest.raises(DatabaseUnavailable):
+        calls.store(away)
+    away.close()
+
+    calls.store(db)
+
+    assert stored(db) == {"no answer": 1}
+
+
+@pytest.mark.parametrize(
+    ("faults", "result"),
+    [({}, "ok"), ({"fail_next": [{"status": 429}]}, "429"), ({"fail_next": [{"status": 503}]}, "503"),
+     ({"cut_next": 1}, "no answer")],
+    ids=["done", "a limit", "a fault", "cut off"],
+)  # fmt: skip
+def test_each_request_is_counted_by_how_it_ended(faults, result, emulator):
+    emulator.adopt({"ConversationSid": SID, "ChatServiceSid": SERVICE, "MessageSid": "IM" + "3".zfill(32)})
+    emulator.faults(**faults)
+
+    assert results_of_sending(emulator.url) == [result]
+
+
+def test_a_server_that_is_not_there_is_not_connected(free_port):
+    assert results_of_sending(f"http://127.0.0.1:{free_port()}") == ["not connected"]
+
+
+def results_of_sending(url):
+    results = []
+    twilio = Conversations(
+        account_sid="AC" + "1".zfill(32), auth_token="0" * 32, base_url=url, note_call=results.append
+    )
+    try:
+        twilio.send_message(SID, SERVICE, author="support-bot", marker={"reply_to": "IM", "n": 0}, body="hello")
+    except SendError:
+        pass
+    return results

@@ -1,0 +1,175 @@
+"""What is old goes from every table, and what somebody still needs stays; on both databases."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from app import delivery_log, inbox, inbox_admin, make_worker, memory, responder_calls, retention
+from app.delivery_log import Content
+from app.inbox import NewEvent
+from app.tables import (
+    audit_log,
+    conversations,
+    decisions,
+    messages,
+    metadata,
+    participants,
+    replies,
+)
+from app.tables import (
+    inbox as inbox_table,
+)
+from tests.eventually import eventually
+
+DAY = 24 * 3600
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def purge(db):
+    """Purge what is older than a month; return what was deleted."""
+
+    def run() -> dict[str, int]:
+        with db.read() as tx:
+            before = db.now(tx) - MONTH
+        return retention.purge(db, before, wait=lambda _seconds: False)
+
+    return run
+
+
+def rows(db, table) -> int:
+    with db.read() as tx:
+        return tx.scalar(select(func.count()).select_from(table)) or 0
+
+
+def add_event(db, key: str, *, state: str = "processed") -> None:
+    event = NewEvent(key, "onMessageAdded", f"lane {key}", "SMS", "POST", "/", b"body")
+    with db.write() as tx:
+        inbox.add_all(db, tx, [event])
+    if state != "pending":
+        claimed = inbox.claim(db)
+        with db.write() as tx:
+            inbox.finish(tx, claimed, state, "done", db.now(tx))
+
+
+def add_message(db, sid: str) -> None:
+    """Store a message with all that follows on it."""
+    with db.write() as tx:
+        now = db.now(tx)
+        memory.note_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
+        memory.note_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
+        delivery_log.intend(tx, sid, "CH1", "a", [Content("hi"), Content("there")], now)
+        for reply in delivery_log.open_replies(tx, sid):
+            delivery_log.note_sent(tx, reply, f"{sid}-{reply.n}", now)
+        responder_calls.note_asked(tx, sid, "CH1", now)
+        tx.execute(insert(audit_log).values(at=now, actor="page", action="pause", detail={}))
+
+
+def test_what_is_older_goes_and_what_is_newer_stays(db, clock, purge):
+    add_event(db, "old")
+    add_message(db, "IMold")
+    clock.advance(31 * DAY)
+    add_event(db, "new")
+    add_message(db, "IMnew")
+
+    purge()
+
+    counts = {table.name: rows(db, table) for table in (inbox_table, messages, decisions, replies, audit_log)}
+    assert counts == {"inbox": 1, "messages": 1, "decisions": 1, "replies": 2, "audit_log": 1}
+    assert rows(db, metadata.tables["responder_calls"]) == 1
+
+
+def test_a_second_purge_finds_nothing(db, clock, purge):
+    add_event(db, "old")
+    clock.advance(31 * DAY)
+
+    assert purge() == {"inbox": 1, "lanes": 1}
+    assert purge() == {}
+
+
+@pytest.mark.parametrize("state", ["dead", "pending"])
+def test_what_nobody_has_dealt_with_stays_however_old(state, db, clock, purge):
+    add_event(db, "old", state=state)
+    clock.advance(400 * DAY)
+
+    purge()
+
+    with db.read() as tx:
+        assert inbox_admin.stats(tx, db.now(tx))[state] == 1
+
+
+def test_a_reply_that_was_never_sent_stays(db, clock, purge):
+    with db.write() as tx:
+        delivery_log.intend(tx, "IM1", "CH1", "a", [Content("hi")], db.now(tx))
+    clock.advance(31 * DAY)
+
+    purge()
+
+    assert rows(db, replies) == 1
+
+
+def test_the_call_of_the_responder_about_an_event_that_died_goes(db, clock, purge):
+    with db.write() as tx:
+        responder_calls.note_asked(tx, "IM1", "CH1", db.now(tx))
+    clock.advance(31 * DAY)
+
+    assert purge() == {"responder_calls": 1}
+
+
+def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, clock, purge):
+    with db.write() as tx:
+        now = db.now(tx)
+        memory.note_state(tx, "CH1", "closed", dated=now)
+        for sid, address in (("MB1", "+15550100001"), ("MB2", "+15550100002")):
+            facts = {"conversation_sid": "CH1", "address": address, "removed_at": now}
+            memory.note_participant(tx, sid, facts, dated=now)
+        memory.opt_out(tx, "CH1", "MB1", now, address="+15550100001")
+    clock.advance(31 * DAY)
+
+    purge()
+
+    assert (rows(db, conversations), rows(db, participants)) == (0, 1)
+    with db.read() as tx:
+        assert memory.is_opted_out(tx, "+15550100001")
+
+
+def test_an_open_conversation_is_remembered_however_quiet(db, clock, purge):
+    with db.write() as tx:
+        memory.note_state(tx, "CH1", "active", dated=db.now(tx))
+        memory.note_participant(tx, "MB1", {"conversation_sid": "CH1", "address": "+15550100001"}, dated=db.now(tx))
+    clock.advance(400 * DAY)
+
+    assert purge() == {}
+
+
+def test_many_rows_go_in_small_batches_that_can_be_interrupted(db, clock, monkeypatch):
+    monkeypatch.setattr(retention, "DELETED_AT_ONCE", 10)
+    monkeypatch.setattr(retention, "LOOKED_AT_ONCE", 7)
+    for number in range(25):
+        add_event(db, f"event {number}")
+    clock.advance(31 * DAY)
+    with db.read() as tx:
+        before = db.now(tx) - MONTH
+
+    first = retention.purge(db, before, wait=lambda _seconds: True)
+    second = retention.purge(db, before, wait=lambda _seconds: False)
+
+    assert (first, second["inbox"]) == ({"inbox": 10}, 15)
+
+
+def test_a_running_worker_purges_by_itself(app, clock, emulator):
+    db = app.extensions["parley"].db
+    add_event(db, "old")
+    clock.advance(31 * DAY)
+    worker = make_worker(app.extensions["parley"].settings, db)
+    worker._rounds._pause = 0.05
+
+    worker.start()
+    try:
+        assert eventually(lambda: rows(db, inbox_table) == 0)
+    finally:
+        worker.stop()
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker-chores"]

@@ -1,0 +1,83 @@
+"""One installation that is tortured: an app on SQLite and one on PostgreSQL, emptied before each schedule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from flask import Flask
+
+from app import Parley, config, create_app, make_worker
+from app.bot_tester import ORIGIN, TOKEN, Clock
+from app.db import Database, migrate
+from app.tables import metadata
+from app.worker import Worker
+from tests.torture.schedules import Schedule
+
+RESPONDER = "tests.torture.answering:answer"
+
+
+@dataclass
+class Installation:
+    """An app that has not touched its database yet, so that a forked process can: each one opens its own connections."""
+
+    app: Flask
+    clock: Clock
+    folder: Path
+    url: str
+
+    @property
+    def database(self) -> str:
+        return self.url.partition(":")[0]
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    def emptied_for(self, schedule: Schedule) -> Worker:
+        """Forget everything, and return a worker that answers by the schedule's rules."""
+        (self.folder / "rules.toml").write_text(schedule.rules)
+        self.log.write_text("")
+        if schedule.database == "sqlite":
+            _empty_file(self.folder)
+        else:
+            _empty_tables(self.url)
+        parley: Parley = self.app.extensions["parley"]
+        return make_worker(parley.settings, parley.db)
+
+
+def install(emulator_url: str, folder: Path, database_url: str = "") -> Installation:
+    """Return an installation in a folder of its own, on SQLite unless another database is given."""
+    folder.mkdir(parents=True)
+    url = database_url or f"sqlite:///{folder}/parley.db"
+    settings = config.from_environment(
+        {
+            "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_API_BASE_URL": emulator_url,
+            "PUBLIC_URL": ORIGIN,
+            "DATABASE_URL": url,
+            "BOT_RULES": str(folder / "rules.toml"),
+            "BOT_RESPONDER": RESPONDER,
+            "BOT_MAX_REPLY_AGE_SECONDS": "0",
+        }
+    )
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    database = Database(settings.database_url)
+    migrate(database)
+    database.close()
+    if database.is_sqlite:
+        (folder / "template.db").write_bytes((folder / "parley.db").read_bytes())
+    clock = Clock()
+    return Installation(create_app(settings, clock=clock), clock, folder, url)
+
+
+def _empty_file(folder: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        (folder / f"parley.db{ending}").unlink(missing_ok=True)
+    (folder / "parley.db").write_bytes((folder / "template.db").read_bytes())
+
+
+def _empty_tables(url: str) -> None:
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {names} RESTART IDENTITY")

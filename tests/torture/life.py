@@ -1,0 +1,159 @@
+"""What one forked process does: posts webhooks to the app, works the inbox off, and ends by SIGKILL in front of a step.
+
+It writes to a pipe, one JSON list a line, what came of it; nobody else would know how far a dead process came.
+"""
+
+import json
+import logging
+import os
+import random
+import re
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import requests
+from flask import Flask
+
+from app import Parley, inbox_admin, logs
+from app.db import DatabaseUnavailable
+from app.recordings import RecordedRequest
+from app.worker import Worker
+from tests.hostile_requests import deliver
+from tests.power_cuts import Step, telling_steps
+from tests.torture.schedules import End
+
+PATIENCE = 0.5  # seconds for an answer of Twilio's in place of 8: the time-outs of a thousand schedules take too long
+STUCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Order:
+    """A webhook to post, under a key that is told when it is acknowledged; `works`: then work on one event."""
+
+    key: int
+    request: RecordedRequest
+    works: bool
+
+
+@dataclass
+class Steps:
+    """The steps of this process, and which of them is not done any more."""
+
+    end: End
+    tell: Callable[..., None]
+    count: int = 0
+    count_there: int = 0  # of those that `end` counts
+    places: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    doing: threading.local = field(default_factory=threading.local)
+
+    def passed(self, step: Step) -> None:
+        """Count a step, or end the process in front of it; a request that leaves is told."""
+        with self.lock:
+            self.count += 1
+            place = _place(step, getattr(self.doing, "what", "working"))
+            self.count_there += place.startswith(self.end.place)
+            if self.count_there == self.end.n:
+                self.tell("ended", self.count, place)
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.places.add(place)
+            if step.name in ("GET", "POST"):
+                self.tell("asks")
+
+
+def _place(step: Step, doing: str) -> str:
+    table = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", step.statement)
+    return f"{doing}: {step.name}" + (f" {table[1]}" if table else "")
+
+
+def live(
+    app: Flask, worker: Worker, orders: Sequence[Order], *, end: End, threads: int, seed: str, pipe: int, log: str
+) -> NoReturn:
+    """Do what there is to do, and end this process: with SIGKILL in front of a step, or when it is done."""
+
+    def tell(*said: Any) -> None:
+        os.write(pipe, json.dumps(said).encode() + b"\n")
+
+    signal.alarm(STUCK_SECONDS)
+    random.seed(seed)
+    try:
+        _log_to(log, tell)
+        _lose_patience()
+        steps = Steps(end, tell)
+        parley: Parley = app.extensions["parley"]
+        with telling_steps(parley.db.engine, steps.passed):
+            work_through(app, worker, orders, steps, threads=threads)
+        with parley.db.read() as tx:
+            counts = inbox_admin.stats(tx, parley.db.now(tx))
+        tell("done", steps.count, sorted(steps.places), counts)
+    except DatabaseUnavailable as error:
+        tell("unavailable", str(error))
+    except BaseException as error:
+        tell("fault", f"{type(error).__name__}: {error}")
+    os._exit(0)
+
+
+def work_through(app: Flask, worker: Worker, orders: Sequence[Order], steps: Steps, *, threads: int = 1) -> None:
+    """Post the webhooks, and work off what is due."""
+    _post_all(app, worker, orders, steps)
+    _work_off(worker, threads)
+
+
+def _post_all(app: Flask, worker: Worker, orders: Sequence[Order], steps: Steps) -> None:
+    for order in orders:
+        steps.doing.what = "arriving"
+        status = deliver(app, order.request).status_code
+        steps.passed(Step("answer"))
+        steps.doing.what = "working"
+        if status not in (204, 503):
+            steps.tell("fault", f"a webhook was answered {status}")
+        if status == 204:
+            steps.tell("acknowledged", order.key)
+        if order.works:
+            worker.work_once()
+
+
+def _work_off(worker: Worker, threads: int) -> None:
+    """Work on all that is due; also on what the responder answers meanwhile, which stop() waits for."""
+    worked = True
+    while worked:
+        if threads == 1:
+            worked = _work(worker)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                worked = any([one.result() for one in [pool.submit(_work, worker) for _ in range(threads)]])
+        worker.stop()
+
+
+def _work(worker: Worker) -> bool:
+    worked = False
+    while worker.work_once():
+        worked = True
+    return worked
+
+
+def _log_to(path: str, tell: Callable[..., None]) -> None:
+    """Write the log to a file; what the app calls a fault is told, for it is one."""
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR and hasattr(record, "fault"):
+                tell("fault", f"{record.getMessage()}: {record.fault}")
+
+    ours = logging.getLogger("parley")
+    to_file = logging.FileHandler(path)
+    to_file.setFormatter(logs.formatter("text"))
+    ours.handlers[:] = [to_file, Told()]
+
+
+def _lose_patience() -> None:
+    send = requests.Session.send
+
+    def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
+        return send(session, request, **options | {"timeout": (PATIENCE, PATIENCE)})
+
+    requests.Session.send = sent  # type: ignore[method-assign]
