@@ -33,3 +33,11 @@ receipt_looks = Table(
     Column("message_sid", Text, primary_key=True),
     Column("looked_at", Moment, nullable=False),
 )
+
+purged_counts = Table(
+    "purged_counts",
+    metadata,
+    Column("metric", Text, primary_key=True),  # replies, deliveries, failures
+    Column("label", Text, primary_key=True),  # a rule, a status, an error code
+    Column("number", BigInteger, nullable=False, server_default="0"),  # of rows that were deleted for their age
+)

@@ -172,7 +172,9 @@ def note_participant_change(event: ParticipantUpdated, bot: Bot) -> str:
 @handles(ParticipantRemoved)
 def note_participant_removal(event: ParticipantRemoved, bot: Bot) -> str:
     """Mark the participant as removed."""
-    _note_participant(event, bot)
+    line = _note_participant(event, bot)
+    if not event.participant_sid:
+        return line
     memory.note_participant(bot.tx, event.participant_sid, {"removed_at": event.date_removed or bot.now})
     return "marked the participant as removed"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, false, func, or_, select
 
+from app import purged_counts
 from app.chore_tables import receipt_looks, reconcile_cursors
 from app.db import Database
 from app.tables import (
@@ -99,6 +100,8 @@ def purge(
     for sweep in _sweeps(before, now):
         for keys in _old_keys(db, sweep):
             with db.write() as tx:
+                if counted := purged_counts.OF_TABLE.get(sweep.table):
+                    purged_counts.remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
                 count = tx.execute(delete(sweep.table).where(sweep.key.in_(keys), sweep.is_old)).rowcount
             deleted[sweep.table.name] = deleted.get(sweep.table.name, 0) + count
             still_ours()

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, literal, select, text, union_all
 
 from app import inbox, rest_calls
+from app.chore_tables import purged_counts
 from app.db import Database, DatabaseUnavailable
-from app.delivery_statistics import funnel
+from app.delivery_statistics import came_to
 from app.inbox_admin import state_at
-from app.tables import FAILED, SETTLED, delivery_events, lanes, replies
+from app.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
 from app.tables import inbox as events
 
 if TYPE_CHECKING:
@@ -65,24 +66,23 @@ def _queue(tx: Connection, now: datetime) -> Iterator[Metric]:
 
 
 def _replies(tx: Connection) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import GaugeMetricFamily
 
+    found = tx.execute(_REPLIES).all()
+    sent = [(rule, number) for rule, state, number in found if state == "sent"]
+    yield _counter("parley_replies_sent", "Replies sent, by rule", "rule", sent)
     labels = ["rule", "result"]
-    settled = CounterMetricFamily("parley_replies", "Replies sent or suppressed, by rule", labels=labels)
-    failed = GaugeMetricFamily("parley_replies_failed", "Replies that failed and wait for a person", labels=["rule"])
-    for rule, state, count in tx.execute(_REPLIES):
-        if state == "failed":
-            failed.add_metric([rule], count)
-        else:
-            settled.add_metric([rule, state], count)
-    yield from (settled, failed)
+    unsent = GaugeMetricFamily("parley_replies_unsent", "Replies that failed or must not be sent", labels=labels)
+    for rule, state, number in found:
+        if state != "sent":
+            unsent.add_metric([rule, state], int(number))
+    yield unsent
 
 
 def _deliveries(tx: Connection) -> Iterator[Metric]:
-    found = funnel(tx)
-    reached = [("sent", found.sent), ("delivered", found.delivered), ("read", found.read)]  # none of them ever falls
+    reached = list(tx.execute(_REACHED).one()._asdict().items())
     yield _counter("parley_deliveries", "Deliveries that came at least this far", "status", reached)
-    lost = [(str(code) if code else "none", count) for code, count in tx.execute(_FAILURES)]
+    lost = [("none" if code == "0" else code, number) for code, number in tx.execute(_FAILURES)]
     yield _counter("parley_delivery_failures", "Receipts of failed deliveries, by error code", "error_code", lost)
 
 
@@ -91,7 +91,7 @@ def _counter(name: str, text: str, label: str, numbers: Iterable[tuple[str, int]
 
     counter = CounterMetricFamily(name, text, labels=[label])
     for value, number in numbers:
-        counter.add_metric([value], number)
+        counter.add_metric([value], int(number))
     return counter
 
 
@@ -105,16 +105,42 @@ def open_events(tx: Connection, now: datetime) -> dict[str, int]:
     return {state: counts.get(state, 0) for state in OPEN_STATES}
 
 
+def _purged(metric: str, *labels: str) -> ColumnElement[int]:
+    """Return how many of these were counted in rows that are deleted; of all, when no label is given."""
+    those = [purged_counts.c.label.in_(labels)] if labels else []
+    number = func.coalesce(func.sum(purged_counts.c.number), 0)
+    return select(number).where(purged_counts.c.metric == metric, *those).scalar_subquery()
+
+
+def _rows_purged(metric: str, *more: ColumnElement[Any]) -> Select[Any]:
+    return select(purged_counts.c.label, *more, purged_counts.c.number).where(purged_counts.c.metric == metric)
+
+
+# Rows and what is remembered of deleted ones are counted in one statement: between two, a purge could go by.
 # The conditions are those of the indexes, word for word: SQLite uses a partial index for no other.
-_REPLIES = (
-    select(replies.c.rule, replies.c.state, func.count())
+_OF_REPLIES = union_all(
+    select(replies.c.rule, replies.c.state, func.count().label("number"))
     .where(text(SETTLED))
-    .group_by(replies.c.rule, replies.c.state)
-    .order_by(replies.c.rule, replies.c.state)
+    .group_by(replies.c.rule, replies.c.state),
+    _rows_purged("replies", literal("sent")),
+).subquery()
+_REPLIES = (
+    select(_OF_REPLIES.c.rule, _OF_REPLIES.c.state, func.sum(_OF_REPLIES.c.number))
+    .group_by(_OF_REPLIES.c.rule, _OF_REPLIES.c.state)
+    .order_by(_OF_REPLIES.c.rule, _OF_REPLIES.c.state)
 )
+_CODE = cast(delivery_events.c.error_code, String).label("code")
+_OF_FAILURES = union_all(
+    select(_CODE, func.count().label("number")).where(text(FAILED)).group_by(delivery_events.c.error_code),
+    _rows_purged("failures"),
+).subquery()
 _FAILURES = (
-    select(delivery_events.c.error_code, func.count())
-    .where(text(FAILED))
-    .group_by(delivery_events.c.error_code)
-    .order_by(delivery_events.c.error_code)
+    select(_OF_FAILURES.c.code, func.sum(_OF_FAILURES.c.number))
+    .group_by(_OF_FAILURES.c.code)
+    .order_by(_OF_FAILURES.c.code)
 )
+_REACHED = select(
+    (func.count() + _purged("deliveries")).label("sent"),
+    (came_to("delivered", "read") + _purged("deliveries", "delivered", "read")).label("delivered"),
+    (came_to("read") + _purged("deliveries", "read")).label("read"),
+).select_from(deliveries)

@@ -28,7 +28,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """A panel with one bar for each name, the longest first name deciding nothing."""
+    """A panel with one bar for each name, in their order."""
 
     title: str
     unit: str
@@ -40,7 +40,7 @@ Panel = Lines | Bars
 
 def draw(panels: Sequence[Panel]) -> str:
     """Return the panels below each other as an SVG document."""
-    top, parts = 30.0, []
+    top, parts = 34.0, []
     for panel in panels:
         drawn = _lines(panel, top) if isinstance(panel, Lines) else _bars(panel, top)
         parts.append(drawn)
@@ -97,9 +97,8 @@ def _bars(panel: Bars, top: float) -> str:
 
 
 def _title(panel: Panel, top: float) -> str:
-    return (
-        f'<text class="title" x="{WIDTH / 50:.0f}" y="{top - 10:.1f}">{escape(f"{panel.title} ({panel.unit})")}</text>'
-    )
+    said = escape(f"{panel.title} ({panel.unit})")
+    return f'<text class="title" x="15" y="{top - 14:.1f}">{said}</text>'
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:

@@ -52,7 +52,7 @@ def inbound_sms(batch: Batch, number: int) -> dict[str, str]:
         "RetryCount": "0",
         "Author": f"+1555010{number % batch.conversations % 10_000:04d}",
         "ParticipantSid": f"MB{batch.name}{number % batch.conversations:016x}",
-        "Body": "Where is my order? I asked for it two weeks ago.",
+        "Body": f"Where is my order {number}? I asked for it two weeks ago.",  # a text that is repeated gets no reply
         "ConversationSid": batch.conversation_sid(number),
     }
 

@@ -20,7 +20,7 @@ from benchmarks.slow_api import Api, ApiConnection
 RECEIPTS = (("sent", 0.5), ("delivered", 1.0), ("read", 2.0))  # seconds after our message
 CONNECTIONS = 32
 WINDOW_SECONDS = 10.0
-PATIENCE_SECONDS = 60.0  # for what is still under way in the end
+PATIENCE_SECONDS = 60.0  # for what is still under way at the end
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ class Play:
         return not self.unanswered and self.receipts == len(self.delays) * len(RECEIPTS) and not self.under_way
 
 
-async def play(port: int, api_port: int, *, rate: float, seconds: float, latency: float) -> Sustained:
+async def play(
+    port: int, api_port: int, *, rate: float, seconds: float, latency: float, patience: float = PATIENCE_SECONDS
+) -> Sustained:
     """Return what came of `rate` webhooks per second for `seconds`, each message followed by its receipts."""
     loop = asyncio.get_running_loop()
     each = (1 + len(RECEIPTS)) / rate
@@ -124,7 +126,7 @@ async def play(port: int, api_port: int, *, rate: float, seconds: float, latency
         play.messages += 1
         play.post(inbound_sms(play.batch, number), intended_at)
     ended_at = monotonic()
-    while not play.is_over() and monotonic() < ended_at + PATIENCE_SECONDS:
+    while not play.is_over() and monotonic() < ended_at + patience:
         await asyncio.sleep(0.1)
     server.close()
     return summarize(play, ended_at - play.started_at)

@@ -59,7 +59,7 @@ def telling_steps(engine: Engine, pass_step: Callable[[Step], None]) -> Iterator
     def before_commit(tx: Connection) -> None:
         pass_step(Step("COMMIT", tx=tx))
 
-    listeners = {"before_cursor_execute": before_statement, "commit": before_commit}
+    listeners: dict[str, Callable[..., None]] = {"before_cursor_execute": before_statement, "commit": before_commit}
     with mock.patch.object(requests.Session, "send", sent), _listening(engine, listeners):
         yield
 

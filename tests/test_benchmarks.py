@@ -2,17 +2,17 @@
 
 import asyncio
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 import pytest
+from sqlalchemy import create_engine, text
 from twilio.request_validator import RequestValidator
 
 from benchmarks import messages, slow_api
@@ -180,11 +180,11 @@ def test_the_slow_api_writes_down_each_created_message_and_nothing_else():
 
 
 def test_copied_rows_get_keys_of_their_own_and_keep_the_rest():
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, event_key TEXT UNIQUE, state TEXT)")
-        database.execute("INSERT INTO inbox (event_key, state) VALUES ('a', 'processed'), ('b', 'ignored')")
+    with create_engine("sqlite://").begin() as database:
+        database.execute(text("CREATE TABLE inbox (id INTEGER PRIMARY KEY, event_key TEXT UNIQUE, state TEXT)"))
+        database.execute(text("INSERT INTO inbox (event_key, state) VALUES ('a', 'processed'), ('b', 'ignored')"))
         copy_rows(database, "inbox", copies=2)
-        rows = database.execute("SELECT event_key, state FROM inbox ORDER BY event_key").fetchall()
+        rows = database.execute(text("SELECT event_key, state FROM inbox ORDER BY event_key")).all()
 
     assert rows == [
         ("a", "processed"), ("a-1", "processed"), ("a-2", "processed"),

@@ -10,7 +10,7 @@ from app import chores, config, create_app, make_conversations, memory, recordin
 from app.chore_tables import chores as chores_table
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
-from app.tables import inbox
+from app.tables import gate, inbox
 from tests.eventually import eventually
 
 HOUR = 3600
@@ -70,13 +70,14 @@ def test_every_service_is_looked_into_unless_one_is_named(missed, reconcile, app
     assert {gap["service_sid"] == other for gap in reconcile()["gaps"]} == {True, False}
 
 
-def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator, reconcile, app):
+def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator, reconcile, count):
     missed()
     emulator.faults(fail_next=[{"status": 429, "retry_after": 1, "method": "GET", "path_contains": "/Messages"}])
 
     report = reconcile()
 
     assert (report["messages"], report["complete"]) == (1, True)
+    assert count(gate) == 1
 
 
 def test_a_conversation_that_cannot_be_read_is_named_and_looked_at_again(missed, emulator, app, reconcile):

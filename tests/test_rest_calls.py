@@ -1,5 +1,6 @@
 """Requests to Twilio are counted by result; what all processes counted is added up in the database."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,8 +8,7 @@ import pytest
 from app.conversations import Conversations, SendError
 from app.db import Database, DatabaseUnavailable
 from app.rest_calls import RestCalls, totals
-
-SID, SERVICE = "CH" + "1".zfill(32), "IS" + "2".zfill(32)
+from tests.conftest import TOKEN
 
 
 def stored(db):
@@ -59,23 +59,19 @@ def test_what_cannot_be_stored_now_is_stored_later(db):
     ids=["done", "a limit", "a fault", "cut off"],
 )  # fmt: skip
 def test_each_request_is_counted_by_how_it_ended(faults, result, emulator):
-    emulator.adopt({"ConversationSid": SID, "ChatServiceSid": SERVICE, "MessageSid": "IM" + "3".zfill(32)})
+    conversation = emulator.inbound("hello")["conversation_sid"]
     emulator.faults(**faults)
 
-    assert results_of_sending(emulator.url) == [result]
+    assert results_of_sending(emulator.url, conversation) == [result]
 
 
 def test_a_server_that_is_not_there_is_not_connected(free_port):
-    assert results_of_sending(f"http://127.0.0.1:{free_port()}") == ["not connected"]
+    assert results_of_sending(f"http://127.0.0.1:{free_port()}", "CH" + "1" * 32) == ["not connected"]
 
 
-def results_of_sending(url):
+def results_of_sending(url, conversation):
     results = []
-    twilio = Conversations(
-        account_sid="AC" + "1".zfill(32), auth_token="0" * 32, base_url=url, note_call=results.append
-    )
-    try:
-        twilio.send_message(SID, SERVICE, author="support-bot", marker={"reply_to": "IM", "n": 0}, body="hello")
-    except SendError:
-        pass
+    twilio = Conversations(account_sid="AC" + "1".zfill(32), auth_token=TOKEN, base_url=url, note_call=results.append)
+    with contextlib.suppress(SendError):
+        twilio.send_message(conversation, "", author="support-bot", marker={"reply_to": "IM", "n": 0}, body="hello")
     return results

@@ -44,7 +44,7 @@ def identity(text: str) -> str:
     """Return the identity of a chat user, at most 256 characters. Raises Refused."""
     if not text.strip() or len(text) > NAME_CHARS or not text.isprintable():
         raise Refused(f"{text[:40]!r} is no identity; it needs 1 to {NAME_CHARS} characters that can be printed")
-    if re.fullmatch(r"(\w+:)?\+\d+", text):
+    if re.fullmatch(r"(\w+:)?\+[0-9]+", text):
         raise Refused(f"{text!r} is an address, not an identity; add it with --sms or --whatsapp")
     return text
 
@@ -53,7 +53,7 @@ def phone_number(text: str) -> str:
     """Return a number in E.164, without the spaces, dots, dashes and brackets people write. Raises Refused."""
     number = re.sub(r"[\s().\-\u2010-\u2015]", "", text)
     number = f"+{number[2:]}" if number.startswith("00") else number
-    if not re.fullmatch(r"\+[1-9]\d{6,14}", number):
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
         raise Refused(f"{text[:40]!r} is not a phone number; write it with + and the country code, like +15550100001")
     return number
 
@@ -94,6 +94,8 @@ def attributes(text: str | Mapping[str, Any], most_bytes: int) -> dict[str, Any]
         found = json.loads(text) if isinstance(text, str) else dict(text)
     except ValueError as error:
         raise Refused(f"the attributes are not valid JSON ({error}); write them like '{{\"vip\": true}}'") from None
+    except RecursionError:
+        raise Refused("the attributes are nested too deeply; make them simpler") from None
     if not isinstance(found, dict):
         raise Refused("the attributes are not a JSON object; write them like '{\"vip\": true}'")
     as_json(found, most_bytes)
@@ -102,7 +104,10 @@ def attributes(text: str | Mapping[str, Any], most_bytes: int) -> dict[str, Any]
 
 def as_json(found: Mapping[str, Any], most_bytes: int) -> str:
     """Return attributes as the JSON text that Twilio wants, at most `most_bytes` long. Raises Refused."""
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise Refused("the attributes have a number that JSON does not have, such as NaN; write another") from None
     size = len(text.encode("utf-8", "replace"))
     if size > most_bytes:
         raise Refused(f"the attributes have {size} bytes; Twilio takes {most_bytes}, so remove some")
@@ -112,7 +117,7 @@ def as_json(found: Mapping[str, Any], most_bytes: int) -> str:
 def duration(text: str, what: str) -> str:
     """Return an ISO 8601 duration such as PT10M; `what` says of which timer in the error. Raises Refused."""
     shape = r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
-    if not re.fullmatch(shape, text):
+    if not re.fullmatch(shape, text, re.ASCII):
         raise Refused(f"{what} {text[:20]!r} is not an ISO 8601 duration; write it like PT10M, PT2H or P1D")
     return text
 
@@ -133,7 +138,7 @@ def timer(text: str, what: str, least_minutes: int) -> str:
 
 def span(text: str) -> timedelta:
     """Return a length of time written with a unit, such as 30m. Raises Refused."""
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
     if not found:
         raise Refused(f"{text[:20]!r} is no length of time; write a number and a unit, like 30m, 2h or 1d")
     return int(found[1]) * UNITS[found[2]]

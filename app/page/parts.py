@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import current_app, render_template
+from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
@@ -55,7 +55,19 @@ def writing() -> Iterator[tuple[Connection, datetime]]:
 def _for_all() -> dict[str, Any]:
     offline = is_offline_loop(settings())
     pages = (*_PAGES, ("page.phone", "Phone")) if offline else _PAGES
-    return {"pages": pages, "has_password": bool(settings().admin_password), "is_offline": offline}
+    return {
+        "pages": pages,
+        "has_password": bool(settings().admin_password),
+        "is_offline": offline,
+        "is_current": _is_current,
+    }
+
+
+def _is_current(endpoint: str) -> bool:
+    """Return whether the request is for a page of the navigation, or for one below it."""
+    if endpoint == "page.conversations":
+        return request.path == url_for(endpoint) or request.path.startswith("/c/")
+    return request.path == url_for(endpoint) or request.path.startswith(f"{url_for(endpoint)}/")
 
 
 @blueprint.errorhandler(DatabaseUnavailable)

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.campaign import results, some_number, target_app
+from tests.fuzz.campaign import results, some_number
 from tests.fuzz.shots import Shot
+from tests.fuzz.target import target_app
 
 PROGRESS_SECONDS = 5.0
 MOST_FAILURES = 20
@@ -72,10 +73,12 @@ def _keep(shot: Shot, name: str, wrong: str, folder: Path) -> None:
 
 def _replay(path: Path) -> int:
     shot = Shot.from_json(json.loads(path.read_text())["shot"])
-    with tempfile.TemporaryDirectory(prefix="parley-fuzz-") as folder, target_app(Path(folder)) as target:
+    folder = tempfile.TemporaryDirectory(prefix="parley-fuzz-", ignore_cleanup_errors=True)
+    with folder as path_of_app, target_app(Path(path_of_app)) as target:
         seen = target.take(shot)
-    _say(f"{shot.method} {shot.target[:100]}: {seen.status} after {seen.seconds * 1000:.0f} ms. {seen.wrong}")
-    return int(bool(seen.wrong))
+        wrong = [seen.wrong] if seen.wrong else [one for one, _ in target.work(1)]
+    _say(f"{shot.method} {shot.target[:100]}: {seen.status} after {seen.seconds * 1000:.0f} ms. {' '.join(wrong)}")
+    return int(bool(wrong))
 
 
 def _summary(statuses: Counter[int], failed: int, seconds: float) -> str:

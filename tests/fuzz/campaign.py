@@ -1,6 +1,5 @@
 """Sends many requests from several processes, each to an app of its own, and counts what came back."""
 
-import logging
 import multiprocessing
 import tempfile
 import time
@@ -12,16 +11,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from random import Random
 
-from flask import Flask
-
-from app import config, create_app, events
-from app.bot_tester import ORIGIN, TOKEN
-from app.db import Database, migrate
 from tests.fuzz import mutations
-from tests.fuzz.shots import Seen, Shot, send
+from tests.fuzz.shots import Shot
+from tests.fuzz.target import Target, keep_faults, target_app
 from tests.torture.places import memory
 
 TELL_SECONDS = 1.0
+WORKED_OFF = 100  # events after each second of sending; the others are only stored and read
 FRESH_AFTER = 50_000  # inputs: then a new database, so that a long run does not fill the disk
 
 
@@ -64,9 +60,10 @@ def _work(told: Connection, seed: int, first: int, step: int, seconds: float, in
     """Send the inputs first, first + step, ... and tell of them every second; None at the end."""
     started = time.monotonic()
     number = first
-    with tempfile.TemporaryDirectory(prefix="parley-fuzz-", dir=memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="parley-fuzz-", dir=memory(), ignore_cleanup_errors=True) as folder:
         while not _is_over(started, number, seconds, inputs):
             with target_app(Path(folder)) as target:
+                keep_faults(target.faults)
                 stop = number + FRESH_AFTER * step
                 while number < stop and not _is_over(started, number, seconds, inputs):
                     limit = min(stop, inputs or stop)
@@ -79,7 +76,7 @@ def _is_over(started: float, number: int, seconds: float, inputs: int) -> bool:
     return bool((seconds and time.monotonic() - started >= seconds) or (inputs and number >= inputs))
 
 
-def _send_some(target: "Target", seed: int, numbers: range, until: float) -> tuple[int, Batch]:
+def _send_some(target: Target, seed: int, numbers: range, until: float) -> tuple[int, Batch]:
     """Send inputs for a second; return the number of the next one, and what came back."""
     until = min(until, time.monotonic() + TELL_SECONDS)
     statuses: Counter[int] = Counter()
@@ -95,66 +92,8 @@ def _send_some(target: "Target", seed: int, numbers: range, until: float) -> tup
             failures.append((number, seen.wrong, shot))
         if time.monotonic() >= until:
             break
+    failures += [(number, wrong, shot) for wrong, shot in target.work(WORKED_OFF)]
     return number + numbers.step, Batch(statuses, tuple(failures), slowest)
-
-
-@dataclass
-class Target:
-    """An app to be shot at, and what it has logged as a fault since the last shot."""
-
-    app: Flask
-    faults: list[str]
-
-    def take(self, shot: Shot) -> Seen:
-        """Return what comes of a shot; what was accepted must be an event that can be read."""
-        self.faults.clear()
-        seen = send(self.app, shot)
-        if seen.status == 204 and not seen.wrong:
-            return _read(shot, seen)
-        return Seen(seen.status, seen.seconds, "; ".join([seen.wrong, *self.faults])) if seen.wrong else seen
-
-    def __enter__(self) -> "Target":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.app.extensions["parley"].db.close()
-
-
-def _read(shot: Shot, seen: Seen) -> Seen:
-    try:
-        events.parse(events.read_form(shot.method, shot.target, shot.body))
-    except Exception as error:
-        return Seen(seen.status, seen.seconds, f"was stored, but reading it raised {type(error).__name__}: {error}")
-    return seen
-
-
-def target_app(folder: Path) -> Target:
-    """Return an app on an empty SQLite database in a folder; its log goes nowhere, but for faults."""
-    for old in folder.iterdir():
-        old.unlink()
-    url = f"sqlite:///{folder}/parley.db"
-    database = Database(url)
-    migrate(database)
-    database.close()
-    environ = {"TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": ORIGIN, "DATABASE_URL": url, "BOT_ADMIN_PASSWORD": "a password"}
-    app = create_app(config.from_environment(environ))
-    faults: list[str] = []
-    _log_faults_to(faults)
-    return Target(app, faults)
-
-
-def _log_faults_to(faults: list[str]) -> None:
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            faults.append(f"{record.getMessage()} {getattr(record, 'reason', '')}")
-            if record.exc_info and record.exc_info[1]:
-                faults.append(repr(record.exc_info[1]))
-
-    kept = Kept(logging.ERROR)
-    for name in ("parley", "app", ""):
-        log = logging.getLogger(name)
-        log.handlers[:] = [kept]
-        log.propagate = False
 
 
 def some_number(seed: int) -> int:

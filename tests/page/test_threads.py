@@ -1,6 +1,5 @@
 """One conversation on the page: what was said, what became of it, and why the bot answered or kept silent."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -49,12 +48,6 @@ def notes(db, clock):
         return message_sid
 
     return note
-
-
-@pytest.fixture
-def events(flask_command):
-    """Return the stored events."""
-    return lambda: json.loads(flask_command("inbox", "list", "--json"))
 
 
 def notes_beside(html):

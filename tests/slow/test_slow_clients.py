@@ -1,15 +1,10 @@
-"""Clients that send a byte now and then: they stop gunicorn alone, and nothing behind the proxy of docs/security.md."""
+"""Clients that send a byte now and then stop gunicorn where no proxy is in front of it (see docs/security.md)."""
 
-import os
-import re
-import shutil
 import socket
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +12,11 @@ from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
 from tests.gunicorn_process import Gunicorn, serving
-from tests.hostile_requests import exchange, on_the_wire
+from tests.hostile_requests import on_the_wire
 
 pytestmark = pytest.mark.slow
 THREADS = 4
 TWILIO_WAITS = 5.0  # seconds
-DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 HEAD = b"POST /conversations/webhook HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: A\r\n"
 SLOWLY = {"in its headers": HEAD + b"X-A: ", "in its body": HEAD + b"Content-Length: 1000\r\n\r\n"}
 
@@ -87,49 +80,3 @@ def test_clients_that_dribble_hold_every_thread_of_a_server_without_a_proxy(begi
         assert not is_answered_in_time(web.port)
 
     assert eventually(lambda: is_answered_in_time(web.port))
-
-
-@pytest.fixture
-def proxied(web, tmp_path, free_port: Callable[[], int]) -> Iterator[int]:
-    """The port of nginx with the configuration of the document, less what is about TLS."""
-    if not NGINX:
-        pytest.skip("nginx is not installed")
-    port, (site,) = free_port(), re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    site = re.sub(r" *ssl_certificate.*\n", "", site).replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
-    (tmp_path / "nginx.conf").write_text(main_part(tmp_path, site.replace("127.0.0.1:8000", f"127.0.0.1:{web.port}")))
-    command = [NGINX, "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", tmp_path / "nginx.log"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        assert eventually(lambda: listens(port))
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def main_part(folder: Path, site: str) -> str:
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
-    user = "user root;\n" if os.getuid() == 0 else ""
-    rest = f"daemon off;\npid {folder}/nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{site}}}\n"
-    return user + rest
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.mark.parametrize("beginning", SLOWLY.values(), ids=SLOWLY)
-def test_behind_the_documented_proxy_they_hold_up_nobody(beginning, proxied):
-    with dribbling(proxied, beginning, clients=8 * THREADS):
-        assert is_answered_in_time(proxied)
-
-
-def test_behind_the_documented_proxy_what_was_signed_arrives_as_it_was_sent(proxied):
-    request = replace(
-        webhook_fixtures.load("onMessageAdded__sms_text"), target="/conversations/webhook?a=%2F%7e&b=%C3%A9"
-    )
-    headers = webhook_fixtures.sign(request, ORIGIN, TOKEN)
-
-    assert exchange(proxied, on_the_wire(replace(request, headers=headers), Connection="close")).status == 204

@@ -6,6 +6,7 @@ Example: make torture SEED=17 ONLY=412
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ PROGRESS_SECONDS = 5.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what the command line asks for; return 1 when something did not hold."""
     wanted = _arguments(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started, too
     numbers = wanted.only or list(range(1, wanted.count + 1))
     found: list[Result] = []
     last_word = started = time.monotonic()

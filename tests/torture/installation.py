@@ -18,7 +18,7 @@ RESPONDER = "tests.torture.answering:answer"
 
 @dataclass
 class Installation:
-    """An app that has not touched its database yet, so that a forked process can: each one opens its own connections."""
+    """An app without a connection to its database: each process that is forked opens its own."""
 
     app: Flask
     clock: Clock

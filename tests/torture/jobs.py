@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,7 @@ def _give(job: Connection, numbers: list[int]) -> bool:
 
 def _work(orders: Connection, seed: int, emulator_url: str, folder: Path, postgresql: str) -> None:
     """Play the schedules whose numbers come, one after the other; this process has one thread, so that it may fork."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who gave the orders ends us
     emulator = Emulator(emulator_url)
     installations = {
         "sqlite": install(emulator_url, folder / "sqlite"),
@@ -86,7 +88,7 @@ def _work(orders: Connection, seed: int, emulator_url: str, folder: Path, postgr
     while True:
         try:
             schedule = draw(seed, orders.recv())
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         installation = installations[schedule.database]
         played = play(schedule, installation, emulator)

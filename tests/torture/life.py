@@ -125,7 +125,7 @@ def _work_off(worker: Worker, threads: int) -> None:
             worked = _work(worker)
         else:
             with ThreadPoolExecutor(threads) as pool:
-                worked = any([one.result() for one in [pool.submit(_work, worker) for _ in range(threads)]])
+                worked = any(list(pool.map(_work, [worker] * threads)))
         worker.stop()
 
 
@@ -156,4 +156,4 @@ def _lose_patience() -> None:
     def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
         return send(session, request, **options | {"timeout": (PATIENCE, PATIENCE)})
 
-    requests.Session.send = sent  # type: ignore[method-assign]
+    requests.Session.send = sent  # type: ignore[assignment, method-assign]

@@ -16,7 +16,7 @@ from tests.torture.schedules import draw
 from tests.torture.verdict import End, Reply, problems_in
 
 ROOT = Path(__file__).parents[2]
-COUNT = 8
+COUNT = 6
 
 
 @pytest.fixture(scope="module")

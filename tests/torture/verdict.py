@@ -144,7 +144,8 @@ def _not_final(end: End) -> Iterator[str]:
         yield f"state: {len(end.rows['responder_calls'])} questions to the responder are kept"
     told = sum(row.source != "" or bool(row.target) for row in end.rows["inbox"])
     if told != end.played.webhooks:
-        yield f"lost: of {end.played.webhooks} webhooks {told} are stored"
+        kind = "lost" if told < end.played.webhooks else "doubled"
+        yield f"{kind}: of {end.played.webhooks} webhooks {told} are stored"
     decided = {row.message_sid for row in end.rows["decisions"]}
     for text, sid in end.played.sids.items():
         if sid not in decided:
