@@ -144,3 +144,15 @@ def reconcile(flask_command: Callable[..., str]) -> Callable[..., dict[str, Any]
         return json.loads(flask_command("reconcile", "--json", "--per-second", "100", *options))
 
     return run
+
+
+@pytest.fixture
+def settle(emulator: Emulator, run_worker: Callable[[], None]) -> Callable[[], None]:
+    """Let everything happen that is under way: replies, receipts and what we note of them."""
+
+    def settled() -> None:
+        run_worker()
+        assert emulator.settle()
+        run_worker()
+
+    return settled

@@ -3,10 +3,16 @@
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from flask import Flask
+
+from app import memory
+from app.emulator.client import Emulator
+from tests.arrivals import arrive
 
 NAME = "our_responder:answer"
 FALLBACK = "Thanks, a colleague will write to you."
@@ -54,3 +60,43 @@ def slow(responds: Callable[[Function], None]) -> Any:
     responds(responder)
     yield responder
     responder.may_answer.set()
+
+
+@pytest.fixture
+def rules_file(tmp_path: Path) -> Path:
+    """Rules that leave most messages to the responder."""
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    return path
+
+
+@pytest.fixture
+def environ(environ: dict[str, str], responds: Callable[[Function], None]) -> dict[str, str]:
+    return environ | {"BOT_RESPONDER": NAME, "BOT_WORKER_THREADS": "2"}
+
+
+@pytest.fixture
+def arrives(emulator: Emulator, post_webhook: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
+
+
+@pytest.fixture
+def decision(app: Flask) -> Callable[[dict[str, Any]], Any]:
+    """Return what was decided about a message, None as long as nothing is."""
+
+    def read(message: dict[str, Any]) -> Any:
+        with app.extensions["parley"].db.read() as tx:
+            return memory.decision(tx, message["message_sid"])
+
+    return read
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str]]]:
+    """The lines that the responder's part logged."""
+
+    def read() -> list[tuple[str, str]]:
+        ours = [record for record in caplog.records if record.name == "parley.responder"]
+        return [(record.message, getattr(record, "fault", "")) for record in ours]
+
+    return read

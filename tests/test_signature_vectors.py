@@ -7,11 +7,9 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from app.signature import compute
+from tests.conftest import TOKEN
+from tests.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL
 
-TOKEN = "0123456789abcdef0123456789abcdef"
-
-OFFICIAL_TOKEN = "12345"
-OFFICIAL_URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
 CALL = (
     ("CallSid", "CA1234567890ABCDE"),
     ("Caller", "+14158675309"),
@@ -20,25 +18,7 @@ CALL = (
     ("To", "+18005551212"),
 )
 REPEATED = (("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234"))
-JSON_URL = OFFICIAL_URL + "&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
 
-VECTOR_URL = "https://bot.example.com/webhooks/twilio"
-MESSAGE = {
-    "AccountSid": "AC00000000000000000000000000000001",
-    "Attributes": "{}",
-    "Author": "+15550100001",
-    "Body": "Hello, I need help",
-    "ChatServiceSid": "IS00000000000000000000000000000002",
-    "ConversationSid": "CH00000000000000000000000000000003",
-    "DateCreated": "2026-08-11T13:03:28.879Z",
-    "EventType": "onMessageAdded",
-    "Index": "1",
-    "MessageSid": "IM00000000000000000000000000000004",
-    "MessagingServiceSid": "MG00000000000000000000000000000005",
-    "ParticipantSid": "MB00000000000000000000000000000006",
-    "RetryCount": "0",
-    "Source": "SMS",
-}
 MEDIA_ONLY = {
     **{name: value for name, value in MESSAGE.items() if name != "Body"},
     "Source": "WHATSAPP",
@@ -74,14 +54,6 @@ PARTICIPANT = {
     "RetryCount": "0",
     "Source": "SMS",
 }
-GET_QUERY = (
-    "?AccountSid=AC00000000000000000000000000000001&Attributes=%7B%7D&Author=%2B15550100001"
-    "&Body=Hello%2C+I+need+help&ChatServiceSid=IS00000000000000000000000000000002"
-    "&ConversationSid=CH00000000000000000000000000000003&DateCreated=2026-08-11T13%3A03%3A28.879Z"
-    "&EventType=onMessageAdded&Index=1&MessageSid=IM00000000000000000000000000000004"
-    "&MessagingServiceSid=MG00000000000000000000000000000005"
-    "&ParticipantSid=MB00000000000000000000000000000006&RetryCount=0&Source=SMS"
-)
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=8)

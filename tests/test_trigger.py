@@ -1,19 +1,14 @@
-"""`flask trigger`: every event type through the emulator and signed by ourselves; twice, shuffled, and refused."""
+"""`flask trigger`: every event type through the emulator and signed by ourselves; twice, and shuffled."""
 
 import json
-import threading
-from collections.abc import Iterator
 
 import pytest
-from werkzeug.serving import make_server
 
-from app import config, create_app
-from app.cli import staging
 from app.cli.recipes import RECIPES
 from app.events import EVENT_CLASSES, is_pre_action
-from tests.conftest import ORIGIN
+from tests.triggering import own_url, trigger
 
-ROUTE = "/conversations/webhook"
+__all__ = ["own_url", "trigger"]
 POST_ACTIONS = [name for name in EVENT_CLASSES if not is_pre_action(name)]
 PRE_ACTIONS = [name for name in EVENT_CLASSES if is_pre_action(name)]
 NATURAL_ORDER = ["onConversationAdded", "onParticipantAdded", "onMessageAdded"]
@@ -26,17 +21,6 @@ def database_url(sqlite_url):
 
 
 @pytest.fixture
-def trigger(app, webhooks_arrive, emulator):
-    """Run `flask trigger` against the emulator, and return its exit code and the result."""
-
-    def run(*arguments, **more):
-        named = [] if more else ["--emulator", emulator.url]
-        return app.test_cli_runner().invoke(args=["trigger", *arguments, *named], **more)
-
-    return run
-
-
-@pytest.fixture
 def posts(trigger):
     """Run `flask trigger --json`, which must succeed, and return what was posted."""
 
@@ -44,35 +28,6 @@ def posts(trigger):
         result = trigger(*arguments, "--json")
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
-
-    return run
-
-
-@pytest.fixture
-def own_url(environ, free_port) -> Iterator[str]:
-    """The webhook of an app that is known by the address it listens on; its settings are in `environ`."""
-    environ["PUBLIC_URL"] = f"http://127.0.0.1:{free_port()}"
-    application = create_app(config.from_environment(environ))
-    server = make_server("127.0.0.1", int(environ["PUBLIC_URL"].rpartition(":")[2]), application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield environ["PUBLIC_URL"] + ROUTE
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    application.extensions["parley"].db.close()
-
-
-@pytest.fixture
-def trigger_alone(environ, own_url, free_port):
-    """Run `flask trigger` where no emulator answers at the usual address."""
-
-    def run(*arguments):
-        alone = create_app(config.from_environment(environ))
-        nowhere = {"trigger": {"emulator": f"http://127.0.0.1:{free_port()}"}}
-        result = alone.test_cli_runner().invoke(args=["trigger", *arguments], default_map=nowhere)
-        alone.extensions["parley"].db.close()
-        return result
 
     return run
 
@@ -223,88 +178,6 @@ def test_a_state_changes_for_the_reason_that_is_asked_for(reason, state, outcome
 
     rows = json.loads(flask_command("inbox", "list", "--event-type", "onConversationStateUpdated", "--json"))
     assert [row["outcome"] for row in rows] == [outcome]
-
-
-def test_a_request_can_be_signed_for_another_origin(trigger, own_url):
-    result = trigger("onMessageAdded", "--to", own_url, "--signed-for", "https://elsewhere.example.com")
-
-    assert result.exit_code == 1
-    assert " 403 " in result.stdout
-    assert "TWILIO_AUTH_TOKEN or PUBLIC_URL" in result.stderr
-
-
-def test_without_an_emulator_it_posts_to_the_public_url(trigger_alone, own_url):
-    result = trigger_alone("onMessageAdded", "--json")
-
-    assert [post["status"] for post in json.loads(result.stdout)] == [204]
-    assert f"posting to {own_url}" in result.stderr
-
-
-def test_without_an_emulator_and_settings_it_says_what_to_start(trigger_alone, environ):
-    del environ["PUBLIC_URL"]
-    result = trigger_alone("onMessageAdded")
-
-    assert result.exit_code == 1
-    assert "start `flask dev` or `flask emulator`, or use --to URL" in result.stderr
-
-
-def test_an_emulator_that_was_named_and_does_not_answer_is_never_replaced_by_the_public_url(app, own_url, free_port):
-    url = f"http://127.0.0.1:{free_port()}"
-    result = app.test_cli_runner().invoke(args=["trigger", "onMessageAdded", "--emulator", url])
-
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert url in result.stderr
-
-
-def test_a_receiver_that_is_not_there_is_reported(app, free_port):
-    url = f"http://127.0.0.1:{free_port()}/"
-    result = app.test_cli_runner().invoke(args=["trigger", "onUserAdded", "--to", url])
-
-    assert result.exit_code == 1
-    assert "ConnectionRefusedError" in result.stdout
-
-
-def test_nothing_happens_when_the_webhook_does_not_want_the_event(trigger, emulator):
-    staging.rest(emulator.url, "POST", "/Configuration/Webhooks", {"Filters": "onMessageAdded"})
-    result = trigger("onConversationAdded")
-
-    assert result.exit_code == 1
-    assert "leave out onConversationAdded" in result.stderr
-    assert emulator.counts()["webhooks"] == 0
-
-
-BAD_INPUT = {
-    "misspelt event": (["onMessagAdded"], "'onMessagAdded' is unknown; did you mean onMessageAdded?"),
-    "event in small letters": (["onmessageadded"], "did you mean onMessageAdded?"),
-    "no event at all": (["xyz"], "'xyz' is unknown; known are onMessageAdded"),
-    "set without value": (["onMessageAdded", "--set", "Body"], "'Body' is not NAME=VALUE"),
-    "set without name": (["onMessageAdded", "--set", "=hi"], "'=hi' is not NAME=VALUE"),
-    "misspelt parameter": (["onMessageAdded", "--set", "Bodi=hi"], "'Bodi' is no parameter of onMessageAdded; "
-                                                                   "did you mean Body?"),
-    "other event type": (["onMessageAdded", "--set", "EventType=onMessageAdd"], "EventType is the argument"),
-    "misspelt status": (["onDeliveryUpdated", "--set", "Status=delivred"], "did you mean delivered?"),
-    "old name of the status": (["onDeliveryUpdated", "--set", "DeliveryStatus=sent"], "did you mean Status?"),
-    "code that is no number": (["onDeliveryUpdated", "--set", "ErrorCode=x"], "'x' is no number"),
-    "misspelt channel": (["onMessageAdded", "--channel", "whatsap"], "'whatsap' is unknown; did you mean whatsapp?"),
-    "receipt on chat": (["onDeliveryUpdated", "--channel", "chat"], "'chat' has no onDeliveryUpdated"),
-    "nothing to shuffle": (["onUserAdded", "--shuffle"], "nothing else belongs to onUserAdded"),
-    "count of none": (["onMessageAdded", "--count", "0"], "0 is not in the range"),
-    "address without scheme": (["onMessageAdded", "--to", "example.com"], "'example.com' must be http://"),
-    "address of another kind": (["onMessageAdded", "--to", "ftp://127.0.0.1/"], "'ftp://127.0.0.1/' must be http://"),
-    "port that is none": (["onMessageAdded", "--to", "http://127.0.0.1:port/"], "must be http://"),
-    "origin with a path": (["onMessageAdded", "--to", "http://127.0.0.1/", "--signed-for", f"{ORIGIN}/path"],
-                           "must be an origin alone"),
-    "origin for nothing": (["onMessageAdded", "--signed-for", ORIGIN], "--signed-for needs --to"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
-def test_bad_input_is_named_before_anything_is_posted(arguments, sentence, trigger, emulator):
-    result = trigger(*arguments)
-
-    assert result.exit_code == 2
-    assert sentence in result.stderr
-    assert emulator.counts()["webhooks"] == 0
 
 
 def test_every_recipe_says_what_happens():

@@ -7,16 +7,16 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from app.emulator.client import Emulator
-from tests.torture.installation import install
+from tests.torture.installation import Installation, install
 from tests.torture.places import memory, new_database, start_postgresql
 from tests.torture.playing import play, rehearse
-from tests.torture.schedules import draw
+from tests.torture.schedules import Schedule, draw
 from tests.torture.verdict import faults_in
 
 
@@ -85,14 +85,17 @@ def _work(orders: Connection, seed: int, emulator_url: str, folder: Path, postgr
     logging.getLogger("parley").handlers[:] = [logging.NullHandler()]  # each forked process has a file of its own
     for installation in installations.values():
         rehearse(installation, emulator)
-    while True:
-        try:
+    with suppress(EOFError, ConnectionError):  # no more orders
+        while True:
             schedule = draw(seed, orders.recv())
-        except (EOFError, ConnectionError):
-            return
-        installation = installations[schedule.database]
-        played = play(schedule, installation, emulator)
-        faults = tuple(faults_in(played, installation.url, emulator))
-        story = (*played.story, *(installation.log.read_text().splitlines() if faults else ()))
-        orders.send(Result(schedule.number, schedule.database, faults, story, played.ended, frozenset(played.places),
-                           len(played.sids), played.webhooks, played.seconds))  # fmt: skip
+            orders.send(_result(schedule, installations[schedule.database], emulator))
+
+
+def _result(schedule: Schedule, installation: Installation, emulator: Emulator) -> Result:
+    played = play(schedule, installation, emulator)
+    faults = tuple(faults_in(played, installation.url, emulator))
+    story = (*played.story, *(installation.log.read_text().splitlines() if faults else ()))
+    return Result(
+        schedule.number, schedule.database, faults, story, played.ended, frozenset(played.places), len(played.sids),
+        played.webhooks, played.seconds,
+    )  # fmt: skip
