@@ -1,6 +1,8 @@
 # The things one can do. `make demo` and `make test` need nothing but Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two for each processor: much of a test is waiting for another process.
+TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
 .PHONY: demo test check slow torture fuzz browser screenshots bench bench-quick audit lock clean
 
@@ -8,7 +10,7 @@ demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end aft
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
 
 test: .venv/ready  ## everything, on SQLite and a real PostgreSQL, in under 3 minutes
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
 check: .venv/ready  ## lint, format and types
 	$(BIN)/ruff check .
@@ -21,8 +23,8 @@ torture: .venv/ready  ## 1,000 schedules in which processes end anywhere (COUNT=
 fuzz: .venv/ready  ## requests nobody would send, for 60 s (SECONDS=300 or INPUTS=1000000; SEED=17 for the same again)
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
-slow: .venv/ready  ## the tests that wait for real leases and time-outs
-	$(BIN)/python -m pytest -q -m slow
+slow: .venv/ready  ## the tests that wait for real leases and time-outs, kill processes, or do very much
+	$(BIN)/python -m pytest -q -m slow -n auto --dist loadfile
 
 browser: .venv/ready  ## the page in a real browser; needs Debian's chromium, skipped where there is none
 	$(BIN)/python -m pytest -q -m browser -n auto --dist loadfile tests/browser

@@ -91,6 +91,7 @@ def environ(database_url: str, emulator: Emulator, rules_file: Path) -> dict[str
         "PUBLIC_URL": ORIGIN,
         "DATABASE_URL": database_url,
         "BOT_RULES": str(rules_file),
+        "BOT_WORKER_THREADS": "2",
     }
 
 

@@ -82,11 +82,12 @@ webhooks clear --conversation CH... --yes
 webhooks point https://bot.example.com --yes
 doctor
 doctor --fix --yes
+reconcile --since 2h
 """
 LINES = tuple(line for line in COMMAND_LINES.strip().splitlines() if line)
 # Commands of the service itself: they ask nothing of Twilio for an operator.
 LOCAL = {"db", "deliveries", "dev", "emulator", "inbox", "listen", "record", "replay", "signature", "trigger", "worker",
-         "routes", "run", "shell", "rules"}  # fmt: skip
+         "routes", "run", "shell", "rules", "privacy"}  # fmt: skip
 # In an example a URL of the public internet stands; a test has loopback only.
 HERE = {"https://www.example.com/terrace.jpg": "terrace.jpg"}
 

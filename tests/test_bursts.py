@@ -99,7 +99,7 @@ def test_nobody_waits_longer_than_coalesce_most(bot):
     ada = bot.customer()
     for n in range(9):
         ada.says(f"message {n}")
-        bot.advance(seconds=1.2)
+        bot.advance(seconds=1.5)
 
     assert bot.replies()[0].startswith("You said: message 0\nmessage 1")
     bot.advance(seconds=3)

@@ -14,6 +14,8 @@ from app.emulator.client import Emulator
 from tests.arrivals import webhook_of
 from tests.running_service import Service, post_until_stored
 
+pytestmark = pytest.mark.slow
+
 SMALL_PLAN = 20
 SENDERS, MESSAGES_EACH = 32, 12
 OPEN = """

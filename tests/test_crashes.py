@@ -22,6 +22,8 @@ from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
 from tests.running_service import Service, post_until_stored
 
+pytestmark = pytest.mark.slow
+
 CONVERSATIONS, MESSAGES_EACH, SENDERS, KILLS = 50, 10, 10, 4
 SEED = 20261122
 RULES = """

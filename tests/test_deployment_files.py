@@ -34,6 +34,8 @@ from tests.documented_files import (
 from tests.eventually import eventually
 from tests.gunicorn_process import serving
 
+pytestmark = pytest.mark.slow
+
 SLOW_CLIENTS = 40  # gunicorn has 16 threads
 SERVICES = compose_services()
 OURS = [name for name in SERVICES if name != "database"]

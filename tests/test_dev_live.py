@@ -19,6 +19,8 @@ from tests.emulator.receiver import sdk_client
 from tests.eventually import eventually
 from tests.ngrok import Ngrok
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 FORMER = {"method": "GET", "filters": ["onMessageAdded", "onMessageAdd"], "post_webhook_url": "https://prod.example.com/h",
           "pre_webhook_url": "https://prod.example.com/pre", "target": "webhook"}  # fmt: skip

@@ -14,6 +14,8 @@ from app.tables import decisions, replies, rule_actions
 from tests.arrivals import arrive
 from tests.power_cuts import PowerCut, cut_at
 
+pytestmark = pytest.mark.slow
+
 LONG = "A sentence of some length that is said again and again. " * 40
 BURST = '[bot]\ncoalesce = "2s"\n[[rule]]\nname = "echo"\nreply = "You said: {{ text }}"\n'
 SPLIT = f'[[rule]]\nname = "long"\nreply = "{LONG}"\n'

@@ -17,6 +17,8 @@ from tests.eventually import eventually
 from tests.gunicorn_process import serving
 from tests.scraping import PASSWORD, one, read
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def web_settings(tmp_path, rules_file, emulator):

@@ -11,6 +11,8 @@ from app.config import PROJECT
 from tests import webhook_fixtures
 from tests.conftest import RULES
 
+pytestmark = pytest.mark.slow
+
 PAGE = (PROJECT / "docs" / "testing.md").read_text()
 
 

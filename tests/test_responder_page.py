@@ -12,6 +12,8 @@ import pytest
 from app.config import PROJECT
 from app.responder import Context, Message
 
+pytestmark = pytest.mark.slow
+
 PAGE = (PROJECT / "docs" / "responders.md").read_text()
 CODES = re.findall(r"\| `([a-z ]+)`(?:,[^|]*)? \|$", PAGE, re.MULTILINE)
 

@@ -19,6 +19,8 @@ from tests.gunicorn_process import Gunicorn, serving
 from tests.hostile_requests import exchange, on_the_wire
 from tests.runbook import database_url, folder, follow, time_passes
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["database_url", "folder", "follow", "time_passes"]
 THANKS = "Thanks, we will be right back."
 

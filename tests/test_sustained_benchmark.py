@@ -13,6 +13,8 @@ from benchmarks.charts import Bars, Lines, draw, round_up
 from benchmarks.sustained_load import Window, play, windows
 from tests.test_benchmarks import local_server
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

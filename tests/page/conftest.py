@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -17,6 +18,16 @@ from tests.conftest import ORIGIN
 
 PASSWORD = "correct-horse-battery"
 NAME = "Maria"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test has an application of its own; compiling every template anew took most of the time."""
+    before = Flask.jinja_options
+    folder = tmp_path_factory.mktemp("templates")
+    Flask.jinja_options = {**before, "bytecode_cache": FileSystemBytecodeCache(str(folder))}
+    yield
+    Flask.jinja_options = before
 
 
 @pytest.fixture
