@@ -35,8 +35,8 @@ screenshots: .venv/ready  ## draw docs/images anew with a made-up story; needs c
 bench: .venv/ready  ## measure the budgets against the yardsticks, write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run all --write
 
-bench-quick: .venv/ready  ## a short form of the same, nothing written
-	$(BIN)/python -m benchmarks.run all --quick
+bench-quick: .venv/ready  ## a short form of the same, nothing written (CASES="ack hot": only these)
+	$(BIN)/python -m benchmarks.run $(or $(CASES),all) --quick
 
 audit: .venv/audit/ready  ## are locked dependencies withdrawn, or known to be faulty? (UNREACHABLE=ok: where nobody can be asked, go on)
 	.venv/audit/bin/python .ci/audit.py $(if $(UNREACHABLE),--unreachable-ok)

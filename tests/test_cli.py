@@ -169,6 +169,7 @@ def test_help_needs_no_settings(tmp_path):
     assert "inbox" in flask(tmp_path, "--help").stdout
 
 
+@pytest.mark.slow
 def test_the_story_of_the_demo_goes_as_it_should(free_port):
     result = flask(None, "dev", "--story", "--once", "--port", str(free_port()), "--emulator-port", str(free_port()))
 

@@ -10,6 +10,8 @@ import pytest
 
 from app.config import PROJECT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def worker_process(environ):

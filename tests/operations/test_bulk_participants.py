@@ -202,6 +202,7 @@ def test_a_command_that_is_killed_and_run_again_adds_everybody_once(environ, emu
     assert [it["status"] for it in writes(emulator) if it["status"] != 201] == [429]
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_shows_how_far_it_is(environ, emulator, conversation, file):
     command = LiveCommand(environ, "participants", "add", conversation, "--file", file, terminal=True)
     code, said = command.ended()
