@@ -34,6 +34,19 @@ reply = "Thanks, we will be right back."
 """
 
 
+# Whole stories use SQL that other tests try on both engines; on PostgreSQL `make slow` plays them.
+STORIES = ("test_scenarios", "test_scenarios_silence", "test_listen", "test_cli", "test_exactly_once",
+           "test_responder_calls", "test_recorded_events", "test_hostile_text", "test_answers")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave stories on PostgreSQL to `make slow`."""
+    for item in items:
+        engine = getattr(item, "callspec", None) and item.callspec.params.get("database_url")  # type: ignore[attr-defined]
+        if engine == "postgresql" and item.path.stem in STORIES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The address of a PostgreSQL that this test run started."""

@@ -108,9 +108,8 @@ def test_a_database_file_that_was_moved_away_takes_no_more_events(sqlite_url, tm
     database.close()
 
 
-def test_leases_are_measured_by_the_databases_clock(postgresql_server, database_url):
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite has no clock of its own: one machine, one clock")
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite is one machine: one clock
+def test_leases_are_measured_by_the_databases_clock(database_url):
     database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with database.read() as tx:
         before = tx.scalar(text("SELECT clock_timestamp()"))

@@ -1,6 +1,7 @@
 """Who may import whom: imports point one way, and each outside library has one home."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,7 @@ def part_of(path: Path) -> str:
     return path.relative_to(APP).parts[0].removesuffix(".py")
 
 
+@cache
 def imported_by(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):

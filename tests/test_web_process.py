@@ -24,6 +24,7 @@ from tests.webhook_fixtures import RecordedRequest
 SMS = "onMessageAdded__sms_text"
 NUMBER, TEXT = "+15550100077", "a text that no log may show"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+ANSWER_SECONDS = 3.0  # it takes milliseconds; the machine may be busy, and Twilio waits for 5 s
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def web(folder, emulator_process) -> Iterator[Gunicorn]:
     """Two processes with a worker in each, a database that does not exist yet, JSON logs and an access log."""
     with serving(settings(folder, emulator_process.url), folder / "output", "--access-logfile", "-") as gunicorn:
+        for _ in range(8):  # both processes have begun to serve
+            exchange(gunicorn.port, HEALTH)
         yield gunicorn
 
 
@@ -129,7 +132,7 @@ ATTACKS = [(*case, False, name) for name, case in WHOLE.items()] + [(*case, True
 def test_whatever_arrives_is_answered_at_once_and_the_next_is_served(data, status, ends, web):
     answer = exchange(web.port, data, ends=ends)
 
-    assert (answer.status, answer.seconds < 1.0) == (status, True)
+    assert (answer.status, answer.seconds < ANSWER_SECONDS) == (status, True)
     assert exchange(web.port, HEALTH).status == 200
 
 
