@@ -48,7 +48,7 @@ def test_a_web_process_that_works_may_open_the_connections_of_a_worker_as_well()
 def service(environ: dict[str, str], emulator: Emulator, tmp_path: Path) -> Iterator[Service]:
     """Two web processes of 16 threads, and a worker of 8; every thread of which is busy with Twilio."""
     emulator.faults(latency=0.1)
-    service = Service(environ, tmp_path / "log")
+    service = Service(environ | {"BOT_WORKER_THREADS": "8"}, tmp_path / "log")
     for name in service.names:
         service.start(name)
     yield service

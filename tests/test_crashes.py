@@ -183,7 +183,7 @@ def test_every_event_ends_in_exactly_one_state_after_kill_9(battle):
 
 @pytest.fixture
 def service(environ: dict[str, str], tmp_path: Path) -> Iterator[Service]:
-    service = Service(environ, tmp_path / "log")
+    service = Service(environ | {"BOT_WORKER_THREADS": "8"}, tmp_path / "log")
     for name in service.names:
         service.start(name)
     yield service
@@ -191,7 +191,7 @@ def service(environ: dict[str, str], tmp_path: Path) -> Iterator[Service]:
 
 
 def test_sigterm_finishes_what_is_begun_and_leaves_nothing_leased(service, emulator):
-    emulator.faults(latency=1.0)
+    emulator.faults(latency=2.0)  # long enough to see all four at it, on a busy machine too
     forms = [webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") for n in range(4)]
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     post_until_stored(service.url, [form | {"DateCreated": now} for form in forms])
