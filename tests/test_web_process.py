@@ -24,7 +24,6 @@ from tests.webhook_fixtures import RecordedRequest
 SMS = "onMessageAdded__sms_text"
 NUMBER, TEXT = "+15550100077", "a text that no log may show"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-ANSWER_SECONDS = 3.0  # it takes milliseconds; the machine may be busy, and Twilio waits for 5 s
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +131,7 @@ ATTACKS = [(*case, False, name) for name, case in WHOLE.items()] + [(*case, True
 def test_whatever_arrives_is_answered_at_once_and_the_next_is_served(data, status, ends, web):
     answer = exchange(web.port, data, ends=ends)
 
-    assert (answer.status, answer.seconds < ANSWER_SECONDS) == (status, True)
+    assert (answer.status, answer.seconds < 1.0) == (status, True)
     assert exchange(web.port, HEALTH).status == 200
 
 
