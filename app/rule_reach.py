@@ -50,6 +50,14 @@ def parts_of(condition: Condition) -> Iterator[Condition]:
         yield from parts_of(part)
 
 
+def everything_in(condition: Condition) -> Iterator[Condition]:
+    """Yield a condition and all in its `all`, `any` and `not`: whatever can take part in a decision."""
+    for part in parts_of(condition):
+        yield part
+        if part.not_ is not None:
+            yield from everything_in(part.not_)
+
+
 def always_wins(rule: Rule) -> bool:
     """Return whether a rule decides each time that its conditions hold."""
     return not rule.cooldown and rule.quota is None and rule.mode is None

@@ -137,6 +137,31 @@ def test_a_stop_word_is_recorded_as_such(customer_writes, run_worker, command, f
     assert command("replay", folder, "--now", "--to", served) == (0, command_output(folder, "silent: opt-out word"))
 
 
+class TestKeywordsAnywhereInTheRules:
+    @pytest.fixture
+    def rules_file(self, tmp_path):
+        path = tmp_path / "rules.toml"
+        path.write_text("""
+[[rule]]
+name = "plain"
+when = { not = { any = [{ keywords = ["refund"] }] } }
+reply = "Hello."
+
+[[rule]]
+name = "money"
+when = { all = [{ any = [{ keywords = ["refund"] }] }] }
+reply = "Soon."
+""")
+        return path
+
+    def test_they_stay_so_that_the_same_rule_decides(self, customer_writes, run_worker, command, folder, served):
+        message = customer_writes("I want a refund, says Bob Quark")
+        run_worker()
+        command("record", "--message", message["message_sid"], "--out", folder)
+
+        assert command("replay", folder, "--now", "--to", served) == (0, command_output(folder, "rule money"))
+
+
 def command_output(folder, decided):
     file = folder / "0001__onMessageAdded.http"
     widths = len(str(file)), len(decided)

@@ -69,12 +69,14 @@ def record_command(
 def _kept() -> Kept:
     """Return what may stay: our own names, and the words that guards and rules look for."""
     from app.redaction import Kept
+    from app.rule_reach import everything_in
 
     settings = parley().settings
     if faults := faults_in_rules(settings):
         raise click.ClickException("; ".join(faults))
     rules = load_rules(settings)
-    keywords = tuple(word for rule in rules.rules for word in rule.when.keywords or ())
+    conditions = (condition for rule in rules.rules for condition in everything_in(rule.when))
+    keywords = tuple(word for condition in conditions for word in condition.keywords or ())
     whole = (*rules.bot.opt_out_words, *rules.bot.help_words, *rules.bot.opt_in_words)
     return Kept(settings.bot_author, settings.bot_agents, keywords, whole)
 
