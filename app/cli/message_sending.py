@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli.operating import dry_run_option, operating, service_option
-from app.cli.output import database, json_option, parley, show_json, with_appcontext
+from app.cli.output import database_if_any, json_option, parley, show_json, with_appcontext
+from app.cli.progress import progress
 
 if TYPE_CHECKING:
+    from app.db import Database
     from app.operations.message_plans import Plan
 
 
@@ -53,12 +56,15 @@ def send_command(
             attributes=checked(attributes, OTHER_ATTRIBUTES) if attributes else {}, content_sid=content_sid,
             content_variables=content_variables,
         )  # fmt: skip
-        planned = message_plans.plan(account, conversation, draft, db=database(), now=_now(), force=force)
+        db = database_if_any()
+        planned = message_plans.plan(account, conversation, draft, db=db, now=_now(db), force=force)
         for note in planned.notes:
             click.echo(f"{note}.", err=True)
         if dry_run:
             return _show_plan(planned, as_json)
-        sent = messages.send(account, planned, _say_nothing if as_json else _say)
+        files = sum(part.file is not None for part in planned.parts)
+        with progress(files, "Uploading") if files else nullcontext(_say_nothing) as uploaded:
+            sent = messages.send(account, planned, _say_nothing if as_json else _say, uploaded=uploaded)
     return show_json(sent) if as_json else None
 
 
@@ -66,8 +72,8 @@ def _say(message: dict[str, Any]) -> None:
     click.echo(f"Sent {message['sid']} (index {message['index']}) as {message['author']}.")
 
 
-def _say_nothing(_message: dict[str, Any]) -> None:
-    """A script reads the document at the end."""
+def _say_nothing(_message: dict[str, Any] | None = None) -> None:
+    """A script reads the document at the end; where there is no file there is nothing to show."""
 
 
 def _show_plan(planned: Plan, as_json: bool) -> None:
@@ -93,11 +99,12 @@ def _part(planned: Plan, number: int) -> dict[str, Any]:
     }
 
 
-def _now() -> datetime:
+def _now(db: Database | None) -> datetime:
     """Return the time by the clock of our database, where there is one."""
     from app.db import DatabaseUnavailable
 
-    db = database()
+    if db is None:
+        return datetime.now(UTC)
     try:
         with db.read() as tx:
             return db.now(tx)

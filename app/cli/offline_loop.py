@@ -37,7 +37,7 @@ def database_of(parts: Parley) -> Database:
     if not db.is_sqlite or Path(db.url.database or "").exists():
         return db
     is_default = Path(db.url.database or "") == PROJECT / DEFAULT_DATABASE.removeprefix("sqlite:///")
-    if not is_default or not offline.exists():
+    if _names_an_account(parts.settings) or not is_default or not offline.exists():
         raise click.ClickException(
             f"there is no database {db.url.database} yet; `flask dev` makes one to try things out, "
             "`flask db upgrade` the one that DATABASE_URL names"
@@ -49,11 +49,15 @@ def database_of(parts: Parley) -> Database:
 def settings_of(parts: Parley) -> Settings:
     """Return the settings of this process; where no account is set up those of the loop, if its emulator answers."""
     settings = parts.settings
-    if settings.account_sid or settings.auth_token or settings.api_key or not _emulator_answers():
+    if _names_an_account(settings) or not _emulator_answers():
         return settings
     click.echo(f"This is the emulator of the offline loop ({EMULATOR}); .env names no account.", err=True)
     return replace(settings, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, api_base_url=EMULATOR,
                    public_url=settings.public_url or APP)  # fmt: skip
+
+
+def _names_an_account(settings: Settings) -> bool:
+    return bool(settings.account_sid or settings.auth_token or settings.api_key)
 
 
 def _emulator_answers() -> bool:

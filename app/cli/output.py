@@ -22,6 +22,7 @@ from app.db import Database, DatabaseUnavailable
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 __all__ = [
     "database",
+    "database_if_any",
     "explained",
     "json_option",
     "parley",
@@ -42,6 +43,14 @@ def parley() -> Parley:
 def database() -> Database:
     """Return the database to look into: this process's own, else that of the offline loop."""
     return database_of(parley())
+
+
+def database_if_any() -> Database | None:
+    """Return the same, or None where there is none yet."""
+    try:
+        return database()
+    except click.ClickException:
+        return None
 
 
 @contextmanager

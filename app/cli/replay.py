@@ -14,7 +14,7 @@ import click
 
 from app import events, expectations
 from app.cli import offline_loop
-from app.cli.output import database, json_option, parley, show_json, show_table, with_appcontext
+from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
 from app.cli.signed_post import UrlParam, send
 from app.config import Settings
 from app.db import Database, DatabaseUnavailable
@@ -88,11 +88,10 @@ def replay_command(
 
 def _database() -> Database | None:
     """Return the database that the decisions are read from; None, and a sentence, where there is none."""
-    try:
-        return database()
-    except click.ClickException as fault:
-        click.echo(f"Decisions are not compared: {fault.message}.", err=True)
-        return None
+    db = database_if_any()
+    if db is None:
+        click.echo("Decisions are not compared: there is no database here (DATABASE_URL says which).", err=True)
+    return db
 
 
 def _destination(to: str | None, signed_for: str | None, settings: Settings) -> Destination:

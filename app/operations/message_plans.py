@@ -64,8 +64,8 @@ class Plan:
 
 
 def plan(
-    account: Account, conversation: str, draft: Draft, *, db: Database, now: datetime, guard: Guard | None = None,
-    force: bool = False,
+    account: Account, conversation: str, draft: Draft, *, db: Database | None, now: datetime,
+    guard: Guard | None = None, force: bool = False,
 ) -> Plan:  # fmt: skip
     """Return how a draft will be sent, after looking at who is in the conversation. Raises Refused, SendError.
 

@@ -20,14 +20,16 @@ Document = dict[str, Any]
 
 def send(
     account: Account, ready: Plan, sent: Callable[[Document], None] = lambda _message: None,
-    *, wait: Callable[[float], None] = time.sleep,
+    *, uploaded: Callable[[], None] = lambda: None, wait: Callable[[float], None] = time.sleep,
 ) -> list[Document]:  # fmt: skip
     """Send a plan and return its messages, each told to `sent` at once. Raises SendError, saying what was sent.
+
+    `uploaded` is called after each file.
 
     All files are uploaded before the first message, so that one that fails leaves nothing half said. What Twilio
     asks to wait for (429) was not done, so it is waited for.
     """
-    sids = [media.stored(account, ready.service_sid, part.file) if part.file else "" for part in ready.parts]
+    sids = [_stored(account, ready, part, uploaded) for part in ready.parts]
     done: list[Document] = []
     for part, media_sid in zip(ready.parts, sids, strict=True):
         try:
@@ -36,6 +38,14 @@ def send(
             raise _explained(error, ready, done) from error
         sent(done[-1])
     return done
+
+
+def _stored(account: Account, ready: Plan, part: Part, uploaded: Callable[[], None]) -> str:
+    if part.file is None:
+        return ""
+    sid = media.stored(account, ready.service_sid, part.file)
+    uploaded()
+    return sid
 
 
 def show(account: Account, conversation: str, message_sid: str) -> Document:

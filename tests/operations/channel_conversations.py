@@ -57,6 +57,16 @@ def file(tmp_path):
     return write
 
 
+@pytest.fixture
+def refuse(refused):
+    return lambda *arguments: refused("messages", "send", *arguments)
+
+
+@pytest.fixture
+def send(flask_command):
+    return lambda *arguments: flask_command("messages", "send", *arguments)
+
+
 def said(emulator, conversation):
     """Return who said what with which files, the oldest first."""
     return [

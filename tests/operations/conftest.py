@@ -10,8 +10,14 @@ from flask import Flask
 from app import make_conversations
 from app.emulator.client import Emulator
 from app.operations.account import Account
-from tests.operations.channel_conversations import chat, file, group, sms, whatsapp  # noqa: F401 - fixtures
+from tests.operations.channel_conversations import chat, file, group, refuse, send, sms, whatsapp  # noqa: F401 - fixtures
 from tests.operations.loopback_site import serve, site  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What operators do is done at Twilio; our database is of little account in it."""
+    return sqlite_url
 
 
 @pytest.fixture

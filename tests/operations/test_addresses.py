@@ -7,11 +7,6 @@ SERVICE, FLOW, NOWHERE = "IS" + "2".zfill(32), "FW" + "1".zfill(32), "IG" + "9".
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def create(in_json):
     """Create a configuration and return what Twilio shows of it."""
     return lambda address=NUMBER, *options: in_json("addresses", "create", "--address", address, *options)

@@ -9,11 +9,6 @@ UNKNOWN = "CH" + "9".zfill(32)
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def conversation(customer_writes, run_worker):
     """A conversation in which the bot has answered once."""
     sid = customer_writes("hello")["conversation_sid"]

@@ -15,11 +15,6 @@ PEOPLE = [f"user-{number:04d}" for number in range(60)]
 ADD = {"method": "POST", "path_contains": "/Participants"}
 
 
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
 @pytest.fixture(scope="module")
 def strict_process():
     """An emulator that takes 30 writes in a second of its clock, as Twilio does."""

@@ -8,11 +8,6 @@ NOBODY = "CH" + "9".zfill(32)
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def conversation(in_json):
     """A conversation with two attributes."""
     return in_json("conversations", "create", "--attributes", '{"order": 42, "name": "Zoë"}')["sid"]

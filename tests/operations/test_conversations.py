@@ -6,11 +6,6 @@ NOBODY = "CH" + "9".zfill(32)
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def create(in_json):
     """Create a conversation and return what Twilio shows of it."""
     return lambda *options: in_json("conversations", "create", *options)

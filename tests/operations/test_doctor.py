@@ -20,11 +20,6 @@ OTHER = "https://other.example.com/hook"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def public_url(free_port):
     return f"http://127.0.0.1:{free_port()}"
 

@@ -9,11 +9,6 @@ ADA, BOB, OURS = "+15550100001", "+15550100002", "+15550100099"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def create(in_json):
     return lambda *options: in_json("conversations", "create", *options)
 

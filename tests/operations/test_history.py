@@ -15,11 +15,6 @@ CUSTOMER = "+15550100001"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def conversation(emulator):
     """A conversation that a customer began by SMS."""
     return emulator.inbound("hello")["conversation_sid"]

@@ -7,11 +7,6 @@ import pytest
 from tests.operations import sample_files as files
 
 
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
 def inbound_files(emulator, *names):
     media = [{"content_type": "image/jpeg", "filename": name, "content": "/9j/4A=="} for name in names]
     message = emulator.inbound(None, media=media)

@@ -7,11 +7,6 @@ TEMPLATE = "HX" + "1".zfill(32)
 NUMBER = "'0' is not a phone number; write it with + and the country code, like +15550100001"
 
 
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
 def test_a_customer_who_talks_to_that_number_already_is_named_first(refused, emulator):
     sid = emulator.inbound("hello")["conversation_sid"]
 

@@ -11,11 +11,6 @@ CUSTOMER = "+15550100001"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def conversation(account):
     """The SID of a new conversation."""
     return account.ask(lambda v1: v1.conversations.create(friendly_name="order 7", unique_name="order-7")).sid

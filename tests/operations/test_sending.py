@@ -16,21 +16,6 @@ TEMPLATE = "HX" + "1" * 32
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
-def refuse(refused):
-    return lambda *arguments: refused("messages", "send", *arguments)
-
-
-@pytest.fixture
-def send(flask_command):
-    return lambda *arguments: flask_command("messages", "send", *arguments)
-
-
-@pytest.fixture
 def plan(account, app, clock):
     """Plan a draft as the command does, with a guard of the test."""
 
@@ -39,6 +24,16 @@ def plan(account, app, clock):
         return message_plans.plan(account, conversation, message_plans.Draft(**draft), db=db, now=clock(), guard=guard)
 
     return make
+
+
+def test_where_we_have_no_database_messages_are_sent_all_the_same(send, emulator, sms, app, tmp_path):
+    app.extensions["parley"].db.close()
+    (tmp_path / "parley.db").unlink()
+
+    send(sms, "--body", "Your table is ready.")
+
+    assert said(emulator, sms) == [("support-bot", "Your table is ready.", [])]
+    assert not (tmp_path / "parley.db").exists()
 
 
 def test_a_text_is_sent_by_the_bot_unless_somebody_else_says_it(sms, send, emulator):

@@ -11,21 +11,6 @@ from tests.operations.channel_conversations import SENDER, WHATSAPP, new_convers
 TEMPLATE = "HX" + "1" * 32
 
 
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
-def refuse(refused):
-    return lambda *arguments: refused("messages", "send", *arguments)
-
-
-@pytest.fixture
-def send(flask_command):
-    return lambda *arguments: flask_command("messages", "send", *arguments)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -5,11 +5,6 @@ import pytest
 SERVICE = "IS" + "9".zfill(32)
 
 
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
 def test_a_service_is_created_with_its_friendly_name(flask_command, in_json):
     said = flask_command("services", "create", "--friendly-name", "Support Berlin")
 

@@ -11,11 +11,6 @@ SECRET = "abcdefghijklmnopqrstuvwxyz012345"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def environ(environ):
     return environ | {"TWILIO_API_KEY": "SK" + "3" * 32, "TWILIO_API_SECRET": SECRET}
 

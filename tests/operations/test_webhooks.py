@@ -15,11 +15,6 @@ OTHER = "https://other.example.com/hook"
 
 
 @pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
-
-
-@pytest.fixture
 def v1(emulator):
     """The account, as the SDK sees it."""
     return sdk_client(emulator.url).conversations.v1

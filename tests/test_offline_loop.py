@@ -1,0 +1,33 @@
+"""When the database of `flask dev` stands in for one that is not there: only where no account is set up."""
+
+import click
+import pytest
+
+from app import Parley
+from app.cli import offline_loop
+from app.config import DEFAULT_DATABASE, Settings
+from app.db import Database
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """Parts of a process in a folder in which `flask dev` has run, and nothing else."""
+    monkeypatch.setattr(offline_loop, "PROJECT", tmp_path)
+    (tmp_path / "instance").mkdir()
+    (tmp_path / offline_loop.DATABASE).touch()
+
+    def made(**settings):
+        path = tmp_path / DEFAULT_DATABASE.removeprefix("sqlite:///")
+        return Parley(Settings(**settings), Database(f"sqlite:///{path}"))
+
+    return made
+
+
+def test_without_an_account_it_does(parts):
+    assert offline_loop.database_of(parts()).url.database.endswith(offline_loop.DATABASE)
+
+
+@pytest.mark.parametrize("setting", ["account_sid", "auth_token", "api_key"])
+def test_with_an_account_it_does_not(parts, setting):
+    with pytest.raises(click.ClickException, match="there is no database"):
+        offline_loop.database_of(parts(**{setting: "given"}))
