@@ -9,7 +9,7 @@ TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story)
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
 
-test: .venv/ready  ## everything, on SQLite and a real PostgreSQL, in under 3 minutes
+test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 3 minutes; then there is `make slow`
 	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
 check: .venv/ready  ## lint, format and types

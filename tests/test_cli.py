@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +156,21 @@ def test_a_database_without_tables_says_what_to_do(tmp_path):
 def test_the_schema_is_made_by_the_release_command(tmp_path):
     assert "is up to date" in flask(tmp_path, "db", "upgrade").stdout
     assert flask(tmp_path, "inbox", "list").stdout == "No such event.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        pytest.param(["flask", "conversations", "p"], "plain,pause", id="a command"),
+        pytest.param(["flask", "deliveries", "list", "--status", "u"], "plain,undelivered", id="a choice"),
+    ],
+)
+def test_the_shell_can_complete(words, completed):
+    asked = {"_FLASK_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    program = Path(sys.executable).with_name("flask")
+    answer = subprocess.run([program], cwd=PROJECT, env=asked, capture_output=True, text=True, timeout=60, check=False)
+
+    assert answer.stdout.split() == [completed]
 
 
 def test_a_worker_names_everything_that_keeps_it_from_starting(tmp_path):

@@ -30,19 +30,28 @@ def register(app: Flask) -> None:
     from app.cli.webhooks import webhooks_commands
     from app.cli.worker import worker_command
 
-    for command in (db_commands, deliveries_commands, dev_command, emulator_command, inbox_commands, worker_command):
-        app.cli.add_command(command)
-    app.cli.add_command(signature_commands)
-    app.cli.add_command(rules_commands)
-    for command in (record_command, replay_command, reconcile_command):
-        app.cli.add_command(command)
-    for command in (listen_command, trigger_command):
-        app.cli.add_command(command)
-    app.cli.add_command(messages_commands)
-    app.cli.add_command(privacy_commands)
-    for command in (participants_commands, tokens_commands):
-        app.cli.add_command(command)
-    for command in (webhooks_commands, doctor_command):
-        app.cli.add_command(command)
-    for command in (services_commands, conversations_commands, addresses_commands):
+    for command in (
+        addresses_commands,
+        conversations_commands,
+        db_commands,
+        deliveries_commands,
+        dev_command,
+        doctor_command,
+        emulator_command,
+        inbox_commands,
+        listen_command,
+        messages_commands,
+        participants_commands,
+        privacy_commands,
+        reconcile_command,
+        record_command,
+        replay_command,
+        rules_commands,
+        services_commands,
+        signature_commands,
+        tokens_commands,
+        trigger_command,
+        webhooks_commands,
+        worker_command,
+    ):
         app.cli.add_command(command)
