@@ -9,52 +9,19 @@ from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Option
 from app.emulator.serving import listen, run_until_stopped, stop_on_signals
 
 DEFAULT_PORT = 4010
+# What may be asked for at the start, and what the fault engine calls it.
+FAULTS = {name: name for name in ("latency", "duplicate", "reorder", "delay", "drop", "fail", "cut_after_store")} | {
+    "fail_reads": "reads"
+}
 
 
-def serve(
-    *,
-    port: int = DEFAULT_PORT,
-    webhook_url: str = "",
-    public_url: str = "",
-    auth_token: str = DEFAULT_AUTH_TOKEN,
-    account_sid: str = DEFAULT_ACCOUNT_SID,
-    seed: int | None = None,
-    latency: float = 0.0,
-    receipt_delay: float = 0.05,
-    webhook_timeout: float = 5.0,
-    rate_limit: bool = False,
-    numbers: Sequence[str] = (),
-    duplicate: float = 0.0,
-    reorder: float = 0.0,
-    delay: float = 0.0,
-    drop: float = 0.0,
-    fail: str = "",
-    fail_reads: bool = False,
-    cut_after_store: float = 0.0,
-) -> None:
-    """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens. Times are seconds."""
-    faults = {
-        "latency": latency,
-        "duplicate": duplicate,
-        "reorder": reorder,
-        "delay": delay,
-        "drop": drop,
-        "fail": fail,
-        "reads": fail_reads,
-        "cut_after_store": cut_after_store,
-    }
-    options = Options(
-        webhook_url=webhook_url,
-        public_url=public_url,
-        auth_token=auth_token,
-        account_sid=account_sid,
-        seed=seed,
-        receipt_delay=receipt_delay,
-        webhook_timeout=webhook_timeout,
-        rate_limit=rate_limit,
-        numbers=tuple(numbers),
-        faults=faults,
-    )
+def serve(*, port: int = DEFAULT_PORT, **asked: Any) -> None:
+    """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens.
+
+    `asked` are fields of Options and names of FAULTS; times are seconds. What is not asked for keeps its default.
+    """
+    faults = {name: asked.pop(given) for given, name in FAULTS.items() if given in asked}
+    options = Options(**asked | {"numbers": tuple(asked.get("numbers", ()))}, faults=faults)
     server = listen(create_emulator(options), port)
     stop_on_signals(server)
     print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
