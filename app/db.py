@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,12 @@ class Database:
         if self.is_sqlite:
             return datetime.now(UTC)
         return tx.scalar(select(func.clock_timestamp())).astimezone(UTC)  # type: ignore[union-attr]
+
+    def now_after(self, moment: datetime, seconds: float) -> datetime:
+        """Return the time `seconds` after now() was `moment`; it costs no round trip."""
+        if self._clock is not None:
+            return self._clock()
+        return datetime.now(UTC) if self.is_sqlite else moment + timedelta(seconds=seconds)
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -165,6 +171,17 @@ def _upsert(dialect: str, table: Table, given: tuple[str, ...], update: tuple[st
     if not changed:
         return insert.on_conflict_do_nothing()
     return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def insert_new(tx: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless there is one with the same key; return whether there was none."""
+    return tx.execute(_insert_new(tx.dialect.name, table, tuple(values)), values).first() is not None
+
+
+@cache
+def _insert_new(dialect: str, table: Table, given: tuple[str, ...]) -> Any:
+    insert = insert_into(dialect, table).values({name: bindparam(name) for name in given})
+    return insert.on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def insert_into(dialect: str, table: Table) -> Any:

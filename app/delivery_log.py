@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, insert, or_, select, update
 
 from app.db import Record, insert_into, upsert
 from app.tables import conversations, deliveries, delivery_events, messages, replies
@@ -55,6 +55,17 @@ _OPEN_REPLIES = (
     .where(*_THIS, replies.c.state.in_(OPEN))
     .order_by(replies.c.n)
 )
+_SENT_AS = select(replies).where(replies.c.message_sid == bindparam("sid"))
+_DELIVERY = deliveries.c.delivery_receipt_sid == bindparam("receipt_sid")
+_KNOWN_DELIVERY = select(deliveries).where(_DELIVERY).with_for_update()
+_NEW_DELIVERY = insert(deliveries).returning(deliveries)
+_MERGED = ("status", "error_code", "channel_message_sid", "first_at", "updated_at")
+_MERGE = (
+    update(deliveries)
+    .where(_DELIVERY)
+    .values({name: bindparam(f"new_{name}") for name in _MERGED})
+    .returning(deliveries)
+)
 _REPLY_TIMES = (
     select(replies.c.intended_at)
     .where(replies.c.conversation_sid == bindparam("sid"), replies.c.n == 0, replies.c.state != "suppressed")
@@ -62,6 +73,7 @@ _REPLY_TIMES = (
     .order_by(replies.c.intended_at.desc())
     .limit(bindparam("most"))
 )
+_NTH_REPLY = _REPLY_TIMES.offset(bindparam("before"))
 
 
 _LAST_WRITTEN = (
@@ -98,7 +110,12 @@ def intend(
         for n, one in enumerate(contents)
     ]  # fmt: skip
     if rows:
-        tx.execute(insert_into(tx.dialect.name, replies).on_conflict_do_nothing(), rows)
+        tx.execute(_intend(tx.dialect.name), rows)
+
+
+@cache
+def _intend(dialect: str) -> Any:
+    return insert_into(dialect, replies).on_conflict_do_nothing()
 
 
 def open_replies(tx: Connection, reply_to: str, *, timer_seconds: int = 0) -> list[Reply]:
@@ -116,7 +133,7 @@ def replies_to(tx: Connection, message_sid: str, *, timer_seconds: int | None = 
 
 def reply_sent_as(tx: Connection, message_sid: str) -> Record | None:
     """Return the reply that became this message; None for a message we never sent."""
-    return tx.execute(select(replies).where(replies.c.message_sid == message_sid)).first()
+    return tx.execute(_SENT_AS, {"sid": message_sid}).first()
 
 
 def note_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
@@ -175,6 +192,12 @@ def reply_times(tx: Connection, conversation_sid: str, since: datetime, *, most:
     return tuple(tx.scalars(_REPLY_TIMES, {"sid": conversation_sid, "since": since, "most": most}))
 
 
+def has_replied(tx: Connection, conversation_sid: str, count: int, *, since: datetime) -> bool:
+    """Return whether we have answered in a conversation so often since a time; reads one row, however often it was."""
+    asked = {"sid": conversation_sid, "since": since, "before": count - 1, "most": 1}
+    return tx.scalar(_NTH_REPLY, asked) is not None
+
+
 def merge_status(known: str, new: str) -> str:
     """Return the newest state of a delivery whatever the order of arrival; an unknown status loses to a known one."""
     return max(known, new, key=lambda status: LATTICE.index(status) if status in LATTICE else -1)
@@ -188,22 +211,20 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
     history = {"inbox_id": inbox_id, "delivery_receipt_sid": receipt.delivery_receipt_sid, "status": receipt.status,
                "error_code": receipt.error_code, "dated": receipt.dated, "received_at": received_at}  # fmt: skip
     upsert(tx, delivery_events, history, update=())
-    this = deliveries.c.delivery_receipt_sid == receipt.delivery_receipt_sid
-    known = tx.execute(select(deliveries).where(this).with_for_update()).first()
+    this = {"receipt_sid": receipt.delivery_receipt_sid}
+    known = tx.execute(_KNOWN_DELIVERY, this).first()
     dated = receipt.dated or received_at
     if known is None:
         row = {name: getattr(receipt, name) for name in Receipt.__dataclass_fields__ if name != "dated"}
-        tx.execute(insert_into(tx.dialect.name, deliveries).values(**row, first_at=dated, updated_at=dated))
-    else:
-        merged = {
-            "status": merge_status(known.status, receipt.status),
-            "error_code": receipt.error_code or known.error_code,
-            "channel_message_sid": receipt.channel_message_sid or known.channel_message_sid,
-            "first_at": min(known.first_at, dated),
-            "updated_at": max(known.updated_at, dated),
-        }
-        tx.execute(update(deliveries).where(this).values(**merged))
-    return tx.execute(select(deliveries).where(this)).one()
+        return tx.execute(_NEW_DELIVERY, {**row, "first_at": dated, "updated_at": dated}).one()
+    merged = {
+        "new_status": merge_status(known.status, receipt.status),
+        "new_error_code": receipt.error_code or known.error_code,
+        "new_channel_message_sid": receipt.channel_message_sid or known.channel_message_sid,
+        "new_first_at": min(known.first_at, dated),
+        "new_updated_at": max(known.updated_at, dated),
+    }
+    return tx.execute(_MERGE, {**this, **merged}).one()
 
 
 def note_detail(tx: Connection, delivery_receipt_sid: str, detail: str, error_code: int = 0) -> None:

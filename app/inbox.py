@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func, or_, select, update
 
 from app.db import Database, Record, insert_into
 from app.notify import telling
@@ -47,6 +47,8 @@ class NewEvent:
 class Claimed:
     """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too."""
 
+    claimed_at: datetime
+    lease_token: str
     id: int
     event_type: str
     lane: str
@@ -54,37 +56,52 @@ class Claimed:
     target: str
     body: bytes
     received_at: datetime
-    claimed_at: datetime
     attempts: int
-    lease_token: str
 
 
 # Statements of the hot paths, built once: building one costs as much as running it.
 _FREE = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= bindparam("now"))
 _DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), _FREE).order_by(lanes.c.ready_at).limit(1)
 _NEXT_READY = select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at > bindparam("now"))
-_DUE_AND_LOCKED = _DUE.with_for_update(skip_locked=True)
 _UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
-_OLDEST = select(inbox).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
-_OLDEST_ID = _OLDEST.with_only_columns(inbox.c.id)
+_STORED = [inbox.c[one.name] for one in fields(Claimed) if one.name in inbox.c]
+_OLDEST_ID = select(inbox.c.id).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
 _WAITING = (
-    select(inbox)
+    select(*_STORED)
     .where(*_UNFINISHED, inbox.c.id > bindparam("an_id"), inbox.c.event_type == bindparam("event_type"))
     .limit(bindparam("most"))
 )
 _FROM_CLIENTS = _WAITING.where(inbox.c.source.in_(["SDK", "API"])).order_by(inbox.c.id.desc())
 _FROM_ANYBODY = _WAITING.order_by(inbox.c.id)
-_NEWEST_FIRST = _WAITING.order_by(inbox.c.id.desc())
+_NEWEST_FIRST = _WAITING.with_only_columns(inbox.c.method, inbox.c.target, inbox.c.body).order_by(inbox.c.id.desc())
 _GATE = select(func.max(gate.c.not_before)).where(
     gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
 )
 _LANE = update(lanes).where(lanes.c.lane == bindparam("a_lane"))
-_LEASE = _LANE.values(lease_until=bindparam("lease_until"), lease_token=bindparam("lease_token"))
+_LEASE = (
+    update(lanes)
+    .where(lanes.c.lane == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(lease_until=bindparam("until"), lease_token=bindparam("token"))
+    .returning(lanes.c.lane)
+)
 _RENEW = _LANE.where(lanes.c.lease_token == bindparam("a_token")).values(lease_until=bindparam("lease_until"))
 _RELEASE = _LANE.values(ready_at=bindparam("ready_at"), lease_until=None, lease_token=None)
-_EVENT = update(inbox).where(inbox.c.id == bindparam("an_id"))
-_START = _EVENT.values(state="processing", attempts=bindparam("attempts"))
-_FINISH = _EVENT.values({name: bindparam(name) for name in ("state", "outcome", "finished_at")})
+_GIVE_BACK = _LANE.values(
+    ready_at=case((exists(_OLDEST_ID), bindparam("now", type_=lanes.c.ready_at.type))),
+    lease_until=None,
+    lease_token=None,
+)
+_START = (
+    update(inbox)
+    .where(inbox.c.id == _OLDEST_ID.scalar_subquery())
+    .values(state="processing", attempts=inbox.c.attempts + 1)
+    .returning(*_STORED)
+)
+_FINISH = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("an_id"))
+    .values({name: bindparam(name) for name in ("state", "outcome", "finished_at")})
+)
 
 
 def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bool]:
@@ -159,15 +176,19 @@ def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None
     with db.read() as tx:
         if tx.scalar(_DUE, {"now": db.now(tx)}) is None:
             return None
-    while True:
-        with db.write() as tx:
-            now = db.now(tx)
-            lane = tx.scalar(_DUE_AND_LOCKED, {"now": now})
-            if lane is None:
-                return None
-            claimed = _take(tx, lane, now, lease_seconds)
-        if claimed is not None:
-            return claimed
+    with db.write() as tx:
+        return claim_next(tx, db.now(tx), lease_seconds=lease_seconds)
+
+
+def claim_next(tx: Connection, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
+    """Return the same as `claim`, ours once the transaction is committed."""
+    lease = {"now": now, "until": now + timedelta(seconds=lease_seconds), "token": secrets.token_hex(8)}
+    while (lane := tx.scalar(_LEASE, lease)) is not None:
+        event = tx.execute(_START, {"a_lane": lane}).first()
+        if event is not None:
+            return Claimed(now, str(lease["token"]), *event)
+        tx.execute(_RELEASE, {"a_lane": lane, "ready_at": None})
+    return None
 
 
 def is_anything_due(tx: Connection, now: datetime) -> bool:
@@ -186,24 +207,6 @@ def seconds_to_next(db: Database) -> float | None:
 def oldest_due(tx: Connection, now: datetime) -> datetime | None:
     """Return since when the lane that waits longest has been due; None when no lane is."""
     return tx.scalar(select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at <= now))
-
-
-def _take(tx: Connection, lane: str, now: datetime, lease_seconds: int) -> Claimed | None:
-    head = tx.execute(_OLDEST, {"a_lane": lane}).first()
-    if head is None:
-        _release(tx, lane, ready_at=None)
-        return None
-    token, until = secrets.token_hex(8), now + timedelta(seconds=lease_seconds)
-    tx.execute(_LEASE, {"a_lane": lane, "lease_until": until, "lease_token": token})
-    tx.execute(_START, {"an_id": head.id, "attempts": head.attempts + 1})
-    return _claimed(head, now, head.attempts + 1, token)
-
-
-def _claimed(row: Record, now: datetime, attempts: int, token: str) -> Claimed:
-    return Claimed(
-        id=row.id, event_type=row.event_type, lane=row.lane, method=row.method, target=row.target, body=row.body,
-        received_at=row.received_at, claimed_at=now, attempts=attempts, lease_token=token,
-    )  # fmt: skip
 
 
 def hold(tx: Connection, claimed: Claimed, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> None:
@@ -233,10 +236,8 @@ def _owned(claimed: Claimed) -> dict[str, str]:
 def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, now: datetime) -> None:
     """End an event as processed, ignored or dead, with the reason, and give its lane free. Raises LeaseLost."""
     hold(tx, claimed, now)
-    ended = {"an_id": claimed.id, "state": state, "outcome": outcome, "finished_at": now}
-    tx.execute(_FINISH, ended)
-    more = tx.scalar(_OLDEST_ID, {"a_lane": claimed.lane})
-    _release(tx, claimed.lane, ready_at=None if more is None else now)
+    tx.execute(_FINISH, {"an_id": claimed.id, "state": state, "outcome": outcome, "finished_at": now})
+    tx.execute(_GIVE_BACK, {"a_lane": claimed.lane, "now": now})  # sees what came until the lane was held
 
 
 def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, now: datetime, *, spent: bool) -> None:
@@ -246,10 +247,6 @@ def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, n
     values = {"state": "pending", "outcome": outcome, "attempts": attempts}
     tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
     tx.execute(telling(tx.dialect.name, _RELEASE), {"a_lane": claimed.lane, "ready_at": due_at})
-
-
-def _release(tx: Connection, lane: str, *, ready_at: datetime | None) -> None:
-    tx.execute(_RELEASE, {"a_lane": lane, "ready_at": ready_at})
 
 
 def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
@@ -286,11 +283,15 @@ def waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 2
     return _waiting(tx, _FROM_ANYBODY, claimed, event_type, limit)
 
 
-def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int) -> list[Claimed]:
-    """Return the newest unfinished events of the lane that came after this one, newest first."""
-    return _waiting(tx, _NEWEST_FIRST, claimed, event_type, limit)
+def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int) -> Sequence[Record]:
+    """Return method, target and body of the newest unfinished events of the lane behind this one, newest first."""
+    return tx.execute(_NEWEST_FIRST, _behind(claimed, event_type, limit)).all()
 
 
 def _waiting(tx: Connection, query: Select[Any], claimed: Claimed, event_type: str, limit: int) -> list[Claimed]:
-    this = {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}
-    return [_claimed(row, claimed.claimed_at, row.attempts, "") for row in tx.execute(query, this)]
+    found = tx.execute(query, _behind(claimed, event_type, limit))
+    return [Claimed(claimed.claimed_at, "", *row) for row in found]
+
+
+def _behind(claimed: Claimed, event_type: str, limit: int) -> dict[str, object]:
+    return {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}

@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Update, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists, func, or_, select, update
 
-from app.db import Record, insert_into, upsert
+from app.db import Record, insert_into, insert_new, upsert
 from app.tables import conversations, decisions, messages, participants
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
@@ -36,6 +36,13 @@ _SAME_TEXTS = select(func.count()).where(
     _NEWEST.c.author == bindparam("author"), _NEWEST.c.body == bindparam("text"),
     _NEWEST.c.created_at > bindparam("since"),
 )  # fmt: skip
+_WAITING_SINCE = (
+    update(conversations)
+    .where(conversations.c.conversation_sid == bindparam("sid"))
+    .where(or_(conversations.c.waiting_since.is_(None), conversations.c.waiting_since < bindparam("anew_before")))
+    .where(or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < bindparam("since")))
+    .values(waiting_since=bindparam("since"))
+)
 
 
 def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
@@ -43,13 +50,12 @@ def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: d
 
     An edit that arrived before the message itself keeps its text; what was removed never comes back.
     """
-    known = _row(tx, messages, sid)
-    if known is None:
-        upsert(tx, messages, {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated,
-                              "noted_at": now})  # fmt: skip
+    row = {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated, "noted_at": now}
+    if insert_new(tx, messages, row):
         if where := facts.get("conversation_sid"):
-            tx.execute(_written_at(tx.dialect.name), {"sid": where, "at": facts.get("created_at") or now})
+            tx.execute(_later(tx.dialect.name, "last_message_at"), {"sid": where, "at": facts.get("created_at") or now})
         return
+    known = tx.execute(_by_sid(messages), {"sid": sid}).one()
     if known.removed_at:
         facts = {name: value for name, value in facts.items() if name not in ("body", "media")}
     if _is_older(dated, known.updated_at):
@@ -61,14 +67,16 @@ def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: d
 
 
 @cache
-def _written_at(dialect: str) -> Any:
-    """Return the statement that stores when a conversation was last written in; makes its row if there is none."""
-    given = {"conversation_sid": bindparam("sid"), "attributes": {}, "last_message_at": bindparam("at")}
-    insert = insert_into(dialect, conversations).values(given)
-    earlier = or_(conversations.c.last_message_at.is_(None), conversations.c.last_message_at < bindparam("at"))
-    return insert.on_conflict_do_update(
-        index_elements=["conversation_sid"], set_={"last_message_at": bindparam("at")}, where=earlier
-    )
+def _later(dialect: str, moment: str) -> Any:
+    """Return the statement that moves a moment of a conversation forward; makes its row if there is none."""
+    given = {"conversation_sid": bindparam("sid"), "attributes": {}, moment: bindparam("at")}
+    known = conversations.c[moment]
+    return (
+        insert_into(dialect, conversations)
+        .values(given)
+        .on_conflict_do_update(index_elements=["conversation_sid"], set_={moment: bindparam("at")},
+                               where=or_(known.is_(None), known < bindparam("at")))
+    )  # fmt: skip
 
 
 def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
@@ -99,18 +107,32 @@ def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, date
     _merge(tx, participants, sid, facts, dated)
 
 
-def note_inbound(tx: Connection, conversation_sid: str, participant_sid: str, sent_at: datetime) -> None:
-    """Store when a customer last wrote: first contact and the WhatsApp window depend on it."""
-    for table, sid in ((conversations, conversation_sid), (participants, participant_sid)):
-        if sid:
-            tx.execute(_inbound(table), {"sid": sid, "sent_at": sent_at})
+def note_inbound(
+    tx: Connection, conversation_sid: str, participant_sid: str, who: Mapping[str, str], sent_at: datetime
+) -> None:  # fmt: skip
+    """Store that a customer wrote: first contact and WhatsApp's window depend on it; `who` is address or identity."""
+    dialect = tx.dialect.name
+    tx.execute(_later(dialect, "last_inbound_at"), {"sid": conversation_sid, "at": sent_at})
+    if participant_sid:
+        tx.execute(_inbound_of(dialect), {"sid": participant_sid, "here": conversation_sid, "at": sent_at, **who})
 
 
 @cache
-def _inbound(table: Table) -> Update:
-    (key,) = table.primary_key
-    earlier = or_(table.c.last_inbound_at.is_(None), table.c.last_inbound_at < bindparam("sent_at"))
-    return update(table).where(key == bindparam("sid"), earlier).values(last_inbound_at=bindparam("sent_at"))
+def _inbound_of(dialect: str) -> Any:
+    """Return the statement that stores who wrote and when; what is empty says nothing."""
+    given = {"participant_sid": "sid", "conversation_sid": "here", "last_inbound_at": "at", "address": "address",
+             "identity": "identity"}  # fmt: skip
+    bound: dict[str, Any] = {name: bindparam(given_as) for name, given_as in given.items()}
+    insert = insert_into(dialect, participants).values(attributes={}, **bound)
+    new, old = insert.excluded, participants.c
+    changed = {
+        "conversation_sid": new.conversation_sid,
+        "address": case((new.address != "", new.address), else_=old.address),
+        "identity": case((new.identity != "", new.identity), else_=old.identity),
+        "last_inbound_at": case((old.last_inbound_at > new.last_inbound_at, old.last_inbound_at),
+                                else_=new.last_inbound_at),
+    }  # fmt: skip
+    return insert.on_conflict_do_update(index_elements=["participant_sid"], set_=changed)
 
 
 def conversation(tx: Connection, sid: str) -> Record | None:
@@ -170,10 +192,8 @@ def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew
     Who waits already goes on waiting, unless since before `anew_before`: that wait is over. An agent who wrote
     after the message has answered it.
     """
-    free = or_(conversations.c.waiting_since.is_(None), conversations.c.waiting_since < anew_before)
-    unanswered = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < since)
-    here = conversations.c.conversation_sid == conversation_sid
-    return tx.execute(update(conversations).where(here, free, unanswered).values(waiting_since=since)).rowcount > 0
+    asked = {"sid": conversation_sid, "since": since, "anew_before": anew_before}
+    return tx.execute(_WAITING_SINCE, asked).rowcount > 0
 
 
 def count_same_texts(

@@ -34,23 +34,22 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
 
 def note_author(message: rules.Message, writer: str, code: str, bot: Bot) -> None:
     """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
-    tx, sid = bot.tx, message.conversation_sid
-    memory.note_conversation(tx, sid, {})
-    if message.participant_sid and writer in ("customer", "agent"):
-        address = address_of(message)
-        facts = {"conversation_sid": sid, "address": address, "identity": "" if address else message.author}
-        memory.note_participant(tx, message.participant_sid, facts)
-    if writer == "agent":
+    tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
+    who = {"address": address, "identity": "" if address else message.author}
+    if writer == "customer":
+        memory.note_inbound(tx, sid, message.participant_sid, who, message.sent_at)
+    elif writer == "agent":
+        if message.participant_sid:
+            memory.note_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
         note_takeover(tx, sid, message.sent_at, bot.rules.bot.pause_after_agent)
-    elif writer == "customer":
-        memory.note_inbound(tx, sid, message.participant_sid, message.sent_at)
     if code == "opt-out word":
-        memory.opt_out(tx, sid, message.participant_sid, bot.now, address=address_of(message))
+        memory.opt_out(tx, sid, message.participant_sid, bot.now, address=address)
     elif code == "opt-in word":
-        memory.opt_in(tx, address_of(message))
+        memory.opt_in(tx, address)
 
 
 def note_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:
     """Store that a human agent wrote: whoever waited has been answered, and the bot is silent for a while."""
+    memory.note_conversation(tx, conversation_sid, {})
     memory.note_agent(tx, conversation_sid, wrote_at)
     memory.pause(tx, conversation_sid, wrote_at + pause_for, "an agent wrote", by="agent")

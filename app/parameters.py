@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,20 +20,39 @@ def decode_form(raw: bytes) -> Form:
 
     Bytes that are not UTF-8 survive as lone surrogates, so that a signature can be computed over them.
     """
-    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
-    return tuple((_decode(name), _decode(value)) for name, _, value in parts)
+    return tuple((_decode(name), _decode(value)) for name, value in _pairs(raw))
 
 
 def read_form(method: str, target: str, body: bytes) -> Form:
     """Return the parameters of a webhook: from the query of the raw target for GET, else from the body."""
+    return decode_form(_encoded(method, target, body))
+
+
+def read_texts(method: str, target: str, body: bytes, names: Collection[str]) -> dict[str, str]:
+    """Return these parameters of a webhook as they can be stored, "" where absent; the others are not decoded."""
+    found = dict.fromkeys(names, "")
+    for name, value in reversed(_pairs(_encoded(method, target, body))):
+        if (plain := _decode(name)) in found:
+            found[plain] = storable(_decode(value))
+    return found
+
+
+def _encoded(method: str, target: str, body: bytes) -> bytes:
     if method.upper() not in ("GET", "HEAD"):
-        return decode_form(body)
+        return body
     query = target.partition("#")[0].partition("?")[2]
-    return decode_form(query.encode("utf-8", "surrogatepass"))
+    return query.encode("utf-8", "surrogatepass")
+
+
+def _pairs(raw: bytes) -> list[tuple[bytes, bytes]]:
+    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
+    return [(name, value) for name, _, value in parts]
 
 
 def _decode(raw: bytes) -> str:
-    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+    if b"%" in raw or b"+" in raw:
+        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def storable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -108,18 +108,26 @@ def with_history(
 
     Every query is bounded by what the rules ask for, however long the conversation is.
     """
-    budgets = bot.rules.bot.reply_budget
     limited = [rule for rule in bot.rules.rules if rule.cooldown or rule.quota]
     most = max((rule.quota.count for rule in limited if rule.quota), default=1)
     sid = message.conversation_sid
     return replace(
         known,
-        reply_times=delivery_log.reply_times(tx, sid, bot.now - max(budget.per for budget in budgets),
-                                             most=max(budget.count for budget in budgets)),
+        reply_times=_reply_times(tx, sid, bot),
         fired=rule_uses.fired(tx, sid, [rule.name for rule in limited], most=most),
         answered_later=message.found_late and delivery_log.answered_after(tx, sid, index, message.sent_at),
         same_texts=_same_texts(tx, message, index) if bot.rules.bot.repeated_text else 0,
     )  # fmt: skip
+
+
+def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datetime, ...]:
+    """Return when we have answered here, as far back as a reply budget that is spent; () while none is."""
+    spent = [one for one in bot.rules.bot.reply_budget
+             if delivery_log.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)]  # fmt: skip
+    if not spent:
+        return ()
+    since, most = bot.now - max(one.per for one in spent), max(one.count for one in spent)
+    return delivery_log.reply_times(tx, conversation_sid, since, most=most)
 
 
 def _same_texts(tx: Connection, message: rules.Message, index: int | None) -> int:
@@ -174,8 +182,9 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     """Ask the guards that can change once more; return why nothing may be said, or None."""
     message, now = occasion.message, bot.work.now()
     known = _as_of_now(bot.tx, message, occasion.known, bot, now)
-    known = replace(known, opted_out=known.opted_out or _stop_waits(message, bot))
-    human_wrote = _human_answered(occasion, bot) or _human_waits(message, known, bot)
+    behind = inbox.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
+    known = replace(known, opted_out=known.opted_out or _stop_waits(behind, message, bot))
+    human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
     reason = rules.changed_guards(
         message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
     )  # fmt: skip
@@ -200,13 +209,13 @@ def _human_waits(message: rules.Message, known: rules.Known, bot: Bot) -> bool:
     return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
 
 
-def _stop_waits(message: rules.Message, bot: Bot) -> bool:
-    """Return whether the author's opt-out is stored behind this message and not yet worked on."""
+def _stop_waits(behind: Sequence[Record], message: rules.Message, bot: Bot) -> bool:
+    """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
     opt_out, opt_in = (set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words,
                                                                       bot.rules.bot.opt_in_words))  # fmt: skip
-    stored = inbox.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
-    said = (words_of(one.body) for one in read_messages(stored) if one.author == message.author)
-    return next((words in opt_out for words in said if words in opt_out or words in opt_in), False)
+    said = (events.read_said(*one) for one in behind)
+    words = (words_of(text) for author, text in said if author == message.author)
+    return next((one in opt_out for one in words if one in opt_out or one in opt_in), False)
 
 
 def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:

@@ -13,6 +13,8 @@ def words_of(text: str) -> Phrase:
     Scripts that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) give one word
     per character, so that a phrase of them is found anywhere. Emoji and other symbols are words.
     """
+    if text.isascii():  # the same, many times faster
+        return tuple(text.lower().translate(_ASCII_SPACED).split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return tuple("".join(map(_spaced, folded)).split())
 
@@ -65,3 +67,6 @@ def _spaced(char: str) -> str:
     if kind[0] == "S" or unspaced or "\u3040" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff":
         return f" {char} "
     return char
+
+
+_ASCII_SPACED = {number: _spaced(chr(number)) for number in range(128)}

@@ -32,13 +32,20 @@ class Work:
     """One claimed event while a handler works on it: its transaction, committed step by step.
 
     Every commit is fenced: it happens only while the lane is still ours. Whatever was done since the last one
-    is committed together with the end of the event.
+    is committed together with the end of the event. While `goes_on` says so, the event that is due next is claimed
+    in that commit too: it is `following`.
     """
 
-    def __init__(self, db: Database, claimed: Claimed, desk: threading.Lock | None = None) -> None:
+    def __init__(
+        self, db: Database, claimed: Claimed, desk: threading.Lock | None = None,
+        goes_on: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self.claimed = claimed
+        self.following: Claimed | None = None
         self._db = db
         self._desk = desk
+        self._goes_on = goes_on
+        self._began = time.monotonic()
         self._transaction = db.transaction()
         self._leased_until = time.monotonic() + inbox.LEASE_SECONDS
 
@@ -83,8 +90,8 @@ class Work:
         return not asked_to_wait or self.claimed.claimed_at - self.claimed.received_at > FREE_WAITING
 
     def now(self) -> datetime:
-        """Return the time, by the clock that leases are measured with."""
-        return self._db.now(self.tx)
+        """Return the time, by the clock that leases are measured with: it was asked at the claim."""
+        return self._db.now_after(self.claimed.claimed_at, time.monotonic() - self._began)
 
     def commit(self) -> None:
         """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
@@ -99,8 +106,11 @@ class Work:
 
     def finish(self, state: str, outcome: str) -> None:
         """End the event. Raises LeaseLost, DatabaseUnavailable."""
-        inbox.finish(self.tx, self.claimed, state, outcome, self.now())
+        now = self.now()
+        inbox.finish(self.tx, self.claimed, state, outcome, now)
+        following = inbox.claim_next(self.tx, now) if self._goes_on() else None
         self._transaction.commit()
+        self.following = following
 
     def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
         """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
