@@ -42,7 +42,7 @@ from app.event_types import (  # noqa: F401 - this file is where the others find
     UserUpdate,
     UserUpdated,
 )
-from app.parameters import Form, Media, decode_form, read_form, read_texts, storable  # noqa: F401 - as above
+from app.parameters import Form, Media, decode_form, read_form, read_text, storable  # noqa: F401 - as above
 
 _SID_PREFIXES = {"ConversationSid": "CH", "MessageSid": "IM", "DeliveryReceiptSid": "DY", "UserSid": "US"}
 _KEY_PART = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -85,8 +85,7 @@ def read(method: str, target: str, body: bytes) -> Event | own_events.Wait:
 
 def read_said(method: str, target: str, body: bytes) -> tuple[str, str]:
     """Return author and text of a message in the inbox, and read nothing else of it. Never raises."""
-    said = read_texts(method, target, body, ("Author", "Body"))
-    return said["Author"], said["Body"]
+    return read_text(method, target, body, "Author"), read_text(method, target, body, "Body")
 
 
 def parse(form: Form) -> Event:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,8 @@ def decode_form(raw: bytes) -> Form:
 
     Bytes that are not UTF-8 survive as lone surrogates, so that a signature can be computed over them.
     """
-    return tuple((_decode(name), _decode(value)) for name, value in _pairs(raw))
+    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
+    return tuple((_decode(name), _decode(value)) for name, _, value in parts)
 
 
 def read_form(method: str, target: str, body: bytes) -> Form:
@@ -28,13 +29,13 @@ def read_form(method: str, target: str, body: bytes) -> Form:
     return decode_form(_encoded(method, target, body))
 
 
-def read_texts(method: str, target: str, body: bytes, names: Collection[str]) -> dict[str, str]:
-    """Return these parameters of a webhook as they can be stored, "" where absent; the others are not decoded."""
-    found = dict.fromkeys(names, "")
-    for name, value in reversed(_pairs(_encoded(method, target, body))):
-        if (plain := _decode(name)) in found:
-            found[plain] = storable(_decode(value))
-    return found
+def read_text(method: str, target: str, body: bytes, name: str) -> str:
+    """Return one parameter as it can be stored, "" where it is absent; its name as Twilio writes it, unescaped.
+
+    Many times faster than read_form where nothing else is asked.
+    """
+    _, _, behind = (b"&" + _encoded(method, target, body)).partition(f"&{name}=".encode())
+    return storable(_decode(behind.partition(b"&")[0]))
 
 
 def _encoded(method: str, target: str, body: bytes) -> bytes:
@@ -44,14 +45,10 @@ def _encoded(method: str, target: str, body: bytes) -> bytes:
     return query.encode("utf-8", "surrogatepass")
 
 
-def _pairs(raw: bytes) -> list[tuple[bytes, bytes]]:
-    parts = (part.partition(b"=") for part in raw.split(b"&") if part)
-    return [(name, value) for name, _, value in parts]
-
-
 def _decode(raw: bytes) -> str:
-    if b"%" in raw or b"+" in raw:
-        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+    raw = raw.replace(b"+", b" ")
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
     return raw.decode("utf-8", "surrogateescape")
 
 

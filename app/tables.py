@@ -37,6 +37,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+CLIENTS = "source IN ('SDK', 'API')"  # events that no carrier brought: people at chat clients, and programs
 FIRED = "code IN ('replied', 'acted', 'stopped')"  # decisions in which a rule was used: for cool-downs and quotas
 FAILED = "status IN ('failed', 'undelivered')"  # deliveries that did not reach whom they were for
 SETTLED = "state IN ('sent', 'failed', 'suppressed')"  # replies of which the end is known
@@ -62,8 +63,8 @@ inbox = Table(
     Column("finished_at", Moment),
     Index("inbox_unfinished", "lane", "id", sqlite_where=text("finished_at IS NULL"),
           postgresql_where=text("finished_at IS NULL")),
-    Index("inbox_clients", "lane", sqlite_where=text("finished_at IS NULL AND source IN ('SDK', 'API')"),
-          postgresql_where=text("finished_at IS NULL AND source IN ('SDK', 'API')")),
+    Index("inbox_clients", "lane", "id", sqlite_where=text(f"finished_at IS NULL AND {CLIENTS}"),
+          postgresql_where=text(f"finished_at IS NULL AND {CLIENTS}")),
     Index("inbox_dead", "lane", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     Index("inbox_state", "state", "id"),
 )  # fmt: skip
