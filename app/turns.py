@@ -1,9 +1,10 @@
 """Lets the threads and processes of one machine write to one SQLite file in turn; knows nothing of SQL.
 
 SQLite's own busy handler sleeps for longer and longer and is unfair: under load a process waits for
-seconds while another writes again and again. Here a process that waits holds the place behind the
-writer, so two processes alternate; and within a process the urgent (who answer Twilio) and the patient
-(who work the inbox off) alternate, so that many workers cannot hold up an answer.
+seconds while another writes again and again. Here the urgent (who answer Twilio) go first, in whatever
+process: between processes they hold the place behind the writer by turns. The patient (who work the
+inbox off) stand in a line of their own; the first of it goes when nobody urgent waits, and after
+PATIENCE_SECONDS stands behind the urgent, so that no load can stop it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+PATIENCE_SECONDS = 0.05
 _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
 
 
@@ -25,86 +27,114 @@ class Turns:
     """A lock over threads and processes. The files are opened at the first turn, so after a fork."""
 
     def __init__(self, database: Path) -> None:
-        self._paths = [database.with_name(database.name + ending) for ending in (".queue", ".lock")]
-        self._threads = _Alternating()
-        self._files: tuple[int, int] | None = None
+        self._writer, self._next, self._line = (
+            _LockFile(database.with_name(database.name + ending)) for ending in (".lock", ".queue", ".patient")
+        )
+        self._here = threading.Lock()  # held by the thread whose turn it is
+        self._line_here = threading.Lock()
+        self._urgent = 0  # threads that wait here
+        self._counting = threading.Lock()
 
     def take(self, timeout_seconds: float, *, urgent: bool = False) -> None:
         """Return when it is our turn; raise TurnNotGiven after `timeout_seconds`."""
         deadline = time.monotonic() + timeout_seconds
-        if not self._threads.acquire(timeout_seconds, urgent):
-            raise TurnNotGiven(f"other threads have been writing for {timeout_seconds} s")
-        try:
-            queue, writer = self._open()
-            _lock(queue, deadline)
-            try:
-                _lock(writer, deadline)
-            finally:
-                fcntl.flock(queue, fcntl.LOCK_UN)
-        except BaseException:
-            self._threads.release()
-            raise
+        if urgent:
+            self._take_urgently(deadline)
+        else:
+            self._take_patiently(deadline)
 
     def give_back(self) -> None:
         """End our turn."""
-        assert self._files is not None
-        fcntl.flock(self._files[1], fcntl.LOCK_UN)
-        self._threads.release()
+        self._writer.unlock()
+        self._here.release()
 
     def close(self) -> None:
         """Close the lock files; the next turn opens them again."""
-        for file in self._files or ():
-            os.close(file)
-        self._files = None
+        for file in (self._writer, self._next, self._line):
+            file.close()
 
-    def _open(self) -> tuple[int, int]:
-        if self._files is None:
-            queue, writer = (os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for path in self._paths)
-            self._files = (queue, writer)
-        return self._files
-
-
-def _lock(file: int, deadline: float) -> None:
-    while True:
+    def _take_urgently(self, deadline: float) -> None:
+        self._count(1)
         try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _acquire(self._here, deadline)
+            try:
+                self._next.lock(deadline)
+                try:
+                    self._writer.lock(deadline)
+                finally:
+                    self._next.unlock()
+            except BaseException:
+                self._here.release()
+                raise
+        finally:
+            self._count(-1)
+
+    def _take_patiently(self, deadline: float) -> None:
+        _acquire(self._line_here, deadline)
+        try:
+            self._line.lock(deadline)
+            try:
+                patient_until = min(deadline, time.monotonic() + PATIENCE_SECONDS)
+                while not self._take_if_free():
+                    if time.monotonic() > patient_until:
+                        return self._take_urgently(deadline)
+                    time.sleep(_PAUSE_SECONDS)
+            finally:
+                self._line.unlock()
+        finally:
+            self._line_here.release()
+
+    def _take_if_free(self) -> bool:
+        """Take the turn if nobody writes and nobody urgent waits, here or in another process."""
+        if self._urgent or not self._here.acquire(blocking=False):
+            return False
+        taken = False
+        try:
+            if self._next.try_lock():
+                taken = self._writer.try_lock()
+                self._next.unlock()
+        finally:
+            if not taken:
+                self._here.release()
+        return taken
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._urgent += more
+
+
+def _acquire(lock: threading.Lock, deadline: float) -> None:
+    if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise TurnNotGiven("other threads have been writing for too long")
+
+
+class _LockFile:
+    """A file that one process at a time can lock; the dead hold nothing. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def try_lock(self) -> bool:
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            return False
+        return True
+
+    def lock(self, deadline: float) -> None:
+        while not self.try_lock():
             if time.monotonic() > deadline:
-                raise TurnNotGiven("another process has been writing for too long") from None
+                raise TurnNotGiven("another process has been writing for too long")
             time.sleep(_PAUSE_SECONDS)
 
+    def unlock(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
-class _Alternating:
-    """A lock for threads of two kinds; while both kinds wait, they get it by turns."""
-
-    def __init__(self) -> None:
-        lock = threading.Lock()
-        self._free = {urgent: threading.Condition(lock) for urgent in (True, False)}
-        self._waiting = {True: 0, False: 0}
-        self._held = False
-        self._next = True  # the kind whose turn it is, where both wait
-
-    def acquire(self, timeout_seconds: float, urgent: bool) -> bool:
-        with self._free[urgent]:
-            self._waiting[urgent] += 1
-            try:
-                got = self._free[urgent].wait_for(lambda: self._may_have(urgent), timeout_seconds)
-            finally:
-                self._waiting[urgent] -= 1
-            if got:
-                self._held, self._next = True, not urgent
-            else:
-                self._call_next()  # who waited for us to go first
-            return got
-
-    def release(self) -> None:
-        with self._free[True]:
-            self._held = False
-            self._call_next()
-
-    def _may_have(self, urgent: bool) -> bool:
-        return not self._held and (self._next == urgent or not self._waiting[not urgent])
-
-    def _call_next(self) -> None:
-        kind = self._next if self._waiting[self._next] else not self._next
-        self._free[kind].notify()
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

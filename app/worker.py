@@ -111,11 +111,14 @@ class Worker:
         """Work on one event in this thread; return False when nothing was due. Raises DatabaseUnavailable."""
         return self._work(lambda: False)
 
-    def _work(self, goes_on: Callable[[], bool]) -> bool:
-        """Work on what is due, one event after the other while `goes_on`; return False when nothing was due.
+    def work_along(self) -> bool:
+        """Work on what is due until nothing is or the worker shall stop; otherwise as work_once().
 
-        Each is claimed as the one before it ends, in the same transaction: that saves a commit for each.
+        Each event is claimed in the commit that ends the one before it: one commit less for each.
         """
+        return self._work(lambda: not self._stopping.is_set())
+
+    def _work(self, goes_on: Callable[[], bool]) -> bool:
         with self._desk or nullcontext():
             claimed = inbox.claim(self._db)
         if claimed is None:
@@ -169,7 +172,7 @@ class Worker:
 
     def _try_once(self) -> bool:
         try:
-            return self._work(lambda: not self._stopping.is_set())
+            return self.work_along()
         except DatabaseUnavailable as unavailable:
             log.error("waiting for the database", extra={"reason": str(unavailable)})
         except Exception as error:  # noqa: BLE001 - a thread that ended would be missed by nobody

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 
+from app import chore_tables  # noqa: F401 - more tables of the same metadata
 from app.db import Database, DatabaseUnavailable, is_migrated, migrate, upsert
 from app.tables import gate, metadata
 

@@ -132,7 +132,9 @@ def test_the_times_of_replies_are_those_of_the_newest_and_parts_count_once(db):
             sid, at = f"IM{n:032}", NOON + timedelta(minutes=n)
             delivery_log.intend(tx, sid, CONVERSATION, "long", [Content("a"), Content("b")], at)
         times = delivery_log.reply_times(tx, CONVERSATION, NOON, most=3)
+        enough = [delivery_log.has_replied(tx, CONVERSATION, count, since=NOON) for count in (1, 4, 5)]
     assert times == tuple(NOON + timedelta(minutes=n) for n in (4, 3, 2))
+    assert enough == [True, True, False]  # the one at noon is not since noon
 
 
 def test_suppressed_replies_do_not_count_for_the_budget(db):

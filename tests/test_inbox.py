@@ -221,6 +221,39 @@ def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
     assert [key_of(db, one) for one in seen] == ["two", "one"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
+    add(db, new("head"), *(new(f"sms {number}") for number in range(2_000)), new("agent", source="SDK"))
+    head, steps = claim(db), []
+    with db.read() as tx:
+        tx.connection.driver_connection.set_progress_handler(lambda: steps.append(1), 100)
+        (seen,) = inbox.waiting_from_clients(tx, head, "onMessageAdded")
+        tx.connection.driver_connection.set_progress_handler(None, 0)
+
+    assert key_of(db, seen) == "agent"
+    assert len(steps) < 10
+
+
+def test_what_a_commit_claims_beside_the_end_of_an_event_is_ours_alone(db):
+    add(db, new("one", "lane a"), new("two", "lane b"), new("three", "lane c"))
+    with db.write() as tx:
+        inbox.finish(tx, inbox.claim_next(tx, db.now(tx)), "processed", "done", db.now(tx))
+        following = inbox.claim_next(tx, db.now(tx))
+
+    assert key_of(db, following) == "two"
+    assert key_of(db, claim(db)) == "three"
+    assert inbox.claim(db) is None
+
+
+def test_a_commit_that_fails_claims_nothing(db):
+    add(db, new("one", "lane a"), new("two", "lane b"))
+    with pytest.raises(ZeroDivisionError), db.write() as tx:
+        inbox.claim_next(tx, db.now(tx))
+        raise ZeroDivisionError
+
+    assert work_off(db) == ["one", "two"]
+
+
 def test_every_event_is_counted_in_exactly_one_state(db):
     add(db, *(new(f"k{number}", f"lane {number}") for number in range(6)), new("behind", "lane 3"))
     finish(db, claim(db), "processed")

@@ -1,6 +1,7 @@
 """Bytes to pairs, texts to values: nothing is lost, and nothing is refused."""
 
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from app.parameters import (
     read_index,
     read_media,
     read_number,
+    read_text,
     storable,
 )
 
@@ -137,3 +139,19 @@ def test_any_bytes_become_pairs_and_any_text_can_be_stored(raw):
 
     assert storable(repr(pairs)).encode("utf-8")
     assert "\x00" not in storable("".join(name + value for name, value in pairs))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["Author", "Body", "BodyAuthor", "Source"]), st.text()),
+    st.sampled_from(["POST", "GET"]),
+)
+def test_one_parameter_is_read_as_among_all(values, method):
+    encoded = urlencode(values, errors="surrogatepass")
+    target, body = (f"/hook?{encoded}", b"") if method == "GET" else ("/hook", encoded.encode())
+    form = dict(read_form(method, target, body))
+
+    assert read_text(method, target, body, "Body") == storable(form.get("Body", ""))
+
+
+def test_of_a_repeated_parameter_the_first_is_read():
+    assert read_text("POST", "", b"Body=one&Body=two", "Body") == "one"

@@ -1,14 +1,18 @@
 """Turns: processes that write alternate, nobody waits for ever, and the dead hold nothing."""
 
+import fcntl
 import subprocess
 import sys
 import textwrap
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from app.turns import TurnNotGiven, Turns
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
@@ -26,6 +30,40 @@ WRITE_ONE_LETTER_A_TURN = """
         time.sleep(0.001)
         turns.give_back()
 """
+
+
+WRITE_WHEN_IT_MAY = """
+    print("ready", flush=True)
+    sys.stdin.readline()
+    turns.take(5)
+    with open(sys.argv[2], "a") as file:
+        file.write("patient ")
+    turns.give_back()
+"""
+
+
+def write_urgently(turns: Turns, written: Path) -> None:
+    turns.take(5, urgent=True)
+    with written.open("a") as file:
+        file.write("urgent ")
+    turns.give_back()
+
+
+def is_locked(path: Path, *, looks: int = 20) -> bool:
+    """Return whether somebody holds a lock for as long as we look: a patient process tries it for a moment only."""
+    with path.open() as file:
+        for _ in range(looks):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            time.sleep(0.001)
+    return True
+
+
+def write_urgently_until(stopping: threading.Event, turns: Turns) -> None:
+    while not stopping.is_set():
+        turns.take(5, urgent=True)
+        turns.give_back()
 
 
 def other_process(program: str, database: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -63,6 +101,41 @@ def test_two_processes_that_write_all_the_time_alternate(tmp_path):
     assert ends == [0, 0]
     assert (text.count("a"), text.count("b")) == (200, 200)
     assert longest_run <= 20
+
+
+def test_the_urgent_go_before_the_patient_of_every_process(tmp_path, turns):
+    """A patient process waits first, an urgent thread here comes later; the urgent one writes first."""
+    written = tmp_path / "written"
+    holder = other_process(HOLD, tmp_path / "parley.db")
+    patient = other_process(WRITE_WHEN_IT_MAY, tmp_path / "parley.db", str(written))
+    go_on(patient)
+    assert eventually((tmp_path / "parley.db.patient").exists)
+    urgent = threading.Thread(target=write_urgently, args=(turns, written))
+    urgent.start()
+    assert eventually(lambda: is_locked(tmp_path / "parley.db.queue"))
+    go_on(holder)
+    urgent.join(timeout=10)
+    ends = [process.wait(timeout=10) for process in (holder, patient)]
+
+    assert ends == [0, 0]
+    assert written.read_text() == "urgent patient "
+
+
+def test_no_load_of_urgent_writers_stops_the_patient(tmp_path, turns):
+    stopping = threading.Event()
+    others = Turns(tmp_path / "parley.db")  # as another process has it: files of its own
+    loads = [threading.Thread(target=write_urgently_until, args=(stopping, one)) for one in (turns, turns, others)]
+    for load in loads:
+        load.start()
+    for _ in range(20):
+        turns.take(2)
+        turns.give_back()
+    stopping.set()
+    for load in loads:
+        load.join(timeout=10)
+    others.close()
+
+    assert not any(load.is_alive() for load in loads)
 
 
 def test_waiting_for_another_process_ends_with_an_error(tmp_path, turns):

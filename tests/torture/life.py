@@ -131,7 +131,7 @@ def _work_off(worker: Worker, threads: int) -> None:
 
 def _work(worker: Worker) -> bool:
     worked = False
-    while worker.work_once():
+    while worker.work_along():
         worked = True
     return worked
 
