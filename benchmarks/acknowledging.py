@@ -20,9 +20,10 @@ from benchmarks.tables import (
     throughput,
 )
 
+ACK_BUDGET = "p50 <= 5, p99 <= 15 ms, no errors"
 Subject = Callable[[Layout], AbstractContextManager[Server]]
 
-LEAST_SHARE = {ONE: 0.6, TWO: 0.4}  # of the requests/s of Flask + RequestValidator
+LEAST_SHARE = {ONE: 0.75, TWO: 0.5}  # of the requests/s of Flask + RequestValidator
 CONNECTIONS = 32
 OFFERED_RATE = 500
 DEPLOYED_LATENCY = 0.1  # seconds; what the inline worker meets while acknowledging is measured
@@ -71,6 +72,7 @@ SUBJECTS: dict[str, Subject] = {
 
 NAIVE_SUBJECTS: dict[str, Subject] = {
     NAIVE: replying_in_the_request,
+    BARE: partial(yardstick, "bare_flask"),
     ACK_ONLY: acknowledging_only,
     DEPLOYED: partial(as_deployed, latency=NAIVE_LATENCY),
 }
@@ -127,15 +129,20 @@ def _saturated_rows(layout: Layout, reports: dict[str, list[Report]]) -> list[Ro
 
 def _durable_row(layout: Layout, name: str, reports: dict[str, list[Report]]) -> Row:
     ours, yardsticks, least = reports[name], reports[VALIDATING], LEAST_SHARE[layout]
-    kept = median_ratio(ours, yardsticks) >= least and median_of(ours, "p99_ms") <= 80
+    kept = median_ratio(ours, yardsticks) >= least and median_of(ours, "p99_ms") <= 60
     return Row(
         f"{layout} {name}",
         throughput(ours),
-        budget=f">= {least:.2f} of it, p99 <= 80 ms",
+        budget=f">= {least:.2f} of it, p99 <= 60 ms",
         yardstick=f"{median_of(yardsticks, 'rate'):,.0f}/s",
         ratio=_ratio(ours, yardsticks),
         kept=kept and errors_of(ours) == 0,
     )
+
+
+def is_within_budget(p50_ms: float, p99_ms: float) -> bool:
+    """Return whether acknowledging at a fixed rate is as fast as ACK_BUDGET says."""
+    return p50_ms <= 5 and p99_ms <= 15
 
 
 def _ratio(reports: list[Report], yardsticks: list[Report]) -> str:
@@ -170,10 +177,10 @@ def _offered_row(name: str, ours: list[Report], yardsticks: list[Report]) -> Row
     return Row(
         f"{TWO} {name}",
         throughput(ours),
-        budget="p50 <= 5, p99 <= 25 ms, no errors",
+        budget=ACK_BUDGET,
         yardstick=f"p50 {median_of(yardsticks, 'p50_ms'):.1f}, p99 {median_of(yardsticks, 'p99_ms'):.1f} ms",
         ratio=f"{p50 / median_of(yardsticks, 'p50_ms'):.2f}",
-        kept=p50 <= 5 and p99 <= 25 and errors_of(ours) == 0,
+        kept=is_within_budget(p50, p99) and errors_of(ours) == 0,
     )
 
 
@@ -185,16 +192,22 @@ def naive(scale: Scale) -> Table:
         rounds = max(1, scale.rounds // 2)
         reports = _saturate_in_turns(NAIVE_SUBJECTS, layout, rounds, scale.naive_seconds)
         shares += [report for of_one in reports.values() for report in of_one]
-        rows += [_naive_row(layout, name, reports) for name in (ACK_ONLY, DEPLOYED)]
+        bare = Row(f"{layout} {BARE}", throughput(reports[BARE]), ratio=_times(reports[BARE], reports[NAIVE]))
+        rows += [bare, *(_naive_row(layout, name, reports) for name in (ACK_ONLY, DEPLOYED))]
     return Table(
         "Acknowledging against replying inside the request (`naive`)",
         rows,
         (
             f"Saturated by {CONNECTIONS} connections; the REST API takes {NAIVE_LATENCY * 1000:.0f} ms.",
             f"In n x 16 threads the naive handler cannot answer more than n x {16 / NAIVE_LATENCY:.0f}/s.",
+            "Bare Flask shows how much any app could reach, one that checks and stores nothing.",
             generator_share(shares, os.cpu_count() or 1),
         ),
     )
+
+
+def _times(reports: list[Report], yardsticks: list[Report]) -> str:
+    return f"{median_ratio(reports, yardsticks):.1f}"
 
 
 def _naive_row(layout: Layout, name: str, reports: dict[str, list[Report]]) -> Row:
@@ -202,8 +215,8 @@ def _naive_row(layout: Layout, name: str, reports: dict[str, list[Report]]) -> R
     return Row(
         f"{layout} {name}",
         throughput(ours),
-        budget=">= 20 x its requests/s",
+        budget=">= 25 x its requests/s",
         yardstick=throughput(yardsticks),
-        ratio=f"{median_ratio(ours, yardsticks):.1f}",
-        kept=median_ratio(ours, yardsticks) >= 20 and errors_of(ours) == 0,
+        ratio=_times(ours, yardsticks),
+        kept=median_ratio(ours, yardsticks) >= 25 and errors_of(ours) == 0,
     )

@@ -44,10 +44,10 @@ def _memory_row(scale: Scale) -> Row:
     return Row(
         "web process, largest of 2",
         f"{ours:.0f} MB",
-        budget="<= 90 MB",
+        budget="<= 80 MB",
         yardstick=f"Flask + RequestValidator {plain:.0f} MB",
         ratio=f"{ours / plain:.2f}",
-        kept=ours <= 90,
+        kept=ours <= 80,
     )
 
 
@@ -68,10 +68,10 @@ def _help_row() -> Row:
     return Row(
         "flask --help",
         f"{ours:.2f} s (median of {STARTS})",
-        budget="<= 0.50 s",
+        budget="<= 0.40 s",
         yardstick=f"import flask {plain:.2f} s",
         ratio=f"{ours / plain:.2f}",
-        kept=ours <= 0.5,
+        kept=ours <= 0.4,
     )
 
 

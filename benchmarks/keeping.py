@@ -102,10 +102,10 @@ def _store_row(engine: str, reports: dict[str, list[Report]]) -> Row:
     return Row(
         f"{engine}: time for each acknowledgement",
         throughput(reports[FULL]),
-        budget="<= 1.50 x",
+        budget="<= 1.20 x",
         yardstick=throughput(reports[EMPTY]),
         ratio=f"{slower:.2f}",
-        kept=slower <= 1.5 and errors_of(reports[FULL]) == 0,
+        kept=slower <= 1.2 and errors_of(reports[FULL]) == 0,
     )
 
 
@@ -115,8 +115,8 @@ def _answer_row(engine: str, drains: dict[str, list[Drain]]) -> Row:
     return Row(
         f"{engine}: time for each message claimed and answered",
         f"{full:.2f} ms{faults_of(drains[FULL])}",
-        budget="<= 1.50 x",
+        budget="<= 1.20 x",
         yardstick=f"{empty:.2f} ms{faults_of(drains[EMPTY])}",
         ratio=f"{full / empty:.2f}",
-        kept=full <= 1.5 * empty and all(each.is_complete for each in drains[FULL]),
+        kept=full <= 1.2 * empty and all(each.is_complete for each in drains[FULL]),
     )

@@ -19,6 +19,8 @@ class Scale:
     offered_rounds: int
     sustained_rate: float
     sustained_seconds: float
+    held_rate: float
+    held_seconds: float
     naive_seconds: float
     latency_messages: int
     hot_messages: int
@@ -40,6 +42,8 @@ FULL = Scale(
     offered_rounds=2,
     sustained_rate=500,
     sustained_seconds=600,
+    held_rate=150,
+    held_seconds=120,
     naive_seconds=5,
     latency_messages=200,
     hot_messages=3_000,
@@ -61,6 +65,8 @@ QUICK = Scale(
     offered_rounds=1,
     sustained_rate=200,
     sustained_seconds=10,
+    held_rate=50,
+    held_seconds=5,
     naive_seconds=1.5,
     latency_messages=60,
     hot_messages=200,
