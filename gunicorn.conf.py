@@ -6,6 +6,9 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +82,17 @@ def on_starting(_server: Any) -> None:
     if settings.runs_inline_worker:
         faults += faults_in_rules(settings) + faults_in_responder(settings)
     if settings.uses_sqlite and not faults:
-        faults += _migrate()
+        faults += _elsewhere(_migrate)
     if faults:
         sys.exit("\n".join(["Parley does not start:", *(f"  - {fault}" for fault in faults)]))
     with contextlib.suppress(OSError):  # without the folder, each process counts for itself
         os.environ[metrics_folder.VARIABLE] = str(metrics_folder.create())
+
+
+def _elsewhere(step: Callable[[], list[str]]) -> list[str]:
+    """Do it in a process that ends: what it loads (Alembic takes 10 MB) is in no web process then."""
+    with ProcessPoolExecutor(1, get_context("fork")) as other:
+        return other.submit(step).result()
 
 
 def _migrate() -> list[str]:
