@@ -18,6 +18,7 @@ from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from app import config as parley_config
 from app import faults_in_responder, faults_in_rules, logs, metrics_folder
+from app.db import DatabaseUnavailable
 
 settings = parley_config.from_environment()
 
@@ -150,6 +151,9 @@ def worker_exit(_server: Any, worker: Any) -> None:
     parley = worker.wsgi.extensions["parley"] if getattr(worker, "wsgi", None) else None
     if parley and parley.worker:
         parley.worker.stop()
+    elif parley:
+        with contextlib.suppress(DatabaseUnavailable):
+            parley.rest_calls.store(parley.db)  # those that were made for the page
 
 
 def on_exit(_server: Any) -> None:

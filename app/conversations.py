@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -224,11 +225,13 @@ def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timed
 
 def _never_connected(error: Exception) -> bool:
     import requests
-    from urllib3.exceptions import NewConnectionError
+    from urllib3.exceptions import NewConnectionError, SSLError
 
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+    if isinstance(error, requests.ConnectTimeout):
         return True
     cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(cause, SSLError):  # it may also end a connection on which all was said
+        return isinstance(cause.args[0], ssl.SSLCertVerificationError)
     return isinstance(cause, NewConnectionError)
 
 

@@ -179,11 +179,15 @@ def note_agent(tx: Connection, conversation_sid: str, wrote_at: datetime) -> Non
 
 
 def take_back_agent(tx: Connection, before: Record, wrote_at: datetime) -> None:
-    """Forget what note_agent stored when nothing was said after all; `before` is the row as it was."""
-    here = conversations.c.conversation_sid == before.conversation_sid
-    ours = (conversations.c.last_agent_at == wrote_at, conversations.c.waiting_since.is_(None))
+    """Forget that an agent wrote, and the pause for it, when nothing was said after all; `before` is the row as it was.
+
+    A pause that somebody else wants stays, and so does the word of whoever let the bot speak again.
+    """
+    here = (conversations.c.conversation_sid == before.conversation_sid, conversations.c.last_agent_at == wrote_at)
+    paused = {name: getattr(before, name) for name in ("paused_until", "paused_why", "paused_by")}
+    tx.execute(update(conversations).where(*here, conversations.c.paused_by == "agent").values(**paused))
     values = {"last_agent_at": before.last_agent_at, "waiting_since": before.waiting_since}
-    tx.execute(update(conversations).where(here, *ours).values(**values))
+    tx.execute(update(conversations).where(*here, conversations.c.waiting_since.is_(None)).values(**values))
 
 
 def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew_before: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Dockerfile, compose.yaml, Procfile and docs/deploying.md: what they name is enough, starts, and adds up."""
 
+import base64
 import http.client
 import json
 import os
@@ -16,8 +17,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from app import config, create_app
+from app.db import Database
+from app.tables import login_failures
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.documented_files import (
@@ -176,7 +180,8 @@ def nginx_port(environ: dict[str, str], free_port: Callable[[], int], tmp_path: 
     """Parley behind nginx with the configuration that is documented, but for TLS and the ports."""
     if not shutil.which("nginx"):
         pytest.skip("nginx is not installed")
-    with serving(environ | {"WEB_CONCURRENCY": "1"}, tmp_path / "gunicorn.log") as gunicorn:
+    more = {"WEB_CONCURRENCY": "1", "BOT_ADMIN_PASSWORD": "password-of-the-tests"}
+    with serving(environ | more, tmp_path / "gunicorn.log") as gunicorn:
         port = free_port()
         documented = re.sub(r"^ *ssl_.*\n", "", block("nginx"), flags=re.MULTILINE)
         documented = documented.replace("listen 443 ssl", f"listen 127.0.0.1:{port}").replace(
@@ -199,7 +204,7 @@ def nginx_conf(folder: Path, documented: str) -> Path:
     path = folder / "nginx.conf"
     path.write_text(
         f"{user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
-        f"events {{ }}\nhttp {{ access_log off;\n{temporary}\n{documented} }}\n"
+        f"events {{ }}\nhttp {{ access_log {folder}/access.log;\n{temporary}\n{documented} }}\n"
     )
     return path
 
@@ -222,6 +227,27 @@ def send(port: int, name: str) -> int:
 @pytest.mark.parametrize(("name", "status"), [("onMessageAdded__unicode_and_blank", 204), ("onMessageAdd__get", 200)])
 def test_a_webhook_comes_through_nginx_with_its_signature_intact(nginx_port, name, status):
     assert send(nginx_port, name) == status
+
+
+def test_nginx_writes_no_message_down(nginx_port, tmp_path):
+    assert send(nginx_port, "onMessageAdd__get") == 200
+
+    logged = tmp_path / "access.log"
+    assert not logged.exists() or "Body" not in logged.read_text()
+
+
+def test_behind_nginx_nobody_can_make_up_who_guesses(nginx_port, environ):
+    connection = http.client.HTTPConnection("127.0.0.1", nginx_port, timeout=10)
+    guess = base64.b64encode(b"me:wrong").decode()
+    connection.request("GET", "/metrics", headers={"Authorization": f"Basic {guess}", "X-Forwarded-For": "203.0.113.9"})
+    status = connection.getresponse().status
+    connection.close()
+    database = Database(config.from_environment(environ).database_url)
+    with database.read() as tx:
+        whose = set(tx.scalars(select(login_failures.c.address)))
+    database.close()
+
+    assert (status, whose) == (401, {"metrics 127.0.0.1"})
 
 
 def test_behind_nginx_slow_clients_hold_up_nobody(nginx_port):

@@ -1,6 +1,7 @@
 """Whole stories: a customer writes, a reply goes out through the SDK, receipts come back, and messages change."""
 
 import json
+import logging
 
 import pytest
 from sqlalchemy import select
@@ -101,11 +102,21 @@ def test_a_receipt_of_a_message_we_never_sent_is_kept(post_webhook, run_worker, 
     assert "not us" in flask_command("deliveries", "list")
 
 
-@pytest.mark.parametrize("fault", [{"status": 404}, {"status": 500}], ids=["gone", "fault"])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"fail_next": [{"status": 404, "path_contains": "Receipts", "method": "GET"}]},
+        {"fail_next": [{"status": 500, "path_contains": "Receipts", "method": "GET"}]},
+        {"cut_next": 1},
+        pytest.param({"hang_next": 9.0}, marks=pytest.mark.slow),
+    ],
+    ids=["gone", "fault", "cut", "time-out"],
+)
 def test_details_that_twilio_does_not_give_never_make_a_receipt_dead(
-    post_webhook, run_worker, flask_command, emulator, fault
+    post_webhook, run_worker, flask_command, emulator, faults, caplog
 ):
-    emulator.faults(fail_next=[{**fault, "path_contains": "Receipts", "method": "GET"}])
+    logging.getLogger("parley").addHandler(caplog.handler)
+    emulator.faults(**faults)
     post_webhook("onDeliveryUpdated__failed")
     run_worker()
 
@@ -113,6 +124,10 @@ def test_details_that_twilio_does_not_give_never_make_a_receipt_dead(
     (delivery,) = json.loads(flask_command("deliveries", "list", "--json"))
     assert event["state"] == "processed"
     assert delivery["detail"].startswith("details not fetched:")
+    (line,) = [one for one in caplog.records if one.name == "parley.deliveries"]
+    assert (line.error_code, line.detail) == (delivery["error_code"], delivery["detail"])
+    assert line.meaning
+    assert "+1555" not in str(vars(line))
 
 
 def test_an_edited_message_is_updated_and_not_answered_again(post_webhook, run_worker, emulator, customer_writes):

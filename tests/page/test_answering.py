@@ -151,6 +151,7 @@ def test_what_twilio_refuses_is_explained_and_the_text_is_kept(answer, page, emu
     assert "Not yet.</textarea>" in refused.text
     assert newest_action().detail["state"] == "failed"
     assert sid in page.get("/?only=waiting").text
+    assert sid not in page.get("/?only=paused").text
 
 
 def test_nothing_and_too_much_are_not_sent(answer, emulator, sid):
