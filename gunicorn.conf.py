@@ -7,7 +7,6 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -92,8 +91,17 @@ def on_starting(_server: Any) -> None:
 
 def _elsewhere(step: Callable[[], list[str]]) -> list[str]:
     """Do it in a process that ends: what it loads (Alembic takes 10 MB) is in no web process then."""
-    with ProcessPoolExecutor(1, get_context("fork")) as other:
-        return other.submit(step).result()
+    fork = get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    other = fork.Process(target=lambda: theirs.send(step()))
+    other.start()
+    theirs.close()
+    try:
+        return list(ours.recv())
+    except EOFError:
+        return ["the database could not be brought up to date; the reason stands above"]
+    finally:
+        other.join()
 
 
 def _migrate() -> list[str]:

@@ -111,7 +111,7 @@ def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: boo
 def _earlier(tx: Connection, answer: Answer) -> Record | None:
     """Return what is written down of this form, or None; of a text sent before, only where it is the same."""
     for row in audit.newest(tx, conversation_sid=answer.conversation_sid, limit=_PAGE):
-        if row.action == ACTION and row.detail["form"] == answer.form:
+        if row.action == ACTION and row.detail.get("form") == answer.form:
             return row if row.detail["state"] != "sent" or _said(tx, row) == answer.text else None
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def foresee(
 def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy) -> Bot:
     claimed = Claimed(id=row.id, event_type=row.event_type, lane=row.lane, method=row.method, target=row.target,
                       body=row.body, received_at=row.received_at, claimed_at=now, attempts=row.attempts,
-                      lease_token="")  # fmt: skip
+                      lease_token="", counted_from=time.monotonic())  # fmt: skip
     work: Any = _Looking(claimed, tx, now)
     return Bot(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -45,9 +46,13 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too."""
+    """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too.
+
+    `counted_from` is `claimed_at` on this process's monotonic clock: from there time is counted on.
+    """
 
     claimed_at: datetime
+    counted_from: float
     lease_token: str
     id: int
     event_type: str
@@ -181,12 +186,13 @@ def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None
 
 
 def claim_next(tx: Connection, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
-    """Return the same as `claim`, ours once the transaction is committed."""
+    """Return the same as `claim`, ours once the transaction is committed; `now` is this very moment."""
+    counted_from = time.monotonic()
     lease = {"now": now, "until": now + timedelta(seconds=lease_seconds), "token": secrets.token_hex(8)}
     while (lane := tx.scalar(_LEASE, lease)) is not None:
         event = tx.execute(_START, {"a_lane": lane}).first()
         if event is not None:
-            return Claimed(now, str(lease["token"]), *event)
+            return Claimed(now, counted_from, str(lease["token"]), *event)
         tx.execute(_RELEASE, {"a_lane": lane, "ready_at": None})
     return None
 
@@ -290,7 +296,7 @@ def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: 
 
 def _waiting(tx: Connection, query: Select[Any], claimed: Claimed, event_type: str, limit: int) -> list[Claimed]:
     found = tx.execute(query, _behind(claimed, event_type, limit))
-    return [Claimed(claimed.claimed_at, "", *row) for row in found]
+    return [Claimed(claimed.claimed_at, claimed.counted_from, "", *row) for row in found]
 
 
 def _behind(claimed: Claimed, event_type: str, limit: int) -> dict[str, object]:

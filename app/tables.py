@@ -63,7 +63,7 @@ inbox = Table(
     Column("finished_at", Moment),
     Index("inbox_unfinished", "lane", "id", sqlite_where=text("finished_at IS NULL"),
           postgresql_where=text("finished_at IS NULL")),
-    Index("inbox_clients", "lane", "id", sqlite_where=text(f"finished_at IS NULL AND {CLIENTS}"),
+    Index("inbox_from_clients", "lane", "id", sqlite_where=text(f"finished_at IS NULL AND {CLIENTS}"),
           postgresql_where=text(f"finished_at IS NULL AND {CLIENTS}")),
     Index("inbox_dead", "lane", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     Index("inbox_state", "state", "id"),

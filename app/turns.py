@@ -91,8 +91,10 @@ class Turns:
         taken = False
         try:
             if self._next.try_lock():
-                taken = self._writer.try_lock()
-                self._next.unlock()
+                try:
+                    taken = self._writer.try_lock()
+                finally:
+                    self._next.unlock()
         finally:
             if not taken:
                 self._here.release()

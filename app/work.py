@@ -45,9 +45,8 @@ class Work:
         self._db = db
         self._desk = desk
         self._goes_on = goes_on
-        self._began = time.monotonic()
         self._transaction = db.transaction()
-        self._leased_until = time.monotonic() + inbox.LEASE_SECONDS
+        self._leased_until = claimed.counted_from + inbox.LEASE_SECONDS
 
     @property
     def tx(self) -> Connection:
@@ -91,7 +90,7 @@ class Work:
 
     def now(self) -> datetime:
         """Return the time, by the clock that leases are measured with: it was asked at the claim."""
-        return self._db.now_after(self.claimed.claimed_at, time.monotonic() - self._began)
+        return self._db.now_after(self.claimed.claimed_at, time.monotonic() - self.claimed.counted_from)
 
     def commit(self) -> None:
         """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
@@ -106,9 +105,8 @@ class Work:
 
     def finish(self, state: str, outcome: str) -> None:
         """End the event. Raises LeaseLost, DatabaseUnavailable."""
-        now = self.now()
-        inbox.finish(self.tx, self.claimed, state, outcome, now)
-        following = inbox.claim_next(self.tx, now) if self._goes_on() else None
+        inbox.finish(self.tx, self.claimed, state, outcome, self.now())
+        following = inbox.claim_next(self.tx, self.now()) if self._goes_on() else None
         self._transaction.commit()
         self.following = following
 

@@ -1,10 +1,12 @@
 """Everything about one person goes from every row, and everybody else's stays; on both databases."""
 
 import pytest
+from sqlalchemy import insert, select, update
 
-from app import inbox, make_worker
+from app import chore_tables, inbox, make_worker  # noqa: F401 - more tables of the same metadata
 from app.erasing import erase
 from app.erasure_search import Subject, find
+from app.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.work import Work
 from app.worker import work_on
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
@@ -73,3 +75,32 @@ def test_a_worker_in_the_middle_of_it_stores_nothing_afterwards(customer_writes,
     work_on(Work(db, claimed), erased_meanwhile)
 
     assert "15550100001" not in texts(db)
+
+
+def test_what_rules_people_and_carriers_left_beside_the_messages_goes_too(two_people, db, flask_command):
+    """Rows of the tables that a plain conversation leaves empty, each with the person's name in it."""
+    with db.write() as tx:
+        row = tx.execute(select(messages).where(messages.c.author == PERSON)).first()
+        sid, where, now = row.message_sid, row.conversation_sid, db.now(tx)
+        named = {"name": "Annabelle"}
+        tx.execute(insert(rule_actions).values(message_sid=sid, n=0, conversation_sid=where, rule="greet", state="done",
+                                               kind="set_attributes", arguments=named, intended_at=now))  # fmt: skip
+        tx.execute(insert(responder_calls).values(message_sid=sid, lane=where, asked_at=now, answer=named))
+        tx.execute(
+            insert(audit_log).values(at=now, actor="Maria", action="answered", conversation_sid=where, detail=named)
+        )
+        tx.execute(update(replies).where(replies.c.reply_to == sid).values(content_variables={"1": "Annabelle"}))
+        tx.execute(update(deliveries).where(deliveries.c.conversation_sid == where).values(detail="Annabelle is away"))
+
+    flask_command("privacy", "erase", PERSON, "--yes", "--no-rewrite")
+
+    assert "Annabelle" not in texts(db)
+
+
+def test_every_table_was_thought_of():
+    without_a_person = {"lanes", "gate", "login_failures", "rest_calls", "purged_counts", "chores", "reconcile_cursors",
+                        "receipt_looks", "delivery_events"}  # fmt: skip
+    with_one = {"inbox", "messages", "replies", "decisions", "deliveries", "conversations", "participants",
+                "rule_actions", "responder_calls", "audit_log"}  # fmt: skip
+
+    assert set(metadata.tables) == without_a_person | with_one

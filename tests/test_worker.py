@@ -4,12 +4,14 @@ import json
 import time
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from app import dispatch, inbox, make_worker
+from app.db import Database
 from app.events import UserUpdated, parse, read_form
 from app.inbox import LEASE_SECONDS
 from app.replying import reply_to_message
+from app.tables import lanes
 from app.work import Work
 from tests.arrivals import arrive
 from tests.eventually import eventually
@@ -183,6 +185,31 @@ def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of
     tries(2)
 
     assert json.loads(flask_command("inbox", "stats", "--json"))["processed"] == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
+    post_webhook, database_url, app, handler_of_users
+):
+    """Every commit takes its time; the events that are claimed in it must not believe that none has passed."""
+    parley, behind = app.extensions["parley"], []
+    real = Database(parley.settings.database_url)  # with the clock of PostgreSQL itself
+
+    def measure(_event, bot):
+        behind.append((real.now(bot.tx) - bot.work.now()).total_seconds())
+        return "measured"
+
+    handler_of_users(measure)
+    for number in range(25):
+        post_webhook("onUserUpdated__online", UserSid=f"US{number:032}")
+    with real.write() as tx:
+        tx.execute(update(lanes).values(ready_at=real.now(tx)))
+    event.listen(real.engine, "commit", lambda _tx: time.sleep(0.03))
+    assert make_worker(parley.settings, real).work_along()
+    real.close()
+
+    assert len(behind) == 25
+    assert max(behind) < 0.2
 
 
 def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulator, handler_of_users, run_worker):

@@ -31,9 +31,9 @@ class Target:
         """Return what comes of a shot; what was accepted must be an event that can be read."""
         self.faults.clear()
         seen = send(self.app, shot)
-        if seen.status == 204 and not seen.wrong:
-            return _read(shot, seen)
-        return Seen(seen.status, seen.seconds, "; ".join([seen.wrong, *self.faults])) if seen.wrong else seen
+        if seen.wrong or self.faults:
+            return Seen(seen.status, seen.seconds, "; ".join([seen.wrong or "a fault was logged", *self.faults]))
+        return _read(shot, seen) if seen.status == 204 else seen
 
     def work(self, most: int) -> list[tuple[str, Shot]]:
         """Work off up to so many events; return the faults met, each with a shot that brings the event again."""

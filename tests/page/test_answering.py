@@ -154,6 +154,20 @@ def test_what_twilio_refuses_is_explained_and_the_text_is_kept(answer, page, emu
     assert sid not in page.get("/?only=paused").text
 
 
+def test_after_somebody_was_forgotten_one_can_answer_again(
+    answer, emulator, flask_command, customer_writes, run_worker
+):
+    sid = customer_writes("I am Ann", sender="+15550100007")["conversation_sid"]
+    run_worker()
+    answer(sid, "Hello Ann.")
+    flask_command("privacy", "erase", "+15550100007", "--yes", "--no-rewrite")
+    customer_writes("me again", sender="+15550100007")
+    run_worker()
+
+    assert answer(sid, "Welcome back.").status_code == 303
+    assert emulator.replies(author="Maria") == ["Hello Ann.", "Welcome back."]
+
+
 def test_nothing_and_too_much_are_not_sent(answer, emulator, sid):
     assert "write something" in answer(sid, " \r\n ").text
     assert "1,601 characters" in answer(sid, "x" * 1601).text

@@ -16,13 +16,13 @@ from tests.torture.schedules import draw
 from tests.torture.verdict import End, Reply, problems_in
 
 ROOT = Path(__file__).parents[2]
-COUNT = 6
+COUNT = 50
 
 
 @pytest.fixture(scope="module")
 def report(postgresql_server: str) -> dict[str, Any]:
     """What the first schedules came to, half of them on each database."""
-    command = [sys.executable, "-m", "tests.torture", "--count", str(COUNT), "--jobs", "1", "--json"]
+    command = [sys.executable, "-m", "tests.torture", "--count", str(COUNT), "--json"]
     done = subprocess.run([*command, "--postgresql", postgresql_server], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout, done.stderr
     return {**json.loads(done.stdout), "said": done.stderr}

@@ -12,13 +12,12 @@ WAITING = sa.text("finished_at IS NULL AND source IN ('SDK', 'API')")
 
 
 def upgrade() -> None:
-    _index("lane", "id")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("SET LOCAL statement_timeout = 0")  # a long history takes its time
+    op.create_index("inbox_from_clients", "inbox", ["lane", "id"], sqlite_where=WAITING, postgresql_where=WAITING)
+    op.drop_index("inbox_clients", table_name="inbox")  # at the end: from here on nobody reads until the commit
 
 
 def downgrade() -> None:
-    _index("lane")
-
-
-def _index(*columns: str) -> None:
-    op.drop_index("inbox_clients", table_name="inbox")
-    op.create_index("inbox_clients", "inbox", columns, sqlite_where=WAITING, postgresql_where=WAITING)
+    op.create_index("inbox_clients", "inbox", ["lane"], sqlite_where=WAITING, postgresql_where=WAITING)
+    op.drop_index("inbox_from_clients", table_name="inbox")
