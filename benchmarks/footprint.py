@@ -1,5 +1,6 @@
 """Measures what Parley takes while it works: memory of its web processes, and the wait for a command to start."""
 
+import http.client
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from benchmarks.servers import (
 from benchmarks.tables import Row, Table
 
 STARTS = 5
+HEALTH_CHECKS = 20  # so that every process has had some
 
 
 def memory(scale: Scale) -> Table:
@@ -52,7 +54,13 @@ def _memory_row(scale: Scale) -> Row:
 
 
 def _memory_after_load(port: int, master: int, scale: Scale) -> float:
+    """Return the megabytes of the largest process once it was loaded and asked for its health, as balancers do."""
     run_load(port, count=int(6_000 * scale.saturated_seconds), seconds=scale.saturated_seconds)
+    for _ in range(HEALTH_CHECKS):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/readyz")
+        connection.getresponse().read()
+        connection.close()
     return max(resident_megabytes(pid) for pid in children(master))
 
 

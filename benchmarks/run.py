@@ -51,14 +51,22 @@ def _timed_sync(descriptor: int) -> float:
 
 
 def conditions(scale: Scale) -> str:
-    """Return on what the figures were taken: commit, Python, cores, disk."""
+    """Return on what the figures were taken: commit, machine, Python, disk."""
     commit = _git("rev-parse", "--short", "HEAD") + (" with local changes" if _git("status", "-s") else "")
     kind = "quick" if scale.rounds == QUICK.rounds else "full"
     return (
-        f"commit {commit}; Python {platform.python_version()}; {os.cpu_count()} cores; "
+        f"commit {commit}; {_machine()}; Python {platform.python_version()}; "
         f"one fsync takes {fsync_ms():.2f} ms; load {os.getloadavg()[0]:.1f} at the start; {kind} run; "
         f"{datetime.now(UTC):%Y-%m-%d}"
     )
+
+
+def _machine() -> str:
+    """Return what this machine is (Linux): processor, memory, kernel."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return f"{os.cpu_count()} x {next(iter(names), platform.machine())}, {gigabytes:.0f} GB, Linux {platform.release()}"
 
 
 def _git(*arguments: str) -> str:

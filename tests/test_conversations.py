@@ -104,6 +104,15 @@ def test_a_connection_cut_after_storing_is_uncertain(twilio, conversation, emula
     assert find(twilio, conversation) is not None
 
 
+def test_tls_that_breaks_is_uncertain(conversation, emulator):
+    """It may break before or after the request was said; only a certificate that is refused comes for sure before."""
+    plain = Conversations(account_sid=ACCOUNT, auth_token=TOKEN, base_url=emulator.url.replace("http:", "https:"))
+    with pytest.raises(SendError) as caught:
+        send(plain, conversation)
+
+    assert (caught.value.decision, caught.value.uncertain) == ("retry", True)
+
+
 def test_a_refused_connection_is_certain(conversation):
     nobody = Conversations(account_sid=ACCOUNT, auth_token=TOKEN, base_url="http://127.0.0.1:9")
     with pytest.raises(SendError) as caught:

@@ -1,5 +1,6 @@
 """When the page is loaded: with a web process, and only then with a command."""
 
+import re
 import subprocess
 import sys
 
@@ -45,3 +46,9 @@ def test_a_command_that_answers_requests_adds_it_then(app, environ):
     )
 
     assert run(environ, "-c", script) == "False 302 302\n"
+
+
+def test_the_page_looks_for_news_at_least_every_two_seconds():
+    script = (ROOT / "app" / "static" / "parley.js").read_text(encoding="utf-8")
+
+    assert int(re.search(r"const PAUSE_MS = (\d+);", script)[1]) <= 2000
