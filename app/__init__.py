@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     settings = settings or config.from_environment()
     logs.configure(settings.log_format)
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # no redirect: a signature is for one address, and a query may hold anything
     parley = Parley(settings, Database(settings.database_url, clock=clock, connections=settings.web_connections))
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     app.extensions["parley"] = parley

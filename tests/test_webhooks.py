@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from app import config, create_app
 from app.tables import inbox
@@ -250,6 +250,16 @@ def test_two_scopes_that_deliver_the_same_event_are_one_event(app, stored):
 
     assert [deliver(app, signed(first)).status_code, deliver(app, signed(second)).status_code] == [204, 204]
     assert [row.headers["I-Twilio-Idempotency-Token"] for row in stored()] == ["a"]
+
+
+@pytest.mark.parametrize("query", ["", "a=%0d%0a", "a=\r\nSet-Cookie: b=c"], ids=["none", "escaped", "raw"])
+@only_sqlite
+def test_an_address_with_a_slash_too_many_is_another_one_and_leads_nowhere(query, app):
+    """A redirect would carry the query into a header; Twilio signs the address that it was given."""
+    environ = create_environ("/conversations//webhook") | {"QUERY_STRING": query}
+    _, status, headers = run_wsgi_app(app, environ)
+
+    assert (status, headers.get("Location")) == ("404 NOT FOUND", None)
 
 
 @pytest.mark.parametrize(("method", "status"), [("PUT", 405), ("DELETE", 405), ("OPTIONS", 200), ("HEAD", 403)])
