@@ -37,9 +37,11 @@ def test_an_empty_inbox_says_so(flask_command):
     assert flask_command("inbox", "list") == "No such event.\n"
 
 
-def test_stats_count_every_event_in_one_state(customer_writes, flask_command, run_worker):
+def test_stats_count_every_event_in_one_state(customer_writes, flask_command, run_worker, emulator):
     customer_writes("hello")
     before = json.loads(flask_command("inbox", "stats", "--json"))
+    run_worker()
+    emulator.settle()  # its receipts have come
     run_worker()
     after = json.loads(flask_command("inbox", "stats", "--json"))
 

@@ -3,7 +3,6 @@
 `KILL_SECONDS` and `OUTAGE_SECONDS` in the environment say for how long; a minute each unless set.
 """
 
-import json
 import os
 import random
 import secrets
@@ -23,7 +22,7 @@ from app import config
 from app.db import Database, migrate
 from app.emulator.client import Emulator
 from app.inbox import LEASE_SECONDS
-from app.tables import decisions, inbox
+from app.tables import inbox
 from app.worker import POSTGRESQL_POLL_SECONDS
 from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
@@ -194,38 +193,6 @@ def test_a_database_that_is_away_for_a_while_costs_nothing_that_was_acknowledged
     assert load.slowest_seconds < 4  # Twilio waits five
     assert recovery_seconds < 10
     assert service.stop() == dict.fromkeys(service.names, 0)
-
-
-def test_what_nobody_posts_again_after_an_outage_is_fetched_by_one_reconcile(start_service, server, emulator):
-    emulator.faults(latency=0.05)
-    service = start_service(server.url)
-    with steady_load(emulator, service.url, customers=20, pause=0.2, gives_up=True) as load:
-        assert eventually(lambda: service.stats()["processed"] > 50, seconds=30)
-        server.crash()
-        assert eventually(lambda: len(load.given_up) >= 50, seconds=30)
-        server.start()
-        assert eventually(lambda: is_answering(service), seconds=20)
-    assert service.drains(load.count - len(load.given_up), seconds=60)
-    assert eventually(lambda: reconcile(service, "--dry-run")["too_recent"] == 0, seconds=90, pause=5)
-    report = reconcile(service)
-    assert service.drains(load.count, seconds=60)
-
-    answers, silences = answered(emulator), found_too_late(service)
-    expected = {sid: [one for one in sids if one not in silences] for sid, sids in load.written.items()}
-    assert answers == {sid: sids for sid, sids in expected.items() if sids}  # each once, in its order
-    assert silences <= load.given_up
-    assert (report["messages"], report["complete"]) == (len(load.given_up), True)
-    assert service.stats()["dead"] == 0
-
-
-def reconcile(service: Service, *options: str) -> dict[str, Any]:
-    return json.loads(service.command("reconcile", "--since", "1h", "--per-second", "100", "--json", *options))
-
-
-def found_too_late(service: Service) -> set[str]:
-    """Return the messages that were recorded and not answered, because something newer had been answered."""
-    with service.db.read() as tx:
-        return set(tx.scalars(select(decisions.c.message_sid).where(decisions.c.code == "found late")))
 
 
 def is_answering(service: Service) -> bool:
