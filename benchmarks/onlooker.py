@@ -64,14 +64,20 @@ class Onlooker:
 
 @contextmanager
 def people_looking(port: int, threads: list[str]) -> Iterator[list[int]]:
-    """Let one person look at each of these conversations, beside the list; gives the statuses of what they asked."""
+    """Let one person look at each of these conversations, beside the list; gives the statuses of what they asked.
+
+    Begins when every page is open: logging in and loading are not what a page costs that stays open.
+    """
     statuses: list[int] = []
-    over = threading.Event()
-    people = [threading.Thread(target=_keep_looking, args=(port, sid, n, over, statuses))
+    over, opened = threading.Event(), threading.Semaphore(0)
+    people = [threading.Thread(target=_keep_looking, args=(port, sid, n, over, opened, statuses))
               for n, sid in enumerate(threads)]  # fmt: skip
     for one in people:
         one.start()
     try:
+        for _ in people:
+            if not opened.acquire(timeout=60):
+                raise SystemExit("a page was not opened within a minute")
         yield statuses
     finally:
         over.set()
@@ -79,10 +85,13 @@ def people_looking(port: int, threads: list[str]) -> Iterator[list[int]]:
             one.join()
 
 
-def _keep_looking(port: int, sid: str, number: int, over: threading.Event, statuses: list[int]) -> None:
+def _keep_looking(
+    port: int, sid: str, number: int, over: threading.Event, opened: threading.Semaphore, statuses: list[int]
+) -> None:  # fmt: skip
+    time.sleep(number * PAUSE_SECONDS / 10)  # nobody logs in at the same moment as others
     person = Onlooker(port)
-    time.sleep(number * PAUSE_SECONDS / 10)  # nobody opens a page at the same moment as others
     person.look(f"/c/{sid}")
+    opened.release()
     while not over.wait(PAUSE_SECONDS):
         statuses.append(person.look_for_news(f"/fragments/list?open={sid}"))
         statuses.append(person.look_for_news(f"/fragments/c/{sid}?lines=50"))
