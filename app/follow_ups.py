@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -20,7 +20,7 @@ NO_WAIT = ("opt-out word", "opt-in word", "help word", "opted out", "closed", "e
 
 
 def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
-    """Note that a customer waits from this message on, if that is news, and set the timers of the rules.
+    """Note that a customer waits from this message on, if that is news, and set the first timer of the rules.
 
     Who has been waiting for longer than any timer runs begins to wait anew: else a conversation that no human
     ever answers would have no follow-up but the first.
@@ -32,27 +32,32 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
     over = since - max(timers) if timers else LONG_AGO
     if not memory.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
         return
-    for timer in timers:
-        seconds = int(timer.total_seconds())
+    if timers:
         event = TimerEnded(
             conversation_sid=occasion.conversation_sid,
             chat_service_sid=occasion.chat_service_sid,
             message_sid=occasion.message.message_sid,
             waiting_since=since,
-            seconds=seconds,
+            seconds=int(timers[0].total_seconds()),
             was_first_contact=occasion.known.first_contact,
         )
-        _schedule(event, f"timer:{event.message_sid}:{seconds}", since + timer, bot)
+        _set_timer(event, bot)
 
 
 @handles(TimerEnded)
 def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
-    """Put the follow-up behind what waits in its conversation, unless a human has answered."""
+    """Put the follow-up behind what waits in its conversation and set the next timer, unless a human has answered.
+
+    One timer after the other: with two at once a worker that was away would find both due, in any order.
+    """
     here = memory.conversation(bot.tx, event.conversation_sid)
     if here is None or here.waiting_since != event.waiting_since:
         return "a human has answered"
     told = {name: getattr(event, name) for name in Wait.__dataclass_fields__ if name != "event_type"}
     _schedule(FollowUpDue(**told), event.conversation_sid, bot.work.now(), bot)
+    longer = [timer for timer in rules.timers_of(bot.rules) if timer > timedelta(seconds=event.seconds)]
+    if longer:
+        _set_timer(replace(event, seconds=int(longer[0].total_seconds())), bot)
     return f"nobody has answered for {event.seconds} s"
 
 
@@ -67,6 +72,12 @@ def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) 
     if not decided:
         known = with_history(tx, message, known, bot, index=row.message_index)
     return Occasion(message, known, event.chat_service_sid, event.seconds, event.waiting_since)
+
+
+def _set_timer(event: TimerEnded, bot: Bot) -> None:
+    assert event.waiting_since
+    due_at = event.waiting_since + timedelta(seconds=event.seconds)
+    _schedule(event, f"timer:{event.message_sid}:{event.seconds}", due_at, bot)
 
 
 def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:
