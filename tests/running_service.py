@@ -77,6 +77,13 @@ class Service:
         else:
             self.kill(name)
 
+    def command(self, *arguments: str) -> str:
+        """Return what `flask` prints for these arguments, with the settings of this installation; it must succeed."""
+        command = [sys.executable, "-m", "flask", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self._environ, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def stop(self) -> dict[str, int]:
         """Ask all processes to end, as a platform does (SIGTERM); return their exit codes."""
         for process in self.processes.values():

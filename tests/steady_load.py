@@ -30,9 +30,10 @@ PATIENCE_WITH_ONE_MESSAGE = 90.0
 
 @dataclass
 class Steady:
-    """What was written in each conversation, in order; every message was acknowledged in the end."""
+    """What was written in each conversation, in order; `given_up` are those that nobody acknowledged."""
 
     written: dict[str, list[str]] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)  # of our door: 204, 503, no answer
     slowest_seconds: float = 0.0  # of those that were answered
 
@@ -42,10 +43,13 @@ class Steady:
 
 
 @contextmanager
-def steady_load(emulator: Emulator, url: str, *, customers: int, pause: float) -> Iterator[Steady]:
-    """Let each customer write a message, post it until it is acknowledged, pause, write the next; until the block ends.
+def steady_load(
+    emulator: Emulator, url: str, *, customers: int, pause: float, first: int = 0, gives_up: bool = False
+) -> Iterator[Steady]:
+    """Let each customer write a message, post it until it is acknowledged, pause, write the next.
 
-    The lists are complete when the block has ended. Raises AssertionError for a message that nobody would take.
+    `first` is the number of the first customer. With `gives_up` each message is posted once, as by Twilio if not told
+    otherwise. The lists are complete when the block has ended. Raises AssertionError for a message nobody would take.
     """
     steady, stop, faults = Steady(), threading.Event(), []
 
@@ -56,12 +60,12 @@ def steady_load(emulator: Emulator, url: str, *, customers: int, pause: float) -
                 for n in count():
                     if stop.is_set():
                         return
-                    _write_one(session, emulator, url, f"+15550100{number:03}", f"message {n}", steady)
+                    _write_one(session, emulator, url, f"+15550100{number:03}", f"message {n}", steady, gives_up)
                     stop.wait(pause)
         except BaseException as fault:
             faults.append(fault)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(customers)]
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(first, first + customers)]
     for thread in threads:
         thread.start()
     try:
@@ -74,12 +78,17 @@ def steady_load(emulator: Emulator, url: str, *, customers: int, pause: float) -
         raise faults[0]
 
 
-def _write_one(session: requests.Session, emulator: Emulator, url: str, sender: str, text: str, steady: Steady) -> None:
+def _write_one(
+    session: requests.Session, emulator: Emulator, url: str, sender: str, text: str, steady: Steady, gives_up: bool
+) -> None:  # fmt: skip
     message = emulator.inbound(text, sender=sender)
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body, headers = signed(webhook_of(message, text, sender) | {"DateCreated": now})
     deadline = time.monotonic() + PATIENCE_WITH_ONE_MESSAGE
     while not _is_taken(session, url, body, headers, steady):
+        if gives_up:
+            steady.given_up.add(message["message_sid"])
+            break
         assert time.monotonic() < deadline, f"nobody takes a message of {sender}"
         time.sleep(0.05)
     steady.written.setdefault(message["conversation_sid"], []).append(message["message_sid"])

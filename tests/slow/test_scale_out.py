@@ -3,6 +3,7 @@
 `KILL_SECONDS` and `OUTAGE_SECONDS` in the environment say for how long; a minute each unless set.
 """
 
+import json
 import os
 import random
 import secrets
@@ -22,12 +23,12 @@ from app import config
 from app.db import Database, migrate
 from app.emulator.client import Emulator
 from app.inbox import LEASE_SECONDS
-from app.tables import inbox
+from app.tables import decisions, inbox
 from app.worker import POSTGRESQL_POLL_SECONDS
 from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
-from tests.running_service import Service, post_until_stored
+from tests.running_service import OPEN_STATES, Service, post_until_stored
 from tests.steady_load import RULES, answered, steady_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -193,6 +194,53 @@ def test_a_database_that_is_away_for_a_while_costs_nothing_that_was_acknowledged
     assert load.slowest_seconds < 4  # Twilio waits five
     assert recovery_seconds < 10
     assert service.stop() == dict.fromkeys(service.names, 0)
+
+
+def test_what_nobody_posts_again_after_an_outage_is_fetched_by_one_reconcile(start_service, server, emulator):
+    emulator.faults(latency=0.05)
+    service = start_service(server.url)
+    with steady_load(emulator, service.url, customers=10, pause=0.4, gives_up=True) as lasting:
+        with steady_load(emulator, service.url, customers=10, first=100, pause=0.4, gives_up=True) as ending:
+            assert eventually(lambda: service.stats()["processed"] > 50, seconds=30)
+            server.crash()
+            time.sleep(OUTAGE_SECONDS)
+        server.start()
+        assert eventually(lambda: is_answering(service), seconds=20)
+
+    written, given_up = lasting.written | ending.written, lasting.given_up | ending.given_up
+    missed = {sid for sids in written.values() for sid in sids} - stored(service)
+    assert missed <= given_up  # nothing acknowledged is lost
+    assert service.drains(lasting.count + ending.count - len(missed), seconds=60)
+    assert eventually(lambda: reconcile(service, "--dry-run")["too_recent"] == 0, seconds=90, pause=5)
+    report = reconcile(service)
+    assert (report["messages"], report["complete"]) == (len(missed), True)
+    assert eventually(lambda: not any(service.stats()[state] for state in OPEN_STATES), seconds=60)
+
+    answers, too_late = answered(emulator), found_too_late(service)
+    assert service.stats()["dead"] == 0
+    assert missed <= stored(service)
+    assert too_late
+    assert too_late <= missed
+    assert answers == {sid: [one for one in sids if one not in too_late] for sid, sids in written.items()}
+    assert too_late.isdisjoint(ending.given_up)  # who wrote no more is answered, however late
+
+
+def stored(service: Service) -> set[str]:
+    """Return the messages whose event was ever stored."""
+    with service.db.read() as tx:
+        keys = tx.scalars(select(inbox.c.event_key).where(inbox.c.event_type == "onMessageAdded"))
+        return {key.partition(":")[2] for key in keys}
+
+
+def reconcile(service: Service, *options: str) -> dict[str, Any]:
+    """Return what `flask reconcile` reports."""
+    return json.loads(service.command("reconcile", "--since", "1h", "--per-second", "100", "--json", *options))
+
+
+def found_too_late(service: Service) -> set[str]:
+    """Return the messages that were recorded and not answered, because something newer had been answered."""
+    with service.db.read() as tx:
+        return set(tx.scalars(select(decisions.c.message_sid).where(decisions.c.code == "found late")))
 
 
 def is_answering(service: Service) -> bool:
