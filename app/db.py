@@ -1,15 +1,15 @@
-"""Connects to the database, opens transactions and migrates; only here SQLite and PostgreSQL differ."""
+"""Connects to the database and opens transactions; here SQLite and PostgreSQL differ."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, inspect, select, text
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, select
 from sqlalchemy.engine import ExceptionContext, make_url
 
 from app.turns import TurnNotGiven, Turns
@@ -17,7 +17,6 @@ from app.turns import TurnNotGiven, Turns
 WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
 Record = Row[*tuple[Any, ...]]  # a row of any columns
 _DEADLOCK = "40P01"
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class DatabaseUnavailable(Exception):
@@ -36,8 +35,14 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
         self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, connections)
-        event.listen(self.engine, "handle_error", _fault_of_driver)
+        self._connections = connections
+
+    @cached_property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine; a command that asks the database nothing does not wait for its driver."""
+        engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, self._connections)
+        event.listen(engine, "handle_error", _fault_of_driver)
+        return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -193,48 +198,6 @@ def insert_into(dialect: str, table: Table) -> Any:
     from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
     return postgresql_insert(table)
-
-
-def migrate(db: Database) -> None:
-    """Bring the schema to this version's; safe to call twice and from two processes.
-
-    On PostgreSQL a later version's schema is left as it is: going back to an earlier version must be possible.
-    """
-    from alembic import command
-
-    if db.is_sqlite:
-        Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    with db.write() as tx:
-        if not db.is_sqlite:
-            tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
-            if is_migrated(tx):
-                return
-        command.upgrade(_alembic(tx), "head")
-
-
-def is_migrated(tx: Connection) -> bool:
-    """Return whether the schema is the one that this version was made for, or one of a later version.
-
-    Revisions only add to the schema, so that two versions can serve side by side while one replaces the other.
-    """
-    if not inspect(tx).has_table("alembic_version"):
-        return False
-    return tx.scalar(text("SELECT version_num FROM alembic_version")) not in {None, *_revisions()[:-1]}
-
-
-@cache
-def _revisions() -> list[str]:
-    """Return the revisions in their order, from the names of their files: Alembic would take 10 MB to tell."""
-    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
-
-
-def _alembic(tx: Connection) -> Any:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = tx
-    return config
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 
 
@@ -44,6 +43,14 @@ SETTLED = "state IN ('sent', 'failed', 'suppressed')"  # replies of which the en
 metadata = MetaData()
 row_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
 
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """Return an index of some rows. The revisions make it; here the condition is said in words that need no dialect:
+    SQLAlchemy's own would load PostgreSQL's, 30 ms and 2 MB, wherever there is only SQLite.
+    """
+    return Index(name, *columns, info={"where": where})
+
+
 inbox = Table(
     "inbox",
     metadata,
@@ -61,11 +68,9 @@ inbox = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("finished_at", Moment),
-    Index("inbox_unfinished", "lane", "id", sqlite_where=text("finished_at IS NULL"),
-          postgresql_where=text("finished_at IS NULL")),
-    Index("inbox_from_clients", "lane", "id", sqlite_where=text(f"finished_at IS NULL AND {CLIENTS}"),
-          postgresql_where=text(f"finished_at IS NULL AND {CLIENTS}")),
-    Index("inbox_dead", "lane", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
+    _partial("inbox_unfinished", "lane", "id", where="finished_at IS NULL"),
+    _partial("inbox_from_clients", "lane", "id", where=f"finished_at IS NULL AND {CLIENTS}"),
+    _partial("inbox_dead", "lane", "id", where="state = 'dead'"),
     Index("inbox_state", "state", "id"),
 )  # fmt: skip
 
@@ -76,8 +81,7 @@ lanes = Table(
     Column("ready_at", Moment),  # null: nothing to do; in the future: later
     Column("lease_until", Moment),
     Column("lease_token", Text),
-    Index("lanes_ready", "ready_at", sqlite_where=text("ready_at IS NOT NULL"),
-          postgresql_where=text("ready_at IS NOT NULL")),
+    _partial("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
 )  # fmt: skip
 
 gate = Table(
@@ -126,10 +130,9 @@ replies = Table(
     Column("tried_at", Moment),
     Column("sent_at", Moment),
     Index("replies_conversation", "conversation_sid", "intended_at"),
-    Index("replies_sent", "sent_at", sqlite_where=text("state = 'sent'"), postgresql_where=text("state = 'sent'")),
-    Index("replies_failed", "conversation_sid", "intended_at", sqlite_where=text("state = 'failed'"),
-          postgresql_where=text("state = 'failed'")),
-    Index("replies_result", "rule", "state", sqlite_where=text(SETTLED), postgresql_where=text(SETTLED)),
+    _partial("replies_sent", "sent_at", where="state = 'sent'"),
+    _partial("replies_failed", "conversation_sid", "intended_at", where="state = 'failed'"),
+    _partial("replies_result", "rule", "state", where=SETTLED),
 )  # fmt: skip
 
 deliveries = Table(
@@ -147,8 +150,7 @@ deliveries = Table(
     Column("updated_at", Moment, nullable=False),
     Index("deliveries_message", "message_sid"),
     Index("deliveries_first", "first_at", "status", "error_code"),
-    Index("deliveries_failed", "conversation_sid", "updated_at", sqlite_where=text(FAILED),
-          postgresql_where=text(FAILED)),
+    _partial("deliveries_failed", "conversation_sid", "updated_at", where=FAILED),
 )  # fmt: skip
 
 delivery_events = Table(
@@ -161,7 +163,7 @@ delivery_events = Table(
     Column("dated", Moment),
     Column("received_at", Moment, nullable=False),
     Index("delivery_events_receipt", "delivery_receipt_sid"),
-    Index("delivery_events_failed", "error_code", sqlite_where=text(FAILED), postgresql_where=text(FAILED)),
+    _partial("delivery_events_failed", "error_code", where=FAILED),
 )  # fmt: skip
 
 conversations = Table(
@@ -185,10 +187,8 @@ conversations = Table(
     Column("last_agent_at", Moment),
     Column("last_message_at", Moment),  # of anybody, ours too: what the page sorts by
     Index("conversations_newest", "last_message_at"),
-    Index("conversations_waiting", "waiting_since", sqlite_where=text("waiting_since IS NOT NULL"),
-          postgresql_where=text("waiting_since IS NOT NULL")),
-    Index("conversations_paused", "paused_until", sqlite_where=text("paused_until IS NOT NULL"),
-          postgresql_where=text("paused_until IS NOT NULL")),
+    _partial("conversations_waiting", "waiting_since", where="waiting_since IS NOT NULL"),
+    _partial("conversations_paused", "paused_until", where="paused_until IS NOT NULL"),
 )  # fmt: skip
 
 participants = Table(
@@ -227,10 +227,8 @@ decisions = Table(
     Column("decided_at", Moment, nullable=False),
     Index("decisions_conversation", "conversation_sid", "decided_at"),
     Index("decisions_at", "decided_at", "rule", "code"),
-    Index("decisions_observed", "decided_at", sqlite_where=text("observed <> '[]'"),
-          postgresql_where=text("CAST(observed AS text) <> '[]'")),
-    Index("decisions_fired", "conversation_sid", "rule", "decided_at", sqlite_where=text(FIRED),
-          postgresql_where=text(FIRED)),
+    _partial("decisions_observed", "decided_at", where="observed <> '[]'"),
+    _partial("decisions_fired", "conversation_sid", "rule", "decided_at", where=FIRED),
 )  # fmt: skip
 
 rule_actions = Table(

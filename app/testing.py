@@ -18,9 +18,10 @@ from werkzeug.test import TestResponse
 
 from app import config, create_app, events, expectations, make_worker, recordings
 from app.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
-from app.db import Database, migrate
+from app.db import Database
 from app.emulator.client import Emulator
 from app.recordings import SUFFIX, RecordedRequest
+from app.schema import migrate
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
 

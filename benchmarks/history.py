@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from app.db import Database, migrate
+from app.db import Database
+from app.schema import migrate
 from app.tables import conversations, decisions, deliveries, messages, participants, replies
 
 NEWEST = timedelta(minutes=1)  # before now

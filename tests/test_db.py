@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from app import chore_tables  # noqa: F401 - more tables of the same metadata
-from app.db import Database, DatabaseUnavailable, is_migrated, migrate, upsert
+from app.db import Database, DatabaseUnavailable, upsert
+from app.schema import is_migrated, migrate
 from app.tables import gate, metadata
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -21,6 +22,21 @@ def test_the_migrations_make_the_tables_of_the_code(db):
         differences = compare_metadata(MigrationContext.configure(tx), metadata)
 
     assert differences == []
+
+
+def test_the_migrations_make_the_partial_indexes_of_the_code(db):
+    declared = {one.name: one.info.get("where") for table in metadata.tables.values() for one in table.indexes}
+    with db.read() as tx:
+        look = inspect(tx)
+        found = {one["name"]: _condition(one) for table in metadata.tables for one in look.get_indexes(table)}
+
+    assert {name for name in declared if declared[name]} == {name for name in found if found[name]}
+    if db.is_sqlite:  # PostgreSQL says it in words of its own
+        assert {name: found[name] for name in declared} == declared
+
+
+def _condition(index):
+    return next((str(told) for name, told in index["dialect_options"].items() if name.endswith("_where")), None)
 
 
 def test_migrating_again_changes_nothing(db):

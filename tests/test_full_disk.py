@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app import config, create_app
-from app.db import Database, migrate
+from app.db import Database
+from app.schema import migrate
 from app.tables import inbox
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
-from alembic import command
 from sqlalchemy import MetaData, Table, insert, select, text
 
-from app import config, db, delivery_log, memory
-from app.db import Database, migrate
+from app import config, delivery_log, memory, schema
+from app.db import Database
 from app.tables import conversations, decisions, messages, metadata, replies
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -29,7 +28,7 @@ def empty_database(database_url):
 
 def upgrade(database, revision):
     with database.write() as tx:
-        command.upgrade(db._alembic(tx), revision)
+        schema.upgrade(tx, revision)
 
 
 def store(database, table, *rows):
@@ -59,7 +58,7 @@ def test_an_upgrade_finds_out_when_each_conversation_was_last_written_in(empty_d
     store(empty_database, messages, message("IM1", "CH1", TEN, NINE), message("IM2", "CH2", NINE),
           message("IM3", "CH2", TEN))  # fmt: skip
     store(empty_database, replies, reply("IM1", "CH1", ELEVEN), reply("IM2", "CH2", NINE))
-    migrate(empty_database)
+    schema.migrate(empty_database)
 
     with empty_database.read() as tx:
         last = dict(tx.execute(select(conversations.c.conversation_sid, conversations.c.last_message_at)).all())
@@ -73,7 +72,7 @@ def test_an_upgrade_keeps_what_was_decided_and_sent(empty_database, revision):
                "reason": "matched", "tried": [["default", ""]], "decided_at": NINE}  # fmt: skip
     store(empty_database, decisions, decided)
     store(empty_database, replies, reply("IM1", "CH1", NINE))
-    migrate(empty_database)
+    schema.migrate(empty_database)
 
     with empty_database.read() as tx:
         assert memory.decision(tx, "IM1").reason == "matched"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.conversations import SendError
-from app.db import migrate
 from app.operations import doctor_account, doctor_here, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
 from app.operations.next_steps import sentence
+from app.schema import migrate
 
 
 def examine(patient: Patient) -> Iterator[Finding]:

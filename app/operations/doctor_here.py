@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app import config, db, rules_file, rules_lint
+from app import config, rules_file, rules_lint, schema
 from app.db import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
@@ -20,15 +20,15 @@ def database(patient: Patient) -> list[Finding]:
     where = patient.db.url.render_as_string(hide_password=True)
     try:
         with patient.db.read() as tx:
-            migrated = db.is_migrated(tx)
+            migrated = schema.is_migrated(tx)
     except DatabaseUnavailable as unavailable:
         return [Finding("database", PROBLEM, f"{where}: {unavailable}", "check DATABASE_URL and the server")]
-    schema = (
+    migrations = (
         Finding("migrations", OK, "up to date")
         if migrated
         else Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
     )
-    return [Finding("database", OK, where), schema]
+    return [Finding("database", OK, where), migrations]
 
 
 def rules(patient: Patient) -> list[Finding]:

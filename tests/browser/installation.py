@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from app import config, inbox_admin
-from app.db import Database, migrate
+from app.db import Database
 from app.emulator.client import Emulator
+from app.schema import migrate
 from app.tables import messages, replies
 from tests import gunicorn_process
 from tests.conftest import TOKEN

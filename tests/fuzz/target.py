@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from app import Parley, config, create_app, events, make_worker
 from app.bot_tester import ORIGIN, TOKEN
-from app.db import Database, Record, migrate
+from app.db import Database, Record
+from app.schema import migrate
 from app.tables import inbox
 from app.worker import Worker
 from tests.fuzz.shots import Seen, Shot, send

@@ -20,9 +20,10 @@ import pytest
 from sqlalchemy import func, select
 
 from app import config
-from app.db import Database, migrate
+from app.db import Database
 from app.emulator.client import Emulator
 from app.inbox import LEASE_SECONDS
+from app.schema import migrate
 from app.tables import decisions, inbox
 from app.worker import POSTGRESQL_POLL_SECONDS
 from tests.arrivals import webhook_of

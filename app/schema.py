@@ -1,0 +1,54 @@
+"""Brings the database's schema up to date, with Alembic, and knows whether it is."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from app.db import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def migrate(db: Database) -> None:
+    """Bring the schema to this version's; safe to call twice and from two processes.
+
+    On PostgreSQL a later version's schema is left as it is: going back to an earlier version must be possible.
+    """
+    if db.is_sqlite:
+        Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    with db.write() as tx:
+        if not db.is_sqlite:
+            tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
+            if is_migrated(tx):
+                return
+        upgrade(tx)
+
+
+def is_migrated(tx: Connection) -> bool:
+    """Return whether the schema is the one that this version was made for, or one of a later version.
+
+    Revisions only add to the schema, so that two versions can serve side by side while one replaces the other.
+    """
+    if not inspect(tx).has_table("alembic_version"):
+        return False
+    return tx.scalar(text("SELECT version_num FROM alembic_version")) not in {None, *_revisions()[:-1]}
+
+
+@cache
+def _revisions() -> list[str]:
+    """Return the revisions in their order, from the names of their files: Alembic would take 10 MB to tell."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def upgrade(tx: Connection, revision: str = "head") -> None:
+    """Run the revisions up to this one, in this transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = tx
+    command.upgrade(config, revision)
