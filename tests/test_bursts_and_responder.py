@@ -8,7 +8,7 @@ from tests.eventually import eventually
 from tests.responders import NAME, responds, slow
 
 __all__ = ["responds", "slow"]
-RULES = '[bot]\ncoalesce = "20s"\nresponder_wait = "60s"\n'
+RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'
 
 
 @pytest.fixture
@@ -40,15 +40,15 @@ def test_a_message_that_comes_while_the_responder_thinks_about_a_burst_is_a_ques
     responds(lambda message, context: asked.append(message.texts) or f"About: {message.text}")
     arrives("one")
     arrives("two")
-    clock.advance(20)
+    clock.advance(2)
     parley = app.extensions["parley"]
     worker = make_worker(parley.settings, parley.db)
     worker.work_once()
-    clock.advance(5)
+    clock.advance(0.5)
     arrives("three")
     assert eventually(lambda: len(asked) == 1)
     run_worker()
-    clock.advance(20)
+    clock.advance(2)
     run_worker()
 
     assert emulator.replies() == ["About: one\ntwo", "About: three"]
