@@ -19,11 +19,10 @@ from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func
 
 from app.db import Database, Record, insert_into
 from app.notify import telling
-from app.tables import CLIENTS, gate, inbox, lanes
+from app.tables import CLIENTS, inbox, lanes
 
 LEASE_SECONDS = 15
 MAX_ATTEMPTS = 12  # about two hours, see back_off
-ACCOUNT = "account"
 
 
 class LeaseLost(Exception):
@@ -79,9 +78,6 @@ _WAITING = (
 _FROM_CLIENTS = _WAITING.where(text(CLIENTS)).order_by(inbox.c.id.desc())  # in the words of its index, else unused
 _FROM_ANYBODY = _WAITING.order_by(inbox.c.id)
 _NEWEST_FIRST = _WAITING.with_only_columns(inbox.c.method, inbox.c.target, inbox.c.body).order_by(inbox.c.id.desc())
-_GATE = select(func.max(gate.c.not_before)).where(
-    gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
-)
 _LANE = update(lanes).where(lanes.c.lane == bindparam("a_lane"))
 _LEASE = (
     update(lanes)
@@ -261,18 +257,6 @@ def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
     The waits of eleven retries add up to two and a quarter hours on average.
     """
     return timedelta(seconds=max(least_seconds, random.uniform(0, 8 * 2 ** (attempts - 1))))  # noqa: S311
-
-
-def close_gate(tx: Connection, scope: str, not_before: datetime) -> None:
-    """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) before a time; never shortens a wait."""
-    insert = insert_into(tx.dialect.name, gate).values(scope=scope, not_before=not_before)
-    later = insert.excluded.not_before > gate.c.not_before
-    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_={"not_before": not_before}, where=later))
-
-
-def gate_opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
-    """Return until when Twilio asked us not to send to this conversation; None when we may."""
-    return tx.scalar(_GATE, {"scopes": [ACCOUNT, conversation_sid], "now": now})
 
 
 def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:

@@ -6,7 +6,7 @@ import mimetypes
 import re
 from datetime import timedelta
 
-from app import action_log, delivery_log, inbox, media_service
+from app import action_log, delivery_log, gates, media_service
 from app.bot import Bot
 from app.conversations import SendError
 from app.delivery_log import Reply
@@ -53,7 +53,7 @@ def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> t
 
 def wait_for_gate(conversation_sid: str, bot: Bot) -> None:
     """Raise Postponed while Twilio wants no request about this conversation."""
-    if opens_at := inbox.gate_opens_at(bot.tx, conversation_sid, bot.work.now()):
+    if opens_at := gates.opens_at(bot.tx, conversation_sid, bot.work.now()):
         raise Postponed(opens_at, "Twilio asked us to wait")
 
 
@@ -141,5 +141,5 @@ def is_final(error: SendError, bot: Bot) -> bool:
 def close_gate(error: SendError, conversation_sid: str, bot: Bot) -> None:
     """Let nobody send there, or for the account, until the time that Twilio asked for, if it did."""
     if error.scope:
-        scope = inbox.ACCOUNT if error.scope == "account" else conversation_sid
-        inbox.close_gate(bot.tx, scope, bot.work.now() + (error.retry_after or GATE_CLOSED_FOR))
+        scope = gates.ACCOUNT if error.scope == "account" else conversation_sid
+        gates.close(bot.tx, scope, bot.work.now() + (error.retry_after or GATE_CLOSED_FOR))

@@ -1,76 +1,19 @@
 """The durable inbox on both databases: who gets which event, when, and in which state it ends."""
 
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import func, select
 
-from app import inbox, inbox_admin
-from app.db import Database
+from app import inbox
 from app.group_commit import GroupCommit
-from app.inbox import Claimed, LeaseLost, NewEvent
+from app.inbox import LeaseLost, NewEvent
 from app.tables import inbox as inbox_table
-from app.tables import lanes as lanes_table
-from app.work import Work
+from tests.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
 LEASE = inbox.LEASE_SECONDS
-
-
-def new(key: str, lane: str = "lane a", source: str = "SMS", event_type: str = "onMessageAdded") -> NewEvent:
-    return NewEvent(key, event_type, lane, source, "POST", "/conversations/webhook", b"", {})
-
-
-def add(db: Database, *events: NewEvent) -> list[bool]:
-    with db.write() as tx:
-        return inbox.add_all(db, tx, events)
-
-
-def claim(db: Database) -> Claimed:
-    claimed = inbox.claim(db)
-    assert claimed is not None
-    return claimed
-
-
-def finish(db: Database, claimed: Claimed, state: str = "processed", outcome: str = "done") -> str:
-    with db.write() as tx:
-        inbox.finish(tx, claimed, state, outcome, db.now(tx))
-    return key_of(db, claimed)
-
-
-def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = True) -> None:
-    with db.write() as tx:
-        now = db.now(tx)
-        inbox.postpone(tx, claimed, "later", now + timedelta(seconds=seconds), now, spent=spent)
-
-
-def commit(db: Database, claimed: Claimed) -> None:
-    work = Work(db, claimed)
-    try:
-        work.commit()
-    finally:
-        work.rollback()
-
-
-def key_of(db: Database, claimed: Claimed) -> str:
-    with db.read() as tx:
-        return tx.scalar(select(inbox_table.c.event_key).where(inbox_table.c.id == claimed.id))
-
-
-def work_off(db: Database) -> list[str]:
-    """Finish whatever is due, one after the other; return the keys in the order worked."""
-    worked = []
-    while (claimed := inbox.claim(db)) is not None:
-        worked.append(finish(db, claimed))
-    return worked
-
-
-def stats(db: Database) -> dict[str, int]:
-    with db.read() as tx:
-        return inbox_admin.stats(tx, db.now(tx))
 
 
 def test_an_event_is_new_once_also_inside_one_group(db):
@@ -196,19 +139,6 @@ def test_the_back_off_is_random_up_to_a_limit_that_doubles(attempt, longest):
     assert inbox.back_off(attempt, least_seconds=9000).total_seconds() == 9000
 
 
-def test_a_gate_holds_for_its_conversation_or_for_all_and_never_opens_early(db):
-    start = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
-    at = {seconds: start + timedelta(seconds=seconds) for seconds in (5, 6, 10, 30, 31)}
-    with db.write() as tx:
-        inbox.close_gate(tx, "CH1", at[10])
-        inbox.close_gate(tx, "CH1", at[5])
-        assert inbox.gate_opens_at(tx, "CH1", at[6]) == at[10]
-        assert inbox.gate_opens_at(tx, "CH2", at[6]) is None
-        inbox.close_gate(tx, inbox.ACCOUNT, at[30])
-        assert inbox.gate_opens_at(tx, "CH1", at[6]) == inbox.gate_opens_at(tx, "CH2", at[6]) == at[30]
-        assert inbox.gate_opens_at(tx, "CH1", at[31]) is None
-
-
 def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
     add(db, new("earlier", source="SDK"), new("head"), new("sms"))
     finish(db, claim(db))
@@ -252,48 +182,6 @@ def test_a_commit_that_fails_claims_nothing(db):
         raise ZeroDivisionError
 
     assert work_off(db) == ["one", "two"]
-
-
-def test_every_event_is_counted_in_exactly_one_state(db):
-    add(db, *(new(f"k{number}", f"lane {number}") for number in range(6)), new("behind", "lane 3"))
-    finish(db, claim(db), "processed")
-    finish(db, claim(db), "ignored")
-    finish(db, claim(db), "dead")
-    postpone(db, claim(db), 60)
-    claim(db)
-
-    counts = {"pending": 1, "scheduled": 2, "processing": 1, "processed": 1, "ignored": 1, "dead": 1}
-    assert stats(db) == counts
-
-
-def test_a_dead_event_lets_the_next_go_on_and_comes_back_by_command_only(db, clock, app, flask_command):
-    add(db, new("k1"), new("k2"))
-    dead = claim(db)
-    finish(db, dead, "dead", "the reason")
-    assert work_off(db) == ["k2"]
-    clock.advance(86_400)
-    assert inbox.claim(db) is None
-    assert json.loads(flask_command("inbox", "retry", str(dead.id), "--json"))["retried"] == [dead.id]
-
-    revived = claim(db)
-    assert (revived.id, revived.attempts) == (dead.id, 1)
-
-
-def test_purging_deletes_old_finished_events_and_idle_lanes_but_nothing_dead_or_open(db, clock):
-    add(db, *(new(f"k{number}", f"lane {number}") for number in range(4)))
-    finish(db, claim(db), "processed")
-    finish(db, claim(db), "dead")
-    postpone(db, claim(db), 86_400 * 90)
-    clock.advance(86_400)
-    finish(db, claim(db), "processed")
-    with db.write() as tx:
-        counts = [inbox_admin.purge(tx, db.now(tx) - timedelta(hours=1)) for _ in range(2)]
-    with db.read() as tx:
-        lanes = list(tx.scalars(select(lanes_table.c.lane).order_by(lanes_table.c.lane)))
-
-    assert counts == [1, 0]
-    assert lanes == ["lane 1", "lane 2", "lane 3"]
-    assert stats(db) | {"dead": 1, "scheduled": 1, "processed": 1} == stats(db)
 
 
 def test_eight_threads_claim_two_hundred_lanes_and_none_twice(db):

@@ -6,7 +6,7 @@ import time
 import pytest
 from sqlalchemy import event, update
 
-from app import dispatch, inbox, make_worker
+from app import dispatch, gates, inbox, make_worker
 from app.db import Database
 from app.events import UserUpdated, parse, read_form
 from app.inbox import LEASE_SECONDS
@@ -175,7 +175,7 @@ def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, runn
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
-        inbox.close_gate(bot.tx, inbox.ACCOUNT, bot.work.now().replace(year=9000))
+        gates.close(bot.tx, gates.ACCOUNT, bot.work.now().replace(year=9000))
         raise LookupError
 
     handler_of_users(write_and_stumble)

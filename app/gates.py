@@ -1,0 +1,28 @@
+"""Until when Twilio asked us to send nothing: to one conversation, or from the whole account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from app.db import insert_into
+from app.tables import gate
+
+ACCOUNT = "account"
+
+_OPENS_AT = select(func.max(gate.c.not_before)).where(
+    gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
+)
+
+
+def close(tx: Connection, scope: str, not_before: datetime) -> None:
+    """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) before a time; never shortens a wait."""
+    insert = insert_into(tx.dialect.name, gate).values(scope=scope, not_before=not_before)
+    later = insert.excluded.not_before > gate.c.not_before
+    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_={"not_before": not_before}, where=later))
+
+
+def opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
+    """Return until when Twilio asked us not to send to this conversation; None when we may."""
+    return tx.scalar(_OPENS_AT, {"scopes": [ACCOUNT, conversation_sid], "now": now})

@@ -1,0 +1,64 @@
+"""The inbox step by step: store, claim, finish and postpone made-up events."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app import inbox, inbox_admin
+from app.db import Database
+from app.inbox import Claimed, NewEvent
+from app.tables import inbox as inbox_table
+from app.work import Work
+
+
+def new(key: str, lane: str = "lane a", source: str = "SMS", event_type: str = "onMessageAdded") -> NewEvent:
+    return NewEvent(key, event_type, lane, source, "POST", "/conversations/webhook", b"", {})
+
+
+def add(db: Database, *events: NewEvent) -> list[bool]:
+    with db.write() as tx:
+        return inbox.add_all(db, tx, events)
+
+
+def claim(db: Database) -> Claimed:
+    claimed = inbox.claim(db)
+    assert claimed is not None
+    return claimed
+
+
+def finish(db: Database, claimed: Claimed, state: str = "processed", outcome: str = "done") -> str:
+    with db.write() as tx:
+        inbox.finish(tx, claimed, state, outcome, db.now(tx))
+    return key_of(db, claimed)
+
+
+def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = True) -> None:
+    with db.write() as tx:
+        now = db.now(tx)
+        inbox.postpone(tx, claimed, "later", now + timedelta(seconds=seconds), now, spent=spent)
+
+
+def commit(db: Database, claimed: Claimed) -> None:
+    work = Work(db, claimed)
+    try:
+        work.commit()
+    finally:
+        work.rollback()
+
+
+def key_of(db: Database, claimed: Claimed) -> str:
+    with db.read() as tx:
+        return tx.scalar(select(inbox_table.c.event_key).where(inbox_table.c.id == claimed.id))
+
+
+def work_off(db: Database) -> list[str]:
+    """Finish whatever is due, one after the other; return the keys in the order worked."""
+    worked = []
+    while (claimed := inbox.claim(db)) is not None:
+        worked.append(finish(db, claimed))
+    return worked
+
+
+def stats(db: Database) -> dict[str, int]:
+    with db.read() as tx:
+        return inbox_admin.stats(tx, db.now(tx))
