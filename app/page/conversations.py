@@ -94,12 +94,12 @@ def list_fragment() -> ResponseReturnValue:
 
 @blueprint.get("/fragments/c/<sid>")
 def thread_fragment(sid: str) -> ResponseReturnValue:
-    """Give the lines of one conversation alone, or 304."""
+    """Give the lines of one conversation and what changes around them, or 304."""
     with reading() as (tx, now):
         rows = _thread_rows(tx, sid)
     is_paused = _is_paused(rows, now)
     return fragment(
-        "thread.html", (rows.told, is_paused), lambda: {**_thread(rows, now), "asked": _asked(), "sid": sid}
+        "thread_news.html", (rows.told, is_paused), lambda: {**_thread(rows, now), "asked": _asked(), "sid": sid}
     )
 
 
@@ -108,7 +108,7 @@ def fragment(template: str, told: object, context: Callable[[], dict[str, Any]])
 
     Who has this one already gets 304, and nothing is written anew. No thread waits for news.
     """
-    source = (repr(told), request.full_path, _source_of(template))
+    source = (repr(told), request.full_path, _source_of_templates())
     response = make_response()
     response.headers["Cache-Control"] = "no-cache"
     response.set_etag(hashlib.sha256("\n".join(source).encode("utf-8", "replace")).hexdigest()[:32])
@@ -126,11 +126,10 @@ def unless_known(html: str) -> ResponseReturnValue:
 
 
 @cache
-def _source_of(template: str) -> str:
-    """Return a mark of how a part is written: a new version of this software writes it anew."""
+def _source_of_templates() -> str:
+    """Return a mark of how all parts are written: a new version of this software writes them anew."""
     folder = Path(str(blueprint.root_path)).parent / "templates"
-    parts = (template, "macros.html")
-    return hashlib.sha256(b"".join((folder / one).read_bytes() for one in parts)).hexdigest()
+    return hashlib.sha256(b"".join(one.read_bytes() for one in sorted(folder.glob("*.html")))).hexdigest()
 
 
 def _list_rows(tx: Connection, now: datetime) -> ListRows:

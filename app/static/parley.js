@@ -70,6 +70,16 @@ function keepOrReplace(known, fresh, source) {
   return fresh;
 }
 
+// What stands around the lines is told along with them. Only what differs is replaced: a selection in the rest stays.
+function updateAround(fresh) {
+  const told = fresh.querySelector("template");
+  told?.remove();
+  for (const part of [...(told?.content.children ?? [])]) {
+    const shown = document.getElementById(part.id);
+    if (shown && !shown.isEqualNode(part)) shown.replaceWith(part);
+  }
+}
+
 // Return how to find an element again after it was replaced.
 function pathTo(element) {
   const named = element?.closest("[id]");
@@ -93,6 +103,7 @@ function replaceKeepingPlace(element, html) {
   const focused = element.contains(document.activeElement) ? pathTo(document.activeElement) : "";
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
+  updateAround(fresh.content);
   update(element, fresh.content);
   if (focused && !element.contains(document.activeElement)) {
     element.querySelector(focused)?.focus({ preventScroll: true });

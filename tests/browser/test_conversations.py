@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app import memory
 from tests.browser.browsing import expect
 from tests.browser.seen import phone_url, said_to, thread_url, was_reloaded, write
 
@@ -92,6 +93,74 @@ def test_who_is_at_the_end_sees_the_news(offline, window, conversation, number):
     offline.emulator.inbound("the newest words", sender=number)
 
     expect(page.locator("#thread").get_by_text("the newest words")).to_be_in_viewport()
+
+
+def test_the_head_follows_a_pause_from_elsewhere_and_its_menu_stays_open(offline, window, conversation):
+    page, elsewhere = (window(thread_url(offline, conversation)) for _ in range(2))
+    page.locator(".menu summary").click()
+    page.keyboard.press("Tab")
+    pause_for_half_an_hour(elsewhere)
+    expect(page.locator(".menu summary")).to_have_text("Bot: paused")
+    expect(page.get_by_role("button", name="Pause for 30 min")).to_be_focused()
+    assert not was_reloaded(page)
+    page.get_by_role("button", name="Let the bot answer").click()
+
+    expect(page.locator(".notes")).to_contain_text("The bot answers here again.")
+    expect(elsewhere.locator(".menu summary")).to_have_text("Bot: answers")
+
+
+def test_a_name_and_an_opt_out_reach_the_head_and_what_is_written_stays(offline, window, conversation, number):
+    page = window(thread_url(offline, conversation))
+    page.get_by_label("Your answer").fill("half a sen")
+    with offline.db.write() as tx:
+        memory.note_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
+        memory.opt_out(tx, conversation, "", offline.db.now(tx), address=number)
+
+    expect(page.locator(".thread-head h1")).to_have_text("Ada & Bo")
+    expect(page.locator(".thread-head .tag.bad")).to_have_text("opted out")
+    expect(page).to_have_title("Ada & Bo · Parley")
+    expect(page.get_by_label("Your answer")).to_have_value("half a sen")
+    expect(page.get_by_label("Your answer")).to_be_focused()
+
+
+def test_what_a_closed_conversation_no_longer_takes_goes_away_but_no_text_does(offline, window, conversation):
+    idle, busy, elsewhere = (window(thread_url(offline, conversation)) for _ in range(3))
+    busy.get_by_label("Your answer").fill("half a sen")
+    busy.locator(".menu summary").click()
+    close_for_good(elsewhere)
+    for_good = "This conversation is closed, which is final."
+
+    expect(idle.locator(".compose")).to_contain_text(for_good)
+    expect(idle.locator(".menu, .close, .answer").filter(visible=True)).to_have_count(0)
+    expect(busy.locator(".compose")).to_contain_text(for_good)
+    expect(busy.locator(".menu-items")).to_be_visible()
+    expect(busy.get_by_label("Your answer")).to_have_value("half a sen")
+    busy.locator(".menu summary").click()
+    busy.get_by_label("Your answer").fill("")
+    busy.keyboard.press("Escape")
+    expect(busy.locator(".menu, .close, .answer").filter(visible=True)).to_have_count(0)
+
+
+def test_news_change_nothing_that_is_as_it_was(offline, window, conversation, number):
+    page = window(thread_url(offline, conversation))
+    page.evaluate("for (const id of ['tab', 'who', 'bot-state', 'ended']) document.getElementById(id).isOld = true")
+    offline.emulator.inbound("news", sender=number)
+    expect(page.locator("#thread")).to_contain_text("news")
+
+    assert page.evaluate("['tab', 'who', 'bot-state', 'ended'].filter((id) => document.getElementById(id).isOld)") == [
+        "tab", "who", "bot-state", "ended",
+    ]  # fmt: skip
+    assert page.locator("#thread template").count() == 0
+
+
+def pause_for_half_an_hour(page: Any) -> None:
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name="Pause for 30 min").click()
+
+
+def close_for_good(page: Any) -> None:
+    page.get_by_role("link", name="Close…").click()
+    page.get_by_role("button", name="Close it").click()
 
 
 def test_one_finds_reads_and_answers_without_a_mouse(offline, window, conversation, number):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app import memory
 from app.tables import audit_log
 from tests.page.conftest import Browser
 
@@ -197,6 +198,18 @@ def test_in_a_conversation_that_was_closed_nothing_is_sent(answer, emulator, fla
     refused = answer(sid, "Too late.")
 
     assert (refused.status_code, "is closed" in refused.text) == (409, True)
+
+
+def test_a_text_that_came_too_late_is_given_back(page, thread, flask_command, db, clock, sid):
+    fields = page.form(f"/c/{sid}", "/answer")
+    flask_command("conversations", "close", sid, "--yes")
+    with db.write() as tx:
+        memory.note_state(tx, sid, "closed", dated=clock())
+    refused = page.post(f"/c/{sid}/answer", fields | {"text": "Half an hour of work."})
+
+    assert refused.status_code == 409
+    assert "Half an hour of work.</textarea>" in refused.text
+    assert "<textarea" not in thread(sid)
 
 
 def test_hostile_text_and_names_stay_text(visitor, emulator, sid):
