@@ -241,15 +241,15 @@ def test_the_log_is_json_line_by_line_and_quotes_nobody(web, folder):
 
 def test_refusals_are_logged_once_a_second_with_their_number_and_the_url_that_was_checked(web):
     started, data = time.monotonic(), post(line=f"POST {TARGET}?token=secret-query HTTP/1.1")
-    already = len(refusals(web))
+    already = len(refused_for(web, f"{ORIGIN}{TARGET}"))
 
     answers = Counter(exchange(web.port, data).status for _ in range(60))
 
     assert answers == {403: 60}
+    wait_until(lambda: len(refused_for(web, f"{ORIGIN}{TARGET}")) > already)  # a thread of its own writes them
     seconds = time.monotonic() - started
-    new = refusals(web)[already:]
-    assert 1 <= len(new) <= 2 * (seconds + 1)  # two processes
-    assert {one["checked_url"] for one in new} == {f"{ORIGIN}{TARGET}"}
+    new = refused_for(web, f"{ORIGIN}{TARGET}")[already:]
+    assert len(new) <= 2 * (seconds + 1)  # two processes
     assert all(one["refused_since_last_line"] >= 1 and one["reason"] for one in new)
 
 
@@ -269,8 +269,9 @@ def test_a_stopped_server_answers_what_has_begun_and_exits_with_0(folder, emulat
     assert not re.search('Traceback|"fault"|"level": "error"', gunicorn.printed())
 
 
-def refusals(web: Gunicorn) -> list[dict]:
-    return [one for one in map(json.loads, web.printed().splitlines()) if one["message"] == "refused"]
+def refused_for(web: Gunicorn, url: str) -> list[dict]:
+    lines = map(json.loads, web.printed().splitlines())
+    return [one for one in lines if one["message"] == "refused" and one["checked_url"] == url]
 
 
 def count(folder: Path) -> int:
