@@ -169,9 +169,11 @@ def test_one_finds_reads_and_answers_without_a_mouse(offline, window, conversati
     page.keyboard.type(number)
     page.keyboard.press("Enter")
     expect(page.locator("#list .conversations li")).to_have_count(1)
+    page.wait_for_load_state()  # the keys are those of the page's script
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("#thread")).to_contain_text("Where is my order?")
+    page.wait_for_load_state()
     page.keyboard.press("r")
     page.keyboard.type("We are on it.")
     page.keyboard.press("Control+Enter")
