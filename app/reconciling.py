@@ -112,12 +112,17 @@ class Reconciliation:
         self._leaves_no_gap = self.report.since <= usual  # else an older gap is still to be found
 
     def _begin_of_round(self) -> datetime:
-        """Return since when this round goes on: a run that had to stop is gone on with, unless more is wanted now."""
+        """Return since when this round goes on: a run that had to stop is gone on with, unless more is wanted now.
+
+        Who asks for a time gets every conversation looked at, also those that the worker had come to before.
+        """
         at, since = self._unfinished.get("round_at"), self._unfinished.get("since")
-        if at and since and datetime.fromisoformat(since) <= self.report.since:
-            self.report.since = datetime.fromisoformat(since)
-            return datetime.fromisoformat(at)
-        return self._now
+        if self._scope.since and not self._unfinished.get("asked"):
+            return self._now
+        if not since or datetime.fromisoformat(since) > self.report.since:
+            return self._now
+        self.report.since = max(self._oldest, datetime.fromisoformat(since))
+        return datetime.fromisoformat(at) if at else self._now
 
     def run(self) -> Report:
         """Look at every conversation, then at receipts that stopped moving; return what was found."""
@@ -131,17 +136,20 @@ class Reconciliation:
             self.report.error = error.reason
         self.report.requests = self._calls.made
         if self._turn:
-            self._note_progress()
+            self._note_progress(goes_on=bool(self.report.stopped))
             complete = self.report.is_complete
             reached_at = self._round_at if complete and self._leaves_no_gap else None
             chores.finish(self._db, self._turn, complete=complete, reached_at=reached_at)
         return self.report
 
-    def _note_progress(self) -> None:
+    def _note_progress(self, *, goes_on: bool = True) -> None:
+        """Store how far we are. A round that only failures keep from its end does not go on: all are looked at anew."""
         if self._turn is None:
             return
         failed = list(self.report.failed)[:MOST_FAILED] or self._unfinished.get("failed", [])
-        told = {"round_at": self._round_at.isoformat(), "since": self.report.since.isoformat(), "failed": failed}
+        told = {"since": self.report.since.isoformat(), "failed": failed}
+        if goes_on:
+            told |= {"round_at": self._round_at.isoformat(), "asked": self._scope.since is not None}
         chores.note_progress(self._db, self._turn, told)
 
     def _look_at_conversations(self) -> None:

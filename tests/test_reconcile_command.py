@@ -93,6 +93,40 @@ def test_a_conversation_that_cannot_be_read_is_named_and_looked_at_again(missed,
     assert reconcile()["messages"] == 1
 
 
+def test_a_conversation_that_can_never_be_read_does_not_keep_us_from_the_others(missed, emulator, app, reconcile):
+    unreadable = f"{missed()['conversation_sid']}/Messages"
+    missed(sender="+15550100002")
+    emulator.faults(fail_next=[{"status": 400, "path_contains": unreadable}])
+    app.test_cli_runner().invoke(args=["reconcile", "--per-second", "100"])
+    missed("later", sender="+15550100002")
+    emulator.faults(fail_next=[{"status": 400, "path_contains": unreadable}])
+
+    result = app.test_cli_runner().invoke(args=["reconcile", "--json", "--per-second", "100"])
+
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["messages"], len(report["failed"])) == (1, 1, 1)
+    assert (reconcile()["complete"], reconcile()["messages"]) == (True, 0)
+
+
+def test_since_looks_at_every_conversation_also_after_a_run_that_had_to_stop(missed, reconcile):
+    missed(sender="+15550100001")
+    missed(sender="+15550100002")
+    reconcile("--requests", "2")
+    missed("again", sender="+15550100001")
+    missed("again", sender="+15550100002")
+
+    assert reconcile("--since", "2h")["messages"] == 3
+
+
+def test_a_run_with_since_whose_budget_is_spent_is_gone_on_with(missed, reconcile):
+    for number in range(3):
+        missed(sender=f"+1555010000{number}")
+
+    reports = [reconcile("--since", "2h", "--requests", "2") for _ in range(3)]
+
+    assert [(one["messages"], one["left"]) for one in reports] == [(1, 2), (1, 1), (1, 0)]
+
+
 def test_only_one_process_reconciles_at_a_time(missed, app, clock):
     missed()
     db = app.extensions["parley"].db
