@@ -78,12 +78,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Scope:
-    """Where to look: one service or all (""), how far back at most, since when if not as usual; who writes for us."""
+    """Where to look: one service or all (""), how far back at most, since when if not as usual; who writes for us.
+
+    One that `is_part` of what is looked at as a rule leaves the others to a later run.
+    """
 
     service_sid: str
     bot_author: str
     retention: timedelta
     since: datetime | None = None
+    is_part: bool = False
 
 
 Progress = Callable[[int, int], None]
@@ -138,8 +142,8 @@ class Reconciliation:
         if self._turn:
             self._note_progress(goes_on=bool(self.report.stopped))
             complete = self.report.is_complete
-            reached_at = self._round_at if complete and self._leaves_no_gap else None
-            chores.finish(self._db, self._turn, complete=complete, reached_at=reached_at)
+            is_all = complete and self._leaves_no_gap and not self._scope.is_part
+            chores.finish(self._db, self._turn, complete=complete, reached_at=self._round_at if is_all else None)
         return self.report
 
     def _note_progress(self, *, goes_on: bool = True) -> None:

@@ -70,6 +70,16 @@ def test_every_service_is_looked_into_unless_one_is_named(missed, reconcile, app
     assert {gap["service_sid"] == other for gap in reconcile()["gaps"]} == {True, False}
 
 
+def test_what_is_missing_of_other_services_is_found_after_a_run_for_one(missed, reconcile, app):
+    twilio = make_conversations(app.extensions["parley"].settings)
+    other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
+    missed(seconds_ago=600)
+    missed(sender="+15550100002", service_sid=other, seconds_ago=600)
+
+    assert reconcile("--service", other)["messages"] == 1
+    assert reconcile()["messages"] == 1
+
+
 def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator, reconcile, count):
     missed()
     emulator.faults(fail_next=[{"status": 429, "retry_after": 1, "method": "GET", "path_contains": "/Messages"}])

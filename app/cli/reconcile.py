@@ -75,7 +75,8 @@ def reconcile_command(
         if wanted and wanted < now - retention:
             click.echo(f"Looking back {settings.retention_days} days: what is older is not kept here "
                        "(BOT_RETENTION_DAYS).", err=True)  # fmt: skip
-        scope = Scope(account.service_sid, settings.bot_author, retention, wanted)
+        is_part = account.service_sid != settings.service_sid
+        scope = Scope(account.service_sid, settings.bot_author, retention, wanted, is_part)
         report = _run(db, account.twilio, scope, most or 0, per_second, dry_run)
     _show(report, as_json)
     sys.exit(1 if report.error or report.failed else 0)
