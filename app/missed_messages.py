@@ -71,15 +71,23 @@ def look(
 
 
 def _read_back(calls: PoliteCalls, conversation: Any, since: datetime, above: int | None) -> list[Any]:
-    """Return the messages back to a time or an index, oldest first."""
+    """Return the messages back to a time or an index, oldest first.
+
+    Who brings in a history dates its messages back: one old message does not say that all before it are old. So
+    pages are read to their end, and no further than one that ends with an old message.
+    """
     found: list[Any] = []
-    for message in calls.listed(
+    listed = calls.listed(
         lambda client: _context(client, conversation).messages.page(order="desc", page_size=PAGE),
         conversation_sid=conversation.sid,
-    ):
-        if message.date_created < since or (above is not None and message.index <= above):
+    )
+    for number, message in enumerate(listed, start=1):
+        if above is not None and message.index <= above:
             break
-        found.append(message)
+        if message.date_created >= since:
+            found.append(message)
+        elif number % PAGE == 0:
+            break
     return found[::-1]
 
 

@@ -1,6 +1,7 @@
 """What Twilio failed to deliver is fetched: which messages and receipts, what is answered of them, and what is not."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, select
@@ -185,6 +186,18 @@ def test_a_message_between_two_that_arrived_is_found(missed, customer_writes, pa
     missed("second")
     customer_writes("third")
     run_worker()
+    passes(120)
+
+    assert reconcile()["messages"] == 1
+
+
+def test_a_message_before_one_that_was_dated_back_is_found(missed, passes, reconcile, app):
+    sid = missed("hello")["conversation_sid"]
+    twilio = make_conversations(app.extensions["parley"].settings)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    twilio.ask(
+        lambda client: client.conversations.v1.conversations(sid).messages.create(body="x", date_created=long_ago)
+    )
     passes(120)
 
     assert reconcile()["messages"] == 1
