@@ -91,7 +91,7 @@ def _found_too_late(asked: Asked) -> Stop:
     if not asked.message.found_late:
         return None
     if not asked.message.has_binding:
-        return FOUND_LATE, "found by reconcile, and its author has no phone number or address"
+        return FOUND_LATE, "found by reconcile, and its author cannot be reached by phone number or address"
     return (FOUND_LATE, "found by reconcile, and something newer was answered") if asked.known.answered_later else None
 
 

@@ -7,6 +7,7 @@ where it is from: its method is no HTTP method, its target the resource that was
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -95,7 +96,7 @@ def message_added(conversation: Any, it: Any, author: Any | None, now: datetime)
         "Attributes": it.attributes,
         "Media": _media(it.media),
         "DateCreated": it.date_created,
-        "Source": binding.upper() if binding else "SDK" if author is not None else "API",
+        "Source": (binding or _channel_of(it.author)).upper() or ("SDK" if author is not None else "API"),
         BINDING: binding,
     }
     return _event("onMessageAdded", told, it.url, now)
@@ -105,6 +106,12 @@ def _binding_of(author: Any | None) -> str:
     """Return the channel of an author with an address; a chat user's projected address is none of theirs."""
     binding: Mapping[str, Any] = (author.messaging_binding if author else None) or {}
     return str(binding.get("type") or "sms") if binding.get("address") else ""
+
+
+def _channel_of(author: str | None) -> str:
+    """Return the channel of an author who is an address; who had one and has left is nevertheless no program."""
+    address = re.match(r"(?:([a-z]+):)?\+[0-9]", author or "")
+    return (address[1] or "sms") if address else ""
 
 
 def _media(media: Any) -> str | None:

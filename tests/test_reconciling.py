@@ -170,7 +170,24 @@ def test_a_message_of_a_visitor_without_a_phone_is_recorded_with_its_reason(
     run_worker()
 
     assert emulator.replies() == []
-    assert reason(visitor) == "found by reconcile, and its author has no phone number or address"
+    assert reason(visitor) == "found by reconcile, and its author cannot be reached by phone number or address"
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp"])
+def test_a_message_of_somebody_who_has_left_is_not_taken_for_a_programs(
+    channel, missed, reconcile, run_worker, reason, app, emulator
+):
+    written = missed("hello", channel=channel)
+    twilio = make_conversations(app.extensions["parley"].settings)
+    here = twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).participants)
+    (customer,) = twilio.ask(lambda _client: here.list())
+    twilio.ask(lambda _client: here(customer.sid).delete())
+
+    reconcile()
+    run_worker()
+
+    assert emulator.replies() == []
+    assert reason(written) == "found by reconcile, and its author cannot be reached by phone number or address"
 
 
 def test_our_own_messages_are_not_missing(customer_writes, run_worker, passes, reconcile):
