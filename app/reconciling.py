@@ -247,6 +247,7 @@ class Reconciliation:
             except SendError as error:
                 if error.status != 404:
                     raise
+                self._note_receipt(message)
 
     def _look_at_receipt(self, message: Quiet) -> None:
         new = self._store(missed_receipts.look(self._calls, message, self._now))
@@ -254,6 +255,10 @@ class Reconciliation:
         if new:
             gap = self._gap(message.conversation_sid, message.service_sid)
             self.report.gaps[gap.conversation_sid] = replace(gap, receipts=gap.receipts + len(new))
+        self._note_receipt(message)
+
+    def _note_receipt(self, message: Quiet) -> None:
+        """Write down that receipts were looked at, also those of a message that is gone by now."""
         if self._turn:
             with self._db.write() as tx:
                 missed_receipts.note_looked(tx, [message.message_sid], self._now)

@@ -248,6 +248,24 @@ def test_receipts_that_stopped_moving_are_fetched(
     assert (delivery["status"], delivery["rule"]) == ("delivered", "default")
 
 
+def test_receipts_of_a_conversation_that_was_deleted_are_asked_for_once(
+    customer_writes, emulator, run_worker, passes, reconcile, app
+):
+    written = customer_writes("hello")
+    emulator.faults(drop=1.0)
+    run_worker()
+    assert emulator.settle()
+    emulator.faults()
+    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).delete())
+    passes(900)
+
+    for _ in range(2):
+        reconcile()
+
+    assert len([one for one in emulator.requests() if one["path"].endswith("/Receipts")]) == 1
+
+
 def test_receipts_that_never_move_are_asked_for_less_and_less(customer_writes, emulator, run_worker, passes, reconcile):
     emulator.carrier("+15550100001", status="sent")
     customer_writes("hello")
