@@ -43,11 +43,11 @@ class Missed:
 
 def look(
     calls: PoliteCalls, db: Database, conversation: Any, *, since: datetime, above: int | None, now: datetime,
-    bot_author: str,
+    bot_author: str, is_erased: bool = False,
 ) -> Missed:  # fmt: skip
     """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
 
-    Raises Stopped, SendError.
+    One that `is_erased` does not get its name back. Raises Stopped, SendError.
     """
     read = _read_back(calls, conversation, since, above)
     old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
@@ -57,7 +57,7 @@ def look(
         here = tx.execute(select(conversations).where(conversations.c.conversation_sid == conversation.sid)).first()
     missing = [one for one in others if one.sid not in known]
     newest = max((one.index for one in old_enough), default=above)
-    events = _about_conversation(conversation, here, now, any_missing=bool(missing))
+    events = _about_conversation(conversation, here, now, any_missing=bool(missing), is_erased=is_erased)
     if missing:
         roster = _roster(calls, conversation)
         with db.read() as tx:
@@ -144,10 +144,13 @@ def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
     return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
 
 
-def _about_conversation(conversation: Any, here: Record | None, now: datetime, *, any_missing: bool) -> list[NewEvent]:
+def _about_conversation(
+    conversation: Any, here: Record | None, now: datetime, *, any_missing: bool, is_erased: bool
+) -> list[NewEvent]:
     """Return what there is to tell of the conversation itself: that it is there, or what state it is in now."""
     if here is None or not here.chat_service_sid:
         return [rebuilt_webhooks.conversation_added(conversation, now)] if any_missing else []
     if here.state and here.state != conversation.state and here.state != "closed":
-        return [rebuilt_webhooks.conversation_updated(conversation, now)]
+        tell = rebuilt_webhooks.conversation_state_updated if is_erased else rebuilt_webhooks.conversation_updated
+        return [tell(conversation, now)]
     return []

@@ -42,6 +42,19 @@ def conversation_updated(conversation: Any, now: datetime) -> NewEvent:
     return _event("onConversationUpdated", _conversation(conversation), conversation.url, now)
 
 
+def conversation_state_updated(it: Any, now: datetime) -> NewEvent:
+    """Return the webhook that tells of a conversation's present state, and not what it is called."""
+    told = {
+        "AccountSid": it.account_sid,
+        "ChatServiceSid": it.chat_service_sid,
+        "ConversationSid": it.sid,
+        "MessagingServiceSid": it.messaging_service_sid,
+        "StateTo": it.state,
+        "StateUpdated": it.date_updated,
+    }
+    return _event("onConversationStateUpdated", told, it.url, now)
+
+
 def _conversation(it: Any) -> dict[str, Any]:
     return {
         "AccountSid": it.account_sid,

@@ -212,7 +212,8 @@ class Reconciliation:
         since = max(self.report.since, cursor.forgotten_before or self.report.since)
         above = None if self._scope.since else cursor.checked_index
         missed = missed_messages.look(self._calls, self._db, conversation, since=since, above=above,
-                                      now=self._now, bot_author=self._scope.bot_author)  # fmt: skip
+                                      now=self._now, bot_author=self._scope.bot_author,
+                                      is_erased=cursor.forgotten_before is not None)  # fmt: skip
         self.report.too_recent += missed.too_recent
         new = self._store(missed.events)
         self._note_gap(conversation, missed, new)

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app import audit
+from app import audit, make_conversations, memory
 from app.erasure_search import NoSubject, Subject
 from app.tables import decisions, messages
 from app.tables import inbox as inbox_table
@@ -106,6 +106,25 @@ def test_reconciliation_does_not_bring_the_messages_back(two_people, db, flask_c
     said = json.loads(flask_command("reconcile", "--since", "1d", "--json", "--per-second", "100"))
 
     assert said["messages"] == 1  # the one of somebody else
+
+
+def test_reconciliation_does_not_bring_the_name_of_the_conversation_back(
+    customer_writes, run_worker, app, reconcile, db, flask_command
+):
+    sid = customer_writes("hello")["conversation_sid"]
+    run_worker()
+    twilio = make_conversations(app.extensions["parley"].settings)
+    conversation = twilio.ask(lambda client: client.conversations.v1.conversations(sid))
+    twilio.ask(lambda _client: conversation.update(friendly_name="Annabelle", attributes='{"name": "Annabelle"}'))
+    flask_command("privacy", "erase", PERSON, "--yes", "--no-rewrite")
+    twilio.ask(lambda _client: conversation.update(state="closed"))
+
+    reconcile()
+    run_worker()
+
+    assert "Annabelle" not in texts(db)
+    with db.read() as tx:
+        assert memory.conversation(tx, sid).state == "closed"
 
 
 def test_an_agent_who_is_erased_leaves_the_customers_words(two_people, db, flask_command):
