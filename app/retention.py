@@ -61,7 +61,9 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
     last_wrote = func.coalesce(participants.c.last_inbound_at, participants.c.dated)
     orphan = and_(last_wrote < before, ~_is_known(participants.c.conversation_sid))
     gone = or_(participants.c.removed_at < before, orphan)
-    looked_at = func.coalesce(reconcile_cursors.c.looked_at, reconcile_cursors.c.forgotten_before)
+    looked_at, forgotten_before = reconcile_cursors.c.looked_at, reconcile_cursors.c.forgotten_before
+    useless = and_(func.coalesce(looked_at, forgotten_before) < before,
+                   func.coalesce(forgotten_before, looked_at) < before)  # fmt: skip
     return (
         Sweep(inbox, inbox.c.id, and_(done, inbox.c.finished_at < before), inbox.c.received_at >= before),
         Sweep(lanes, lanes.c.lane, and_(idle, ~unfinished)),
@@ -77,7 +79,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(audit_log, audit_log.c.id, audit_log.c.at < before, audit_log.c.at >= before),
         Sweep(login_failures, login_failures.c.id, login_failures.c.at < before),
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
-        Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, looked_at < before),
+        Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),
         Sweep(gate, gate.c.scope, gate.c.not_before < now),
     )
 

@@ -6,7 +6,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import delivery_log, inbox, inbox_admin, make_worker, memory, responder_calls, retention
+from app import (
+    delivery_log,
+    inbox,
+    inbox_admin,
+    make_worker,
+    memory,
+    reconcile_cursors,
+    responder_calls,
+    retention,
+)
 from app.delivery_log import Content
 from app.inbox import NewEvent
 from app.tables import (
@@ -133,6 +142,21 @@ def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, cl
     assert (rows(db, conversations), rows(db, participants)) == (0, 1)
     with db.read() as tx:
         assert memory.is_opted_out(tx, "+15550100001")
+
+
+def test_what_was_erased_is_remembered_though_reconciliation_was_long_ago(db, clock, purge):
+    with db.write() as tx:
+        reconcile_cursors.note_looked(tx, "CH1", db.now(tx))
+    clock.advance(31 * DAY)
+    with db.write() as tx:
+        reconcile_cursors.forget(tx, "CH1", db.now(tx))
+
+    purge()
+
+    with db.read() as tx:
+        assert reconcile_cursors.cursors(tx, ["CH1"])["CH1"].forgotten_before
+    clock.advance(31 * DAY)
+    assert purge()["reconcile_cursors"] == 1
 
 
 def test_an_open_conversation_is_remembered_however_quiet(db, clock, purge):
