@@ -200,14 +200,38 @@ def test_what_is_no_person_is_refused(name, app):
     [
         ("call +1 (555) 010-0001 now", True),
         ("15550100001", True),
+        ("0015550100001 or 011 1 555 010 0001", True),
+        ("\u202a+1\u00a0(555)\u00a0010\u20110001\u202c", True),
+        ("+1 555/010 0001", True),
         ("whatsapp:+15550100001", True),
         ("+155501000012", False),
         ("IM" + "0" * 21 + "15550100001", False),
     ],
-    ids=["as people write it", "without plus", "WhatsApp", "longer", "in a SID"],
+    ids=[
+        "as people write it",
+        "without plus",
+        "as it is dialled",
+        "as a telephone copies it",
+        "with a slash",
+        "WhatsApp",
+        "longer",
+        "in a SID",
+    ],
 )
 def test_a_number_is_found_however_it_is_written(text, is_theirs):
     assert Subject.of(PERSON).is_in(text) == is_theirs
+
+
+@pytest.mark.parametrize("name", [PERSON, "\u202a+1\u00a0(555)\u00a0010\u20110001\u202c", "tel:+1 555/010 0001"])
+def test_a_number_is_understood_however_it_is_written(name):
+    assert Subject.of(name) == Subject(PERSON, True)
+
+
+@pytest.mark.parametrize("name", ["15550100001", "(555) 010-0001", "whatsapp:15550100001"])
+def test_a_number_without_its_plus_is_looked_for_as_an_identity_and_that_is_said(name, two_people, app):
+    result = app.test_cli_runner().invoke(args=["privacy", "erase", name, "--dry-run"])
+
+    assert "a phone number begins with + and the country's code" in result.stderr
 
 
 def test_it_asks_before_it_erases(two_people, app, db):

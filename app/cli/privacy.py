@@ -59,6 +59,10 @@ def erase_command(
         subject = Subject.of(person)
     except NoSubject as fault:
         raise click.UsageError(str(fault)) from fault
+    if subject.looks_like_a_number:
+        click.echo(
+            "Looked for as a chat user's identity; a phone number begins with + and the country's code.", err=True
+        )
     db, refused, hints = database(), settings.instance_folder / refusals.FILE, _recordings_of(recordings, subject)
     with explained():
         found = find(db, subject, settings.bot_agents)
