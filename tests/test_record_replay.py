@@ -207,6 +207,17 @@ def test_what_cannot_be_recorded_is_named_and_nothing_is_made(command, folder, a
     assert not folder.exists()
 
 
+def test_what_was_erased_is_not_recorded(asked_for_an_order, customer_writes, command, folder):
+    command("privacy", "erase", "+15550123456", "--yes", "--no-rewrite")
+    nothing = command("record", "--out", folder, "--message", asked_for_an_order["message_sid"])
+    customer_writes("hello")
+    code, said = command("record", "--out", folder)
+
+    assert (nothing[0], "nothing is left to record" in nothing[1]) == (1, True)
+    assert (code, "left out: what they said was erased" in said) == (0, True)
+    assert {recordings.read(path).body == b"" for path in folder.glob("*.http")} == {False}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [

@@ -51,8 +51,13 @@ def record_command(
         raise click.UsageError("choose one of --last, --message and --id")
     kept = _kept()
     with reading() as (tx, now):
-        rows = [_row(tx, now, number) for number in _chosen(tx, now, last or 10, message_sid, ids)]
+        chosen = [_row(tx, now, number) for number in _chosen(tx, now, last or 10, message_sid, ids)]
+        rows = [row for row in chosen if row.body or row.headers]
         decisions = [_decision(tx, row) for row in rows]
+    if erased := len(chosen) - len(rows):
+        click.echo(f"{erased} webhooks are left out: what they said was erased (`flask privacy erase`).", err=True)
+    if chosen and not rows:
+        raise click.ClickException("nothing is left to record")
     if not rows:
         raise click.ClickException("nothing has been received yet; `flask inbox list` shows what there is")
     requests = redact([_request(row) for row in rows], kept)
