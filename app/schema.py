@@ -15,16 +15,15 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def migrate(db: Database) -> None:
     """Bring the schema to this version's; safe to call twice and from two processes.
 
-    On PostgreSQL a later version's schema is left as it is: going back to an earlier version must be possible.
+    A later version's schema is left as it is: going back to an earlier version must be possible.
     """
     if db.is_sqlite:
         Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
     with db.write() as tx:
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
-            if is_migrated(tx):
-                return
-        upgrade(tx)
+        if not is_migrated(tx):
+            upgrade(tx)
 
 
 def is_migrated(tx: Connection) -> bool:

@@ -167,7 +167,6 @@ def test_a_web_process_of_an_earlier_version_stays_ready_and_stores(later, datab
     app.extensions["parley"].db.close()
 
 
-@only_postgresql
 def test_the_release_command_of_an_earlier_version_leaves_a_later_schema_alone(later):
     migrate(later)
 
