@@ -106,4 +106,5 @@ def as_one(first: MessageAdded, message: rules.Message, members: Sequence[Member
         texts=texts,
         has_media=any(one.has_media for one in in_order),
         sent_at=max(one.sent_at for one in in_order),
+        was_answered=in_order[-1].was_answered,
     )

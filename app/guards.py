@@ -92,7 +92,11 @@ def _found_too_late(asked: Asked) -> Stop:
         return None
     if not asked.message.has_binding:
         return FOUND_LATE, "found by reconcile, and its author cannot be reached by phone number or address"
-    return (FOUND_LATE, "found by reconcile, and something newer was answered") if asked.known.answered_later else None
+    if asked.known.answered_later:
+        return FOUND_LATE, "found by reconcile, and something newer was answered"
+    if asked.message.was_answered:
+        return FOUND_LATE, "found by reconcile, and an answer of ours follows it at Twilio"
+    return None
 
 
 def _conversation_forbids(asked: Asked) -> Stop:

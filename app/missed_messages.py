@@ -64,7 +64,9 @@ def look(
             strangers = _unknown_participants(tx, roster)
         events += [rebuilt_webhooks.participant_added(conversation, one, now) for one in strangers]
         by_sid = {one.sid: one for one in roster}
-        events += [rebuilt_webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now)
+        answered_to = max((one.index for one in read if _has_marker(one)), default=-1)
+        events += [rebuilt_webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now,
+                                                  answered=one.index < answered_to)
                    for one in missing]  # fmt: skip
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
     return Missed(missing, events, newest, len(read) - len(old_enough), with_receipts)
@@ -105,11 +107,16 @@ def _roster(calls: PoliteCalls, conversation: Any) -> list[Any]:
 
 def _is_ours(message: Any, bot_author: str) -> bool:
     """Return whether we wrote a message: what we send comes back as no webhook, so none is missing."""
+    return message.author == bot_author or _has_marker(message)
+
+
+def _has_marker(message: Any) -> bool:
+    """Return whether a message is an answer of ours, the bot's or one that was written on the page."""
     try:
         attributes = json.loads(message.attributes or "{}")
     except ValueError:
-        attributes = {}
-    return message.author == bot_author or (isinstance(attributes, dict) and MARKER in attributes)
+        return False
+    return isinstance(attributes, dict) and MARKER in attributes
 
 
 def known_messages(tx: Connection, sids: Sequence[str]) -> set[str]:

@@ -20,6 +20,7 @@ from app.recordings import webhook_date
 METHOD = "RECONCILE"
 FOUND_AT = "ParleyFoundAt"  # parameters of ours that no webhook has
 BINDING = "ParleyAuthorBinding"
+ANSWERED = "ParleyAnswered"
 
 
 def found_at(event: events.Event) -> str:
@@ -30,6 +31,11 @@ def found_at(event: events.Event) -> str:
 def has_binding(event: events.Event) -> bool:
     """Return whether the author of a message that was found has a phone number or another address."""
     return bool(event.fields.get(BINDING))
+
+
+def was_answered(event: events.Event) -> bool:
+    """Return whether an answer of ours stood behind a message that was found: our database may be the older one."""
+    return bool(event.fields.get(ANSWERED))
 
 
 def conversation_added(conversation: Any, now: datetime) -> NewEvent:
@@ -90,7 +96,7 @@ def participant_added(conversation: Any, it: Any, now: datetime) -> NewEvent:
     return _event("onParticipantAdded", told, it.url, now)
 
 
-def message_added(conversation: Any, it: Any, author: Any | None, now: datetime) -> NewEvent:
+def message_added(conversation: Any, it: Any, author: Any | None, now: datetime, *, answered: bool) -> NewEvent:
     """Return the webhook that tells of a message; `author` is its participant, None for one who is none (any more).
 
     REST does not show the Source of a message, so it is told from its author: an address, a chat user, or nobody.
@@ -111,6 +117,7 @@ def message_added(conversation: Any, it: Any, author: Any | None, now: datetime)
         "DateCreated": it.date_created,
         "Source": (binding or _channel_of(it.author)).upper() or ("SDK" if author is not None else "API"),
         BINDING: binding,
+        ANSWERED: "true" if answered else None,
     }
     return _event("onMessageAdded", told, it.url, now)
 

@@ -42,6 +42,7 @@ class Message:
     has_media: bool = False
     texts: tuple[str, ...] = ()
     found_late: bool = False  # by reconciliation: its webhook never came
+    was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio
     has_binding: bool = True  # of the author of one that was found late: an address that can be answered
 
 

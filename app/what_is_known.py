@@ -63,6 +63,7 @@ def message_of(event: MessageEvent, received_at: datetime) -> rules.Message:
         has_media=bool(event.media),
         sent_at=event.date_created or received_at,
         found_late=bool(rebuilt_webhooks.found_at(event)),
+        was_answered=rebuilt_webhooks.was_answered(event),
         has_binding=rebuilt_webhooks.has_binding(event),
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app import make_conversations, memory
 from app.events import read_form
-from app.tables import inbox, messages, participants
+from app.tables import inbox, messages, metadata, participants
 
 HOUR = 3600
 OLD = "the message is older than 1 h"
@@ -137,6 +137,23 @@ def test_a_message_is_not_answered_when_an_agent_has_written_since(
 
     assert emulator.replies() == []
     assert reason(missed_one) == "found by reconcile, and something newer was answered"
+
+
+def test_a_message_that_we_answered_before_our_database_was_set_back_is_not_answered_again(
+    customer_writes, emulator, app, passes, reconcile, run_worker, reason
+):
+    answered = customer_writes("order 66")
+    run_worker()
+    with app.extensions["parley"].db.write() as tx:
+        for table in reversed(metadata.sorted_tables):
+            tx.execute(table.delete())
+    passes(120)
+
+    reconcile()
+    run_worker()
+
+    assert emulator.replies() == ["Please send your order number."]
+    assert reason(answered) == "found by reconcile, and an answer of ours follows it at Twilio"
 
 
 def test_a_message_of_a_chat_user_is_recorded_and_not_answered(
