@@ -51,11 +51,12 @@ def look(
     """
     read = _read_back(calls, conversation, since, above)
     old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
-    others = [one for one in old_enough if not _is_ours(one, bot_author)]
+    others = [one for one in read if not _is_ours(one, bot_author)]
     with db.read() as tx:
         known = known_messages(tx, [one.sid for one in others])
         here = tx.execute(select(conversations).where(conversations.c.conversation_sid == conversation.sid)).first()
-    missing = [one for one in others if one.sid not in known]
+    unknown = [one for one in others if one.sid not in known]
+    missing = [one for one in unknown if one.date_created <= now - STILL_COMING]
     newest = max((one.index for one in old_enough), default=above)
     events = _about_conversation(conversation, here, now, any_missing=bool(missing), is_erased=is_erased)
     if missing:
@@ -69,7 +70,7 @@ def look(
                                                   answered=one.index < answered_to)
                    for one in missing]  # fmt: skip
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
-    return Missed(missing, events, newest, len(read) - len(old_enough), with_receipts)
+    return Missed(missing, events, newest, len(unknown) - len(missing), with_receipts)
 
 
 def _read_back(calls: PoliteCalls, conversation: Any, since: datetime, above: int | None) -> list[Any]:

@@ -247,6 +247,13 @@ def test_a_message_that_may_still_come_is_left_to_its_webhook(missed, passes, re
     assert (first["messages"], first["too_recent"], second["messages"]) == (0, 1, 1)
 
 
+def test_a_message_that_has_come_is_not_waited_for(customer_writes, run_worker, reconcile):
+    customer_writes("hello")
+    run_worker()
+
+    assert reconcile()["too_recent"] == 0
+
+
 def test_receipts_that_stopped_moving_are_fetched(
     customer_writes, emulator, run_worker, passes, reconcile, flask_command
 ):
