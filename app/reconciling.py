@@ -185,10 +185,20 @@ class Reconciliation:
         DateUpdated of a conversation does not say when somebody wrote in it, so it is not asked for that.
         """
         for service_sid in self._services():
-            for one in self._calls.listed(_conversations_of(service_sid)):
+            for one in self._conversations_of(service_sid):
                 self.report.conversations += 1
                 if one.state != "closed" or max(one.date_updated, one.date_created) >= self.report.since:
                     yield one
+
+    def _conversations_of(self, service_sid: str) -> Iterator[Any]:
+        """Yield the conversations of a service; none when it has been deleted since the services were listed."""
+        try:
+            yield from self._calls.listed(_conversations_of(service_sid))
+        except SendError as error:
+            if error.status != 404:
+                raise
+            if self._scope.service_sid:
+                raise SendError(f"there is no service {service_sid} at Twilio", "give up", status=404) from error
 
     def _services(self) -> Sequence[str]:
         if self._scope.service_sid:

@@ -80,6 +80,25 @@ def test_what_is_missing_of_other_services_is_found_after_a_run_for_one(missed, 
     assert reconcile()["messages"] == 1
 
 
+def test_a_service_that_is_not_there_is_named(missed, app):
+    nowhere = "IS" + "0" * 32
+
+    result = app.test_cli_runner().invoke(args=["reconcile", "--service", nowhere])
+
+    assert (result.exit_code, f"stopped: there is no service {nowhere} at Twilio" in result.output) == (1, True)
+
+
+def test_a_service_that_was_deleted_meanwhile_is_left_out(missed, emulator, reconcile, app):
+    twilio = make_conversations(app.extensions["parley"].settings)
+    other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
+    missed()
+    emulator.faults(fail_next=[{"status": 404, "code": 20404, "path_contains": f"{other}/Conversations"}])
+
+    report = reconcile()
+
+    assert (report["messages"], report["complete"]) == (1, True)
+
+
 def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator, reconcile, count):
     missed()
     emulator.faults(fail_next=[{"status": 429, "retry_after": 1, "method": "GET", "path_contains": "/Messages"}])
