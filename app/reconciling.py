@@ -28,6 +28,7 @@ PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most convers
 FAILURES_IN_A_ROW = 5
 MOST_FAILED = 1_000
 STORED_AT_ONCE = 200
+BUDGET_IS_SPENT = "the budget of requests is spent; the next run goes on"
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -66,6 +67,11 @@ class Report:
     def is_complete(self) -> bool:
         """Whether everything was looked at."""
         return not (self.stopped or self.error or self.failed)
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether everything was looked at, or as much as the budget allows."""
+        return self.is_complete or (self.stopped == BUDGET_IS_SPENT and not self.failed)
 
     def in_words(self) -> str:
         """Return the result in a line, without any name or text."""
@@ -177,7 +183,7 @@ class Reconciliation:
 
     def _stop_if_spent(self) -> None:
         if self._calls.budget_is_spent:
-            raise Stopped("the budget of requests is spent; the next run goes on")
+            raise Stopped(BUDGET_IS_SPENT)
 
     def _open_conversations(self) -> Iterator[Any]:
         """Yield the conversations that may have news: those not closed, and those closed since.

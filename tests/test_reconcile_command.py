@@ -109,6 +109,16 @@ def test_a_429_is_waited_for_and_closes_the_gate_for_everybody(missed, emulator,
     assert count(gate) == 1
 
 
+def test_a_run_that_ends_because_twilio_wants_to_be_left_alone_does_not_look_like_a_success(missed, emulator, app):
+    missed()
+    emulator.faults(fail_next=[{"status": 429, "retry_after": 300, "method": "GET", "path_contains": "/Messages"}])
+
+    result = app.test_cli_runner().invoke(args=["reconcile"])
+
+    assert (result.exit_code, "0 of 1 conversations looked at" in result.output) == (1, True)
+    assert "stopped: Twilio asked us to wait for 300 s" in result.output
+
+
 def test_a_conversation_that_cannot_be_read_is_named_and_looked_at_again(missed, emulator, app, reconcile):
     written = missed()
     missed(sender="+15550100002")
