@@ -18,7 +18,8 @@ from app.cli.output import database, explained, json_option, parley, show_json, 
 
 if TYPE_CHECKING:
     from app.db import Database
-    from app.reconciling import Gap, Report, Scope
+    from app.reconcile_report import Gap, Report
+    from app.reconciling import Scope
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _LINES_EVERY = 100

@@ -1,0 +1,58 @@
+"""What a run of reconciliation found and how it ended, in numbers and in words; reconciling.py fills it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+BUDGET_IS_SPENT = "the budget of requests is spent; the next run goes on"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What was missing of one conversation: how many messages and receipts, and from when to when."""
+
+    conversation_sid: str
+    service_sid: str
+    messages: int = 0
+    receipts: int = 0
+    others: int = 0  # the conversation itself, its state, its participants
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+@dataclass
+class Report:
+    """What a run found and did. `stopped` says why it ended early: it was told to; `error`: Twilio did not answer."""
+
+    since: datetime
+    dry_run: bool = False
+    stopped: str = ""
+    error: str = ""
+    requests: int = 0
+    conversations: int = 0
+    looked_at: int = 0
+    left: int = 0
+    messages: int = 0
+    receipts: int = 0
+    too_recent: int = 0
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was looked at."""
+        return not (self.stopped or self.error or self.failed)
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether everything was looked at, or as much as the budget allows."""
+        return self.is_complete or (self.stopped == BUDGET_IS_SPENT and not self.failed)
+
+    def in_words(self) -> str:
+        """Return the result in a line, without any name or text."""
+        missing = f"{self.messages} messages and {self.receipts} receipts were missing"
+        where = f" in {len(self.gaps)} conversations" if self.gaps else ""
+        ended = f"; stopped: {self.stopped or self.error}" if self.stopped or self.error else ""
+        failed = f"; {len(self.failed)} conversations could not be looked at" if self.failed else ""
+        return f"{self.looked_at} of {self.conversations} conversations looked at, {missing}{where}{failed}{ended}"
