@@ -112,17 +112,13 @@ def _elsewhere(step: Callable[[], list[str]]) -> list[str]:
 
 def _migrate() -> list[str]:
     """Bring the SQLite database up to date; return why it cannot be done, or nothing."""
-    from alembic.util import CommandError
-
     from app import db, schema
 
     database = db.Database(settings.database_url)
     try:
         schema.migrate(database)
     except (db.DatabaseUnavailable, OSError) as fault:
-        return [f"DATABASE_URL names a file that is no database or cannot be written ({fault}); correct the path"]
-    except CommandError as fault:
-        return [f"DATABASE_URL names a database of another version of Parley ({fault}); install that version"]
+        return [f"DATABASE_URL names a file that cannot be used ({fault}); correct the path"]
     finally:
         database.close()
     return []

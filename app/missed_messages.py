@@ -53,7 +53,7 @@ def look(
     old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
     others = [one for one in read if not _is_ours(one, bot_author)]
     with db.read() as tx:
-        known = known_messages(tx, [one.sid for one in others])
+        known = known_messages(tx, [one.sid for one in read])
         here = tx.execute(select(conversations).where(conversations.c.conversation_sid == conversation.sid)).first()
     unknown = [one for one in others if one.sid not in known]
     missing = [one for one in unknown if one.date_created <= now - STILL_COMING]
@@ -65,7 +65,8 @@ def look(
             strangers = _unknown_participants(tx, roster)
         events += [rebuilt_webhooks.participant_added(conversation, one, now) for one in strangers]
         by_sid = {one.sid: one for one in roster}
-        answered_to = max((one.index for one in read if _has_marker(one)), default=-1)
+        # Answers that we do not know of: our database was set back since, and says nothing of whom they answered.
+        answered_to = max((one.index for one in read if _has_marker(one) and one.sid not in known), default=-1)
         events += [rebuilt_webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now,
                                                   answered=one.index < answered_to)
                    for one in missing]  # fmt: skip

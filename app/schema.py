@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from app.db import Database
+from app.db import Database, DatabaseUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -16,6 +17,7 @@ def migrate(db: Database) -> None:
     """Bring the schema to this version's; safe to call twice and from two processes.
 
     A later version's schema is left as it is: going back to an earlier version must be possible.
+    Raises DatabaseUnavailable, also for the database of another program.
     """
     if db.is_sqlite:
         Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
@@ -30,16 +32,20 @@ def is_migrated(tx: Connection) -> bool:
     """Return whether the schema is the one that this version was made for, or one of a later version.
 
     Revisions only add to the schema, so that two versions can serve side by side while one replaces the other.
+    Raises DatabaseUnavailable for the database of another program.
     """
     if not inspect(tx).has_table("alembic_version"):
         return False
-    return tx.scalar(text("SELECT version_num FROM alembic_version")) not in {None, *_revisions()[:-1]}
+    revision = tx.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision and not re.fullmatch(r"\d{4}", revision):
+        raise DatabaseUnavailable(f"the database belongs to another program, whose schema is at revision {revision!r}")
+    return bool(revision) and revision >= _newest_revision()
 
 
 @cache
-def _revisions() -> list[str]:
-    """Return the revisions in their order, from the names of their files: Alembic would take 10 MB to tell."""
-    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+def _newest_revision() -> str:
+    """Return what Alembic calls "head", from the names of the files: Alembic itself would take 10 MB to tell."""
+    return max(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def upgrade(tx: Connection, revision: str = "head") -> None:

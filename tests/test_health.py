@@ -61,6 +61,18 @@ def test_a_database_that_is_older_than_the_code_is_not_ready(app):
     assert (answer.status_code, answer.json["ready"]) == (503, False)
 
 
+def test_the_database_of_another_program_is_not_ready_and_is_left_alone(app):
+    with app.extensions["parley"].db.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = 'ae1027a6acf1'"))
+
+    answer = app.test_client().get("/readyz")
+    upgrade = app.test_cli_runner().invoke(args=["db", "upgrade"])
+
+    why = "the database belongs to another program, whose schema is at revision 'ae1027a6acf1'"
+    assert (answer.status_code, answer.json["database"]) == (503, why)
+    assert (upgrade.exit_code, upgrade.output) == (1, f"Error: {why}; check DATABASE_URL\n")
+
+
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/none", "sqlite:////proc/none/parley.db"])
 def test_a_database_that_is_away_is_not_ready_and_its_address_stays_secret(url, client_of):
     client = client_of(url)

@@ -255,3 +255,11 @@ def test_a_run_that_is_asked_to_stop_is_gone_on_with(missed, app, reconcile):
 
     assert (stopped.stopped, stopped.is_complete, rest["complete"]) == ("asked to stop", False, True)
     assert stopped.messages + rest["messages"] == 2
+
+
+@pytest.mark.parametrize("pace", ["nan", "inf", "0", "fast"])
+def test_a_pace_that_is_none_is_refused(app, pace):
+    result = app.test_cli_runner().invoke(args=["reconcile", "--per-second", pace])
+
+    assert result.exit_code == 2
+    assert "--per-second" in result.output

@@ -156,6 +156,21 @@ def test_a_message_that_we_answered_before_our_database_was_set_back_is_not_answ
     assert reason(answered) == "found by reconcile, and an answer of ours follows it at Twilio"
 
 
+def test_a_message_missed_before_the_answer_to_an_earlier_one_was_there_is_answered(
+    missed, customer_writes, emulator, reconcile, run_worker, reason, passes
+):
+    customer_writes("order 1")
+    missed_one = missed("order 2")  # its webhook is lost, and the answer to the first stands behind it
+    run_worker()
+    passes(120)
+
+    reconcile()
+    run_worker()
+
+    assert reason(missed_one) == 'rule "order" matched'
+    assert len(emulator.replies()) == 2
+
+
 def test_a_message_of_a_chat_user_is_recorded_and_not_answered(
     webhooks_arrive, emulator, passes, reconcile, run_worker, reason, customer_writes
 ):

@@ -62,25 +62,25 @@ def write_garbage(path: Path) -> None:
     path.write_bytes(b"this is no database" * 100)
 
 
-def write_newer_version(path: Path) -> None:
+def write_another_programs(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf1')")
         database.commit()
 
 
 @pytest.mark.parametrize(
-    ("spoil", "sentence"),
+    ("spoil", "why"),
     [
-        (Path.mkdir, "DATABASE_URL names a file that is no database or cannot be written"),
-        (write_garbage, "DATABASE_URL names a file that is no database or cannot be written"),
-        (write_newer_version, "DATABASE_URL names a database of another version of Parley"),
+        (Path.mkdir, "the database cannot be used now"),
+        (write_garbage, "the database cannot be used now"),
+        (write_another_programs, "the database belongs to another program, whose schema is at revision 'ae1027a6acf1'"),
     ],
-    ids=["directory", "garbage", "newer version"],
+    ids=["directory", "garbage", "another program"],
 )
-def test_a_database_file_that_cannot_be_used_is_named(spoil, sentence, tmp_path):
+def test_a_database_file_that_cannot_be_used_is_named(spoil, why, tmp_path):
     spoil(tmp_path / "parley.db")
 
     (fault,) = refusal(tmp_path, GOOD)
 
-    assert fault.startswith(sentence)
+    assert fault.startswith(f"DATABASE_URL names a file that cannot be used ({why}")

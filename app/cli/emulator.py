@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
-probability = click.FloatRange(0.0, 1.0)
-seconds = click.FloatRange(0.0)
+from app.cli.numbers import Number
+
+probability = Number(0.0, 1.0)
+seconds = Number(0.0)
 
 
 @click.command("emulator")

@@ -14,6 +14,7 @@ import click
 from app import inbox_admin
 from app.cli.follow import Followed, Follower, milliseconds, show
 from app.cli.nearest import NearestChoice
+from app.cli.numbers import Number
 from app.cli.output import database, explained, with_appcontext
 from app.db import Database, Record
 from app.events import EVENT_CLASSES, is_pre_action
@@ -52,7 +53,7 @@ def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str |
 @click.option("--conversation", metavar="CH...", callback=_conversation_sid, help="Only this conversation.")
 @click.option("--since", type=_Since(), help="Also what arrived since then: 10m, 2h, 1d or an ISO 8601 time.")
 @click.option("--last", metavar="N", type=click.IntRange(1, 10_000), help="Also the last N events.")
-@click.option("--for", "seconds", metavar="SECONDS", type=click.FloatRange(0), help="End by itself; else Ctrl-C.")
+@click.option("--for", "seconds", metavar="SECONDS", type=Number(0), help="End by itself; else Ctrl-C.")
 @click.option("--raw", is_flag=True, help="Show text, names and numbers too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_appcontext

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.operating import dry_run_option, operating, service_option
+from app.cli.numbers import Number
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Since(click.ParamType):
 @click.option(
     "--requests", "most", type=click.IntRange(1), help="Begin nothing more after so many; the lists are extra."
 )
-@click.option("--per-second", type=click.FloatRange(0.1, 100), default=10, show_default=True, help="Requests a second.")
+@click.option("--per-second", type=Number(0.1, 100), default=10, show_default=True, help="Requests a second.")
 @dry_run_option
 @service_option
 @json_option

@@ -14,6 +14,7 @@ import click
 
 from app import events, expectations
 from app.cli import offline_loop
+from app.cli.numbers import Number
 from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
 from app.cli.signed_post import UrlParam, send
 from app.config import Settings
@@ -51,7 +52,7 @@ class Destination:
 @click.option("--to", type=UrlParam(), help="Where to post; default PUBLIC_URL, or `flask dev` on this machine.")
 @click.option("--now", "moves_to_now", is_flag=True, help="Move all dates by one offset, so that the newest is now.")
 @click.option("--signed-for", type=UrlParam(is_origin=True), help="Origin that is signed for; default PUBLIC_URL.")
-@click.option("--wait", "patience", type=click.FloatRange(0, 600), default=10.0, show_default=True,
+@click.option("--wait", "patience", type=Number(0, 600), default=10.0, show_default=True,
               help="Seconds to wait for the expected decisions.")  # fmt: skip
 @json_option
 @with_appcontext
