@@ -1,4 +1,4 @@
-"""What Twilio failed to deliver is fetched: which messages and receipts, what is answered of them, and what is not."""
+"""What Twilio failed to deliver is fetched: which messages, what is answered of them, and what is not."""
 
 import json
 from datetime import UTC, datetime
@@ -267,55 +267,3 @@ def test_a_message_that_has_come_is_not_waited_for(customer_writes, run_worker, 
     run_worker()
 
     assert reconcile()["too_recent"] == 0
-
-
-def test_receipts_that_stopped_moving_are_fetched(
-    customer_writes, emulator, run_worker, passes, reconcile, flask_command
-):
-    customer_writes("hello")
-    emulator.faults(drop=1.0)
-    run_worker()
-    assert emulator.settle()
-    emulator.faults()
-    passes(900)
-
-    report = reconcile()
-    run_worker()
-
-    assert report["receipts"] == 1
-    (delivery,) = json.loads(flask_command("deliveries", "list", "--json"))
-    assert (delivery["status"], delivery["rule"]) == ("delivered", "default")
-
-
-def test_receipts_of_a_conversation_that_was_deleted_are_asked_for_once(
-    customer_writes, emulator, run_worker, passes, reconcile, app
-):
-    written = customer_writes("hello")
-    emulator.faults(drop=1.0)
-    run_worker()
-    assert emulator.settle()
-    emulator.faults()
-    twilio = make_conversations(app.extensions["parley"].settings)
-    twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).delete())
-    passes(900)
-
-    for _ in range(2):
-        reconcile()
-
-    assert len([one for one in emulator.requests() if one["path"].endswith("/Receipts")]) == 1
-
-
-def test_receipts_that_never_move_are_asked_for_less_and_less(customer_writes, emulator, run_worker, passes, reconcile):
-    emulator.carrier("+15550100001", status="sent")
-    customer_writes("hello")
-    run_worker()
-    assert emulator.settle()
-
-    asked = []
-    for minutes in (15, 5, 5, 15, 5):
-        passes(minutes * 60)
-        before = len([one for one in emulator.requests() if "/Receipts" in one["path"]])
-        reconcile()
-        asked.append(len([one for one in emulator.requests() if "/Receipts" in one["path"]]) - before)
-
-    assert asked == [1, 0, 0, 1, 0]

@@ -1,0 +1,64 @@
+"""Receipts that Twilio failed to deliver are fetched, and asked for less and less where there are none."""
+
+import json
+
+import pytest
+
+from app import make_conversations
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    return sqlite_url
+
+
+def test_receipts_that_stopped_moving_are_fetched(
+    customer_writes, emulator, run_worker, passes, reconcile, flask_command
+):
+    customer_writes("hello")
+    emulator.faults(drop=1.0)
+    run_worker()
+    assert emulator.settle()
+    emulator.faults()
+    passes(900)
+
+    report = reconcile()
+    run_worker()
+
+    assert report["receipts"] == 1
+    (delivery,) = json.loads(flask_command("deliveries", "list", "--json"))
+    assert (delivery["status"], delivery["rule"]) == ("delivered", "default")
+
+
+def test_receipts_of_a_conversation_that_was_deleted_are_asked_for_once(
+    customer_writes, emulator, run_worker, passes, reconcile, app
+):
+    written = customer_writes("hello")
+    emulator.faults(drop=1.0)
+    run_worker()
+    assert emulator.settle()
+    emulator.faults()
+    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).delete())
+    passes(900)
+
+    for _ in range(2):
+        reconcile()
+
+    assert len([one for one in emulator.requests() if one["path"].endswith("/Receipts")]) == 1
+
+
+def test_receipts_that_never_move_are_asked_for_less_and_less(customer_writes, emulator, run_worker, passes, reconcile):
+    emulator.carrier("+15550100001", status="sent")
+    customer_writes("hello")
+    run_worker()
+    assert emulator.settle()
+
+    asked = []
+    for minutes in (15, 5, 5, 15, 5):
+        passes(minutes * 60)
+        before = len([one for one in emulator.requests() if "/Receipts" in one["path"]])
+        reconcile()
+        asked.append(len([one for one in emulator.requests() if "/Receipts" in one["path"]]) - before)
+
+    assert asked == [1, 0, 0, 1, 0]
