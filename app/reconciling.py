@@ -149,7 +149,9 @@ class Reconciliation:
     def _conversations_of(self, service_sid: str) -> Iterator[Any]:
         """Yield the conversations of a service; none when it has been deleted since the services were listed."""
         try:
-            yield from self._calls.listed(_conversations_of(service_sid))
+            yield from self._calls.listed(
+                lambda client: client.conversations.v1.services(service_sid).conversations.page(page_size=PAGE)
+            )
         except SendError as error:
             if error.status != 404:
                 raise
@@ -260,7 +262,3 @@ class Reconciliation:
 
     def _gap(self, conversation_sid: str, service_sid: str) -> Gap:
         return self.report.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
-
-
-def _conversations_of(service_sid: str) -> Callable[[Any], Any]:
-    return lambda client: client.conversations.v1.services(service_sid).conversations.page(page_size=PAGE)
