@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, inbox, logs, metrics, refusals, signature, webhooks
+from app import cli, config, health, inbox, logs, metrics, refusals, webhooks
 from app.config import Settings
 from app.db import Database
 from app.group_commit import GroupCommit
 from app.rest_calls import RestCalls
+from app.twilio_api import signature
 
 log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
-    from app.conversations import Conversations
     from app.responder_pool import Responder
     from app.rules_file import Rules
     from app.rules_watch import WatchedRules
+    from app.twilio_api.client import Conversations
     from app.work import Work
     from app.worker import Worker
 
@@ -129,7 +130,7 @@ def make_responder(settings: Settings, db: Database) -> Responder | None:
 
 def make_conversations(settings: Settings, *, note_call: Callable[[str], None] = lambda _result: None) -> Conversations:
     """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended."""
-    from app.conversations import Conversations
+    from app.twilio_api.client import Conversations
 
     return Conversations(
         account_sid=settings.account_sid,

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from app import audit, memory
-from app.conversations import SendError
 from app.db import Database, Record
 from app.noting import note_takeover
 from app.operations import message_plans, messages
@@ -24,6 +23,7 @@ from app.operations.checks import Refused
 from app.operations.message_plans import Draft
 from app.operations.resources import document
 from app.tables import conversations
+from app.twilio_api.client import SendError
 
 ACTION = "answered"
 ATTRIBUTE = "parley_answer"  # in the message's attributes: the form it was written in

@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from app import inbox, responder_calls, rules
 from app.bot import Bot
-from app.events import MessageAdded
 from app.guards import in_words
 from app.reply_template import ReplyError, render_reply
 from app.responder import NAME
 from app.responder_context import context_of, said_by
 from app.responder_pool import Call
 from app.rules import Decision, Known, Message, Tried
+from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import read_messages
 from app.words import keyword_words, words_of
 from app.work import Postponed

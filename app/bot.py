@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.conversations import Conversations
 from app.rules import Policy
 from app.rules_file import Rules
+from app.twilio_api.client import Conversations
 from app.work import Work
 
 

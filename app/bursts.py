@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from app import inbox, memory, responder_calls, rules
 from app.bot import Bot
-from app.events import MessageAdded
 from app.inbox import Claimed
+from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import is_agent, message_of, read_messages
 from app.work import Postponed
 

@@ -6,9 +6,9 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app import signature
-from app.parameters import Form, read_form
-from app.signature import DEFAULT_ALGORITHM, Keys
+from app.twilio_api import signature
+from app.twilio_api.form import Form, read_form
+from app.twilio_api.signature import DEFAULT_ALGORITHM, Keys
 from app.variants import MOST_FIELDS, Change, Received, Variant, of_form, of_url, origin_of
 
 MOST_TRIES = 4000

@@ -12,15 +12,16 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from app import delivery_log, events, follow_ups, handlers, memory, rules
+from app import delivery_log, follow_ups, handlers, memory, rules
 from app.bot import Bot
 from app.db import Record
 from app.dispatch import handler_for
-from app.event_types import MessageAdded
 from app.inbox import Claimed
 from app.own_events import FollowUpDue
 from app.rules import Decision, Policy
 from app.rules_file import Rules
+from app.twilio_api import parsing
+from app.twilio_api.events import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, silence, with_history
 
 __all__ = ["Foreseen", "foresee", "handlers"]
@@ -56,7 +57,7 @@ def foresee(
     tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy, *, responder: str = ""
 ) -> Foreseen:
     """Return what would happen to an event of the inbox; `responder` names who is asked where no rule matches."""
-    event = events.read(row.method, row.target, row.body)
+    event = parsing.read(row.method, row.target, row.body)
     bot = _bot(tx, row, now, rules_in_force, policy)
     if isinstance(event, MessageAdded):
         return _of_message(tx, event, row, bot, responder)

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Table, literal, select, tuple_
 
 from app.db import Database, Record
-from app.parameters import read_form
 from app.tables import (
     audit_log,
     conversations,
@@ -25,6 +24,7 @@ from app.tables import (
     responder_calls,
     rule_actions,
 )
+from app.twilio_api.form import read_form
 
 AT_ONCE = 2_000
 ERASED = "erased"

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from app import delivery_log, memory
 from app.db import Record
-from app.error_codes import meaning
-from app.events import (
+from app.twilio_api.errors import meaning
+from app.twilio_api.parsing import (
     ConversationEvent,
     DeliveryUpdated,
     Event,

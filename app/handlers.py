@@ -6,11 +6,14 @@ import logging
 
 from app import delivery_log, memory
 from app.bot import Bot
-from app.conversations import SendError
 from app.db import Record
 from app.dispatch import handles
-from app.error_codes import meaning
-from app.events import (
+from app.follow_ups import put_follow_up_in_line
+from app.noting import note_message
+from app.replying import follow_up, reply_to_message
+from app.twilio_api.client import SendError
+from app.twilio_api.errors import meaning
+from app.twilio_api.parsing import (
     ConversationAdded,
     ConversationEvent,
     ConversationRemoved,
@@ -24,9 +27,6 @@ from app.events import (
     ParticipantRemoved,
     ParticipantUpdated,
 )
-from app.follow_ups import put_follow_up_in_line
-from app.noting import note_message
-from app.replying import follow_up, reply_to_message
 
 __all__ = ["follow_up", "put_follow_up_in_line", "reply_to_message"]
 

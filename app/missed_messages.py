@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app import rebuilt_webhooks
-from app.conversations import MARKER
 from app.db import Database, Record
 from app.inbox import NewEvent
 from app.polite_calls import PoliteCalls
 from app.tables import conversations, decisions, inbox, messages, participants, replies
+from app.twilio_api.client import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
 # Its webhook may still be on its way: Twilio waits 5 s for an answer, and ours are stored within 3.

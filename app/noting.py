@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app import memory, rules
 from app.bot import Bot
-from app.events import MessageEvent
+from app.twilio_api.parsing import MessageEvent
 from app.what_is_known import address_of
 
 

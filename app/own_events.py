@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from app.parameters import Form, parameter, read_date, read_flag, read_number
+from app.twilio_api.form import Form, parameter, read_date, read_flag, read_number
 
 METHOD = "PARLEY"
 

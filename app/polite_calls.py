@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from app import gates
-from app.conversations import Conversations, SendError
 from app.db import Database
+from app.twilio_api.client import Conversations, SendError
 
 LONGEST_WAIT_SECONDS = 120.0  # for Twilio's sake; what would take longer is left to the next run
 TRIES = 4  # of one request, when no answer came or Twilio had a fault

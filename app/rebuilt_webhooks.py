@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app import events
 from app.inbox import NewEvent
 from app.recordings import webhook_date
+from app.twilio_api import parsing
 
 METHOD = "RECONCILE"
 FOUND_AT = "ParleyFoundAt"  # parameters of ours that no webhook has
@@ -23,17 +23,17 @@ BINDING = "ParleyAuthorBinding"
 ANSWERED = "ParleyAnswered"
 
 
-def found_at(event: events.Event) -> str:
+def found_at(event: parsing.Event) -> str:
     """Return when reconciliation found an event, as webhooks write dates; "" for one that Twilio posted."""
     return event.fields.get(FOUND_AT, "")
 
 
-def has_binding(event: events.Event) -> bool:
+def has_binding(event: parsing.Event) -> bool:
     """Return whether the author of a message that was found has a phone number or another address."""
     return bool(event.fields.get(BINDING))
 
 
-def was_answered(event: events.Event) -> bool:
+def was_answered(event: parsing.Event) -> bool:
     """Return whether an answer of ours stood behind a message that was found: our database may be the older one."""
     return bool(event.fields.get(ANSWERED))
 
@@ -165,7 +165,7 @@ def delivery_updated(service_sid: str, it: Any, now: datetime) -> NewEvent:
 def _event(event_type: str, told: Mapping[str, Any], url: str, now: datetime) -> NewEvent:
     marked = {"EventType": event_type, **told, FOUND_AT: now}
     form = tuple((name, _text(value)) for name, value in marked.items() if value not in (None, ""))
-    identity = events.identity(form)
+    identity = parsing.identity(form)
     return NewEvent(
         event_key=identity.event_key,
         event_type=identity.event_type,

@@ -13,7 +13,6 @@ from typing import Any
 
 from app import chores, inbox, missed_messages, missed_receipts, reconcile_cursors
 from app.chores import Turn
-from app.conversations import SendError
 from app.db import Database
 from app.inbox import NewEvent
 from app.missed_messages import Missed, unknown_events
@@ -21,6 +20,7 @@ from app.missed_receipts import Quiet
 from app.polite_calls import PoliteCalls, Stopped
 from app.reconcile_cursors import Cursor
 from app.reconcile_report import BUDGET_IS_SPENT, Gap, Report
+from app.twilio_api.client import SendError
 
 CHORE = "reconcile"
 FIRST_LOOK_BACK = timedelta(days=2)  # of the first run; every other goes back to where the last complete one began

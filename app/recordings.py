@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from app import signature
-from app.parameters import Form, read_date, read_form
+from app.twilio_api import signature
+from app.twilio_api.form import Form, read_date, read_form
 
 SUFFIX = ".http"
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from app.neutral_text import kept_words, neutral_signs, neutral_space, neutral_word
-from app.parameters import Form, decode_form, read_date
 from app.recordings import FORM_TYPE, RecordedRequest, encode, form_of, with_form
+from app.twilio_api.form import Form, decode_form, read_date
 from app.words import words_of
 
 HOST = "bot.example.com"

@@ -19,7 +19,7 @@ from typing import Any
 
 from app.diagnosis import Explanation, explain
 from app.logs import fault
-from app.signature import Keys
+from app.twilio_api.signature import Keys
 from app.variants import Received, plain_name
 
 FILE = "refused.jsonl"

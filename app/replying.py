@@ -9,13 +9,13 @@ from app.bot import Bot
 from app.bursts import Member
 from app.delivery_log import Content
 from app.dispatch import handles
-from app.events import MessageAdded
 from app.long_replies import parts
 from app.noting import note_author, note_message
 from app.own_events import FollowUpDue
 from app.rule_actions import perform, wanted
 from app.rules import Decision
 from app.sending import send_replies
+from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, with_history
 
 PART_OF_BURST = "part of burst"

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, select, update
 
 from app import delivery_log, inbox_admin, memory, own_events
 from app.db import Record
-from app.event_types import MessageAdded
 from app.operations.checks import Refused
 from app.own_events import FollowUpDue
 from app.tables import inbox, replies
+from app.twilio_api.events import MessageAdded
 
 UNSENT = ("failed", "suppressed")
 

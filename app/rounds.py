@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from app import chores
 from app.chores import Turn
-from app.conversations import SendError
 from app.db import Database, DatabaseUnavailable
 from app.logs import fault
+from app.twilio_api.client import SendError
 
 LONGEST_PAUSE_SECONDS = 60.0
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from app import action_log, conversation_changes, delivery_log, memory
+from app import action_log, delivery_log, memory
 from app.action_log import Action
 from app.bot import Bot
-from app.conversations import SendError
 from app.rules import Actions
 from app.sending import close_gate, is_final, wait_for_gate
+from app.twilio_api import conversation
+from app.twilio_api.client import SendError
 from app.what_is_known import Occasion, silence
 
 log = logging.getLogger("parley.actions")
@@ -61,12 +62,12 @@ def _perform(action: Action, occasion: Occasion, bot: Bot) -> str:
 
 
 def _set_attributes(action: Action, occasion: Occasion, bot: Bot) -> None:
-    merged = _at_twilio(conversation_changes.merge_attributes, action.arguments, occasion, bot)
+    merged = _at_twilio(conversation.merge_attributes, action.arguments, occasion, bot)
     memory.note_attributes(bot.tx, action.conversation_sid, merged)
 
 
 def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:
-    _at_twilio(conversation_changes.add_participant, action.arguments, occasion, bot)
+    _at_twilio(conversation.add_participant, action.arguments, occasion, bot)
 
 
 def _hand_over(action: Action, _occasion: Occasion, bot: Bot) -> None:
@@ -80,7 +81,7 @@ def _pause(action: Action, _occasion: Occasion, bot: Bot) -> None:
 
 
 def _close(action: Action, occasion: Occasion, bot: Bot) -> None:
-    _at_twilio(conversation_changes.close, None, occasion, bot)
+    _at_twilio(conversation.close, None, occasion, bot)
     memory.note_state(bot.tx, action.conversation_sid, "closed", dated=None)
 
 

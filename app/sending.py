@@ -6,10 +6,11 @@ import mimetypes
 import re
 from datetime import timedelta
 
-from app import action_log, delivery_log, gates, media_service
+from app import action_log, delivery_log, gates
 from app.bot import Bot
-from app.conversations import SendError
 from app.delivery_log import Reply
+from app.twilio_api import media
+from app.twilio_api.client import SendError
 from app.what_is_known import Occasion, Silence, silence
 from app.work import Postponed
 
@@ -87,7 +88,7 @@ def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
         raise SendError(f"the file {path.name} cannot be read ({type(error).__name__})", "give up") from error
     bot.work.commit()
     with bot.work.away():
-        sid = media_service.upload(bot.twilio, occasion.chat_service_sid, content, content_type, path.name)
+        sid = media.upload(bot.twilio, occasion.chat_service_sid, content, content_type, path.name)
     delivery_log.note_uploaded(bot.tx, reply, sid)
     return sid
 

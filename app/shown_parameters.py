@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.parameters import Form
+from app.twilio_api.form import Form
 
 _PLAIN = re.compile(r"EventType|Index|RetryCount|Seconds|Source|Status|ErrorCode|Reason|State.*|Date.*|.*Sid")
 

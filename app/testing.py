@@ -16,12 +16,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app, events, expectations, make_worker, recordings
+from app import config, create_app, expectations, make_worker, recordings
 from app.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
 from app.db import Database
 from app.emulator.client import Emulator
 from app.recordings import SUFFIX, RecordedRequest
 from app.schema import migrate
+from app.twilio_api import parsing
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
 
@@ -233,8 +234,8 @@ def bot(app: Flask, webhooks_arrive: None, emulator: Emulator, clock: Clock, tmp
 
 
 def _message_sid(request: RecordedRequest) -> str:
-    event = events.parse(recordings.form_of(request))
-    return event.message_sid if isinstance(event, events.MessageAdded) else ""
+    event = parsing.parse(recordings.form_of(request))
+    return event.message_sid if isinstance(event, parsing.MessageAdded) else ""
 
 
 def _adopt(request: RecordedRequest, emulator: Emulator) -> None:

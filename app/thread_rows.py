@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, select, text
 
-from app import events
 from app.db import Record
 from app.people import PERSON
 from app.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
+from app.twilio_api import parsing
 
 MOST_NOT_DECIDED = 50
 _SIDS: BindParameter[Any] = bindparam("sids", expanding=True)
@@ -45,7 +45,7 @@ _ACTIONS = select(rule_actions).where(rule_actions.c.message_sid.in_(_SIDS)).ord
 _TOLD = (
     select(inbox.c.id, inbox.c.method, inbox.c.target, inbox.c.body, inbox.c.received_at, inbox.c.finished_at,
            inbox.c.outcome)
-    .where(inbox.c.lane == _HERE, inbox.c.event_type == events.MessageAdded.event_type)
+    .where(inbox.c.lane == _HERE, inbox.c.event_type == parsing.MessageAdded.event_type)
     .limit(MOST_NOT_DECIDED)
 )  # fmt: skip
 _NOT_FINISHED = _TOLD.where(inbox.c.finished_at.is_(None)).order_by(inbox.c.id)
@@ -68,7 +68,7 @@ class ThreadRows:
     deliveries: Sequence[Record]
     decisions: Sequence[Record]
     actions: Sequence[Record]
-    undecided: Sequence[tuple[Record, events.MessageAdded]]
+    undecided: Sequence[tuple[Record, parsing.MessageAdded]]
     older_than: datetime | None
 
     @property
@@ -116,10 +116,10 @@ def place_of(tx: Connection, message_sid: str) -> tuple[str, datetime] | None:
     return (found[0], found[1]) if found else None
 
 
-def _undecided(tx: Connection, sid: str) -> list[tuple[Record, events.MessageAdded]]:
+def _undecided(tx: Connection, sid: str) -> list[tuple[Record, parsing.MessageAdded]]:
     rows = [*tx.execute(_NOT_FINISHED, {"sid": sid}), *tx.execute(_DEAD, {"sid": sid})]
-    told = [(row, events.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)]
-    added = [(row, event) for row, event in told if isinstance(event, events.MessageAdded)]
+    told = [(row, parsing.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)]
+    added = [(row, event) for row, event in told if isinstance(event, parsing.MessageAdded)]
     known = set(tx.scalars(_KNOWN, {"sids": [event.message_sid for _, event in added]})) if added else set()
     return [(row, event) for row, event in added if event.message_sid not in known]
 

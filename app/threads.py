@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from app.db import Record
-from app.events import MessageAdded
 from app.people import Person, channels_of, in_order, person_of, plain_name, title_of
 from app.situation import channel_of
 from app.thread_details import Tick, Why, ticks_of, whys_of
 from app.thread_rows import ThreadRows
+from app.twilio_api.parsing import MessageAdded
 
 # Codes of decisions that tell who wrote a message; all others are about a customer's.
 SIDES = {"agent": "agent", "own author": "bot", "own marker": "bot", "system": "system", "api": "system"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from app.parameters import Form, decode_form
+from app.twilio_api.form import Form, decode_form
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 MOST_FIELDS = 100  # Twilio sends about 20 parameters; more are not worth a try

@@ -10,8 +10,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Literal
 
-from app.event_types import EVENT_CLASSES
 from app.logs import fault
+from app.twilio_api.events import EVENT_CLASSES
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter

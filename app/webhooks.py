@@ -11,11 +11,12 @@ from typing import NamedTuple
 from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
 
-from app import events, inbox, signature
+from app import inbox
 from app.db import DatabaseUnavailable
 from app.group_commit import GroupCommit
 from app.logs import fault
 from app.refusals import Refusals
+from app.twilio_api import parsing, signature
 from app.variants import Received
 from app.webhook_counts import UNVERIFIED, Outcome, WebhookCounts
 
@@ -67,23 +68,23 @@ def _answer(door: Door, request: Request) -> Answer:
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
-    form = events.read_form(request.method, target, body)
+    form = parsing.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
         return _refuse(door, url, verdict.reason, Received.of(request.method, target, request.headers.items(), body))
     if request.method == "POST" and not _is_form(request):
         return _cannot_use(415, "The body is not application/x-www-form-urlencoded.")
-    if events.is_pre_action(events.event_type(form)):
+    if parsing.is_pre_action(parsing.event_type(form)):
         # Accepted unchanged, at once, whatever else is wrong.
-        return Answer(Response(status=200), "pre-action", events.event_type(form))
+        return Answer(Response(status=200), "pre-action", parsing.event_type(form))
     try:
-        identity = events.identity(form)
-    except events.Unusable as unusable:
-        return _cannot_use(400, unusable.reason, events.event_type(form))
+        identity = parsing.identity(form)
+    except parsing.Unusable as unusable:
+        return _cannot_use(400, unusable.reason, parsing.event_type(form))
     return _store(door, identity, request, target, body)
 
 
-def _store(door: Door, identity: events.Identity, request: Request, target: str, body: bytes) -> Answer:
+def _store(door: Door, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
     event = inbox.NewEvent(
         event_key=identity.event_key, event_type=identity.event_type, lane=identity.lane, source=identity.source,
         method=request.method, target=_storable(target), body=body, headers=_kept_headers(request.headers),
@@ -100,7 +101,7 @@ def _store(door: Door, identity: events.Identity, request: Request, target: str,
     return Answer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 
-def _check(door: Door, url: str, form: events.Form, body: bytes, request: Request) -> signature.Verdict:
+def _check(door: Door, url: str, form: parsing.Form, body: bytes, request: Request) -> signature.Verdict:
     return signature.check(
         keys=door.keys,
         url=url,

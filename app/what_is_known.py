@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import delivery_log, events, inbox, memory, rebuilt_webhooks, rule_uses, rules
+from app import delivery_log, inbox, memory, rebuilt_webhooks, rule_uses, rules
 from app.bot import Bot
 from app.db import Record
-from app.events import MessageAdded, MessageEvent
 from app.inbox import Claimed
+from app.twilio_api import parsing
+from app.twilio_api.parsing import MessageAdded, MessageEvent
 from app.words import keyword_words, words_of
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
@@ -214,14 +215,14 @@ def _stop_waits(behind: Sequence[Record], message: rules.Message, bot: Bot) -> b
     """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
     opt_out, opt_in = (set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words,
                                                                       bot.rules.bot.opt_in_words))  # fmt: skip
-    said = (events.read_said(*one) for one in behind)
+    said = (parsing.read_said(*one) for one in behind)
     words = (words_of(text) for author, text in said if author == message.author)
     return next((one in opt_out for one in words if one in opt_out or one in opt_in), False)
 
 
 def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
     """Return the messages that these events tell of."""
-    read = (events.read(one.method, one.target, one.body) for one in stored)
+    read = (parsing.read(one.method, one.target, one.body) for one in stored)
     return [one for one in read if isinstance(one, MessageAdded)]
 
 

@@ -11,14 +11,15 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
-from app import events, inbox
-from app.conversations import SendError
+from app import inbox
 from app.db import Database, DatabaseUnavailable
 from app.dispatch import dispatch
 from app.inbox import Claimed
 from app.logs import fault
 from app.notify import Listener
 from app.rounds import Rounds
+from app.twilio_api import parsing
+from app.twilio_api.client import SendError
 from app.work import Postponed, Work
 
 RENEW_SECONDS = 5.0
@@ -250,7 +251,7 @@ def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
     if claimed.attempts > inbox.MAX_ATTEMPTS:
         return _end(work, "dead", "the worker ended each time while working on it")
     try:
-        event = events.read(claimed.method, claimed.target, claimed.body)
+        event = parsing.read(claimed.method, claimed.target, claimed.body)
         line = dispatch(event, make_bot(work))
     except Postponed as wait:
         work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)

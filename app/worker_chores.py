@@ -8,11 +8,11 @@ from functools import partial
 from app import chores, reconciling, retention
 from app.chores import Turn
 from app.config import Settings
-from app.conversations import Conversations
 from app.db import Database
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
 from app.rounds import Chore, Rounds, Wait
+from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
 REQUESTS_PER_SECOND = 5  # others use the account too

@@ -10,10 +10,10 @@ from flask import Flask
 
 from app import answers, audit, make_conversations, memory
 from app.answers import Answer
-from app.conversations import SendError
 from app.db import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
+from app.twilio_api.client import SendError
 from tests.arrivals import arrive
 
 PAUSE = timedelta(minutes=30)

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from app import make_worker
-from app.conversations import Conversations
 from app.inbox import LEASE_SECONDS
 from app.tables import decisions, replies, rule_actions
+from app.twilio_api.client import Conversations
 from tests.arrivals import arrive
 from tests.power_cuts import PowerCut, cut_at
 

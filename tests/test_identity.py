@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.events import EVENT_CLASSES, Identity, Unusable, decode_form, event_type, identity, read_form
+from app.twilio_api.parsing import EVENT_CLASSES, Identity, Unusable, decode_form, event_type, identity, read_form
 from tests import webhook_fixtures
 
 CONVERSATION = "CH00000000000000000000000000000003"

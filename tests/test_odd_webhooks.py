@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import create_environ, run_wsgi_app
 
-from app import config, create_app, events
+from app import config, create_app
 from app.tables import inbox
+from app.twilio_api import parsing
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import TARGET, deliver, signed_bytes
@@ -182,7 +183,7 @@ def test_no_unsigned_request_gets_in_or_makes_a_fault(
 
 
 names = st.sampled_from(["EventType", "ConversationSid", "MessageSid", "DeliveryReceiptSid", "Body", "Media", "Status"])
-types = st.sampled_from(sorted(events.EVENT_CLASSES))
+types = st.sampled_from(sorted(parsing.EVENT_CLASSES))
 sids = st.sampled_from(["CH", "IM", "DY", "US"]).map(lambda prefix: prefix + "1" * 32)
 pairs = st.lists(st.tuples(names | st.text(), types | sids | st.text()), max_size=12)
 encoded = pairs.map(lambda some: urlencode(some, errors="surrogatepass").encode()) | st.binary(max_size=200)
@@ -194,4 +195,4 @@ def test_any_signed_form_is_accepted_or_called_unusable_and_can_be_read(settled_
     answer = deliver(settled_app, signed_bytes(body, ORIGIN, TOKEN))
 
     assert answer.status_code in {200, 204, 400}
-    assert events.parse(events.decode_form(body)).fields is not None
+    assert parsing.parse(parsing.decode_form(body)).fields is not None

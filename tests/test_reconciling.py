@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app import make_conversations, memory
-from app.events import read_form
 from app.tables import inbox, messages, metadata, participants
+from app.twilio_api.parsing import read_form
 
 HOUR = 3600
 OLD = "the message is older than 1 h"

@@ -16,8 +16,8 @@ from werkzeug.datastructures import MultiDict
 
 from app import config, create_app, refusals
 from app.diagnosis import explain
-from app.parameters import decode_form
-from app.signature import Keys
+from app.twilio_api.form import decode_form
+from app.twilio_api.signature import Keys
 from app.variants import Received
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

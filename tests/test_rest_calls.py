@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.conversations import Conversations, SendError
 from app.db import Database, DatabaseUnavailable
 from app.rest_calls import RestCalls, totals
+from app.twilio_api.client import Conversations, SendError
 from tests.conftest import TOKEN
 
 

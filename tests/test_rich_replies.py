@@ -5,8 +5,8 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app.conversations import Conversations
 from app.tables import replies
+from app.twilio_api.client import Conversations
 
 CONTENT = "HX" + "a" * 32
 LONG = "A sentence of some length that is said again and again. " * 60

@@ -5,8 +5,8 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app.conversations import Conversations
 from app.tables import rule_actions
+from app.twilio_api.client import Conversations
 
 
 @pytest.fixture

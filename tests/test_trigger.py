@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.cli.recipes import RECIPES
-from app.events import EVENT_CLASSES, is_pre_action
+from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
 from tests.triggering import own_url, trigger
 
 __all__ = ["own_url", "trigger"]

@@ -6,7 +6,7 @@ import click
 
 from app import delivery_log
 from app.cli.output import json_option, reading, show_json, show_table, with_appcontext
-from app.error_codes import meaning
+from app.twilio_api.errors import meaning
 
 
 @click.group("deliveries")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import Connection
 
-from app import event_lines, events, inbox_admin
+from app import event_lines, inbox_admin
 from app.cli.masks import mask_name, mask_text, one_line
 from app.db import Database, Record
 from app.event_lines import Wording
-from app.events import Event
+from app.twilio_api import parsing
+from app.twilio_api.parsing import Event
 
 FINISHED = ("processed", "ignored", "dead")
 _BATCH = 200  # events asked for at once
@@ -126,7 +127,7 @@ def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Follow
     stored = inbox_admin.get_event(tx, db.now(tx), row.id)
     if stored is None:
         return None
-    event = events.parse(events.read_form(stored.method, stored.target, stored.body))
+    event = parsing.parse(parsing.read_form(stored.method, stored.target, stored.body))
     wording = _wording(raw)
     went_out = event_lines.went_out(tx, row, event, wording) if row.state in FINISHED else event_lines.waits(row)
     return Followed(row, event, event_lines.came_in(event, wording), went_out)

@@ -9,8 +9,8 @@ import click
 
 from app import inbox_admin
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext, writing
-from app.events import read_form
 from app.shown_parameters import shown
+from app.twilio_api.parsing import read_form
 
 
 @click.group("inbox")

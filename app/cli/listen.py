@@ -17,7 +17,7 @@ from app.cli.nearest import NearestChoice
 from app.cli.numbers import Number
 from app.cli.output import database, explained, with_appcontext
 from app.db import Database, Record
-from app.events import EVENT_CLASSES, is_pre_action
+from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
 
 _PAUSE_SECONDS = 0.2
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -13,17 +13,18 @@ from types import FrameType
 
 import click
 
-from app import config, events, faults_in_responder, faults_in_rules, inbox_admin, make_conversations
+from app import config, faults_in_responder, faults_in_rules, inbox_admin, make_conversations
 from app.cli.follow import Follower, show
 from app.cli.live_memory import Memory, alone, recall, remember, restore
 from app.cli.serving import serving
 from app.cli.tunnel import find_tunnel, prove_round_trip
 from app.config import Settings
-from app.conversations import SendError
 from app.db import Database, DatabaseUnavailable
 from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
-from app.signature import Keys
+from app.twilio_api import parsing
+from app.twilio_api.client import SendError
+from app.twilio_api.signature import Keys
 
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
@@ -88,9 +89,9 @@ def _webhook_set(settings: Settings, account: Account, former: Webhook) -> Itera
 
 def _ours(public_url: str, former: Webhook) -> Webhook:
     """Return what we set: all post-event filters; a pre-event webhook that exists keeps its own."""
-    filters = [name for name in events.EVENT_CLASSES if not events.is_pre_action(name)]
+    filters = [name for name in parsing.EVENT_CLASSES if not parsing.is_pre_action(name)]
     if former.pre_webhook_url:
-        filters += [name for name in former.filters if events.is_pre_action(name)]
+        filters += [name for name in former.filters if parsing.is_pre_action(name)]
     return Webhook(
         method="POST", filters=tuple(sorted(filters)), pre_webhook_url=former.pre_webhook_url,
         post_webhook_url=public_url + ROUTE, target="webhook",

@@ -11,10 +11,10 @@ import click
 from app import config, make_conversations
 from app.cli import offline_loop
 from app.cli.output import parley
-from app.conversations import SendError
 from app.operations.account import Account
 from app.operations.checks import Refused
-from app.operations.next_steps import sentence
+from app.twilio_api.client import SendError
+from app.twilio_api.next_steps import sentence
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import events, expectations, faults_in_rules, inbox_admin, load_rules, rebuilt_webhooks
+from app import expectations, faults_in_rules, inbox_admin, load_rules, rebuilt_webhooks
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db import Record
 from app.operations.webhooks import ROUTE
 from app.recordings import FORM_TYPE, SUFFIX, RecordedRequest, render
+from app.twilio_api import parsing
 
 if TYPE_CHECKING:
     from app.redaction import Kept
@@ -108,8 +109,8 @@ def _row(tx: Connection, now: Any, event_id: int) -> Record:
 
 
 def _decision(tx: Connection, row: Record) -> expectations.Decided | None:
-    event = events.parse(events.read_form(row.method, row.target, row.body))
-    return expectations.of_message(tx, event.message_sid) if isinstance(event, events.MessageAdded) else None
+    event = parsing.parse(parsing.read_form(row.method, row.target, row.body))
+    return expectations.of_message(tx, event.message_sid) if isinstance(event, parsing.MessageAdded) else None
 
 
 def _request(row: Record) -> RecordedRequest:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app import events, expectations
+from app import expectations
 from app.cli import offline_loop
 from app.cli.numbers import Number
 from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
@@ -21,6 +21,7 @@ from app.config import Settings
 from app.db import Database, DatabaseUnavailable
 from app.expectations import Decided
 from app.recordings import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
+from app.twilio_api import parsing
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def _recordings(paths: Sequence[Path]) -> list[Recording]:
 
 def _recording(path: Path) -> Recording:
     request = read(path)
-    event = events.parse(form_of(request))
-    message_sid = event.message_sid if isinstance(event, events.MessageAdded) else ""
+    event = parsing.parse(form_of(request))
+    message_sid = event.message_sid if isinstance(event, parsing.MessageAdded) else ""
     return Recording(path, request, message_sid, expectations.read(path) if message_sid else None)
 
 

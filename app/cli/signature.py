@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from app import refusals, signature
+from app import refusals
 from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
 from app.cli.request_file import UnusableFile, read_request
 from app.config import Settings
 from app.diagnosis import check, explain
-from app.signature import Keys, Verdict
+from app.twilio_api import signature
+from app.twilio_api.signature import Keys, Verdict
 from app.variants import Received
 
 VALID, INVALID, UNUSABLE = 0, 1, 2

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from app import signature
+from app.twilio_api import signature
 
 TIMEOUT_SECONDS = 10.0
 _SHOWN_SIDS = ("ConversationSid", "MessageSid", "DeliveryReceiptSid", "UserSid")

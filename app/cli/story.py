@@ -12,7 +12,7 @@ import click
 from app import delivery_log, inbox_admin, memory
 from app.cli.follow import Followed, Follower, show
 from app.db import Database
-from app.events import MessageAdded
+from app.twilio_api.parsing import MessageAdded
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator

@@ -19,7 +19,7 @@ from app.cli.recipes import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recip
 from app.cli.signed_post import Posted, UrlParam, post, target_of
 from app.cli.staging import Refused
 from app.config import Settings
-from app.events import DeliveryUpdated, MessageEvent
+from app.twilio_api.parsing import DeliveryUpdated, MessageEvent
 
 ROUTE = "/conversations/webhook"
 DEFAULT_EMULATOR = "http://127.0.0.1:4010"

@@ -12,7 +12,7 @@ import click
 
 from app.operations import round_trip
 from app.operations.webhooks import ROUTE
-from app.signature import Keys
+from app.twilio_api.signature import Keys
 
 TRIP_SECONDS = 10.0
 _NOT_YET = (0, 502, 503, 504)  # what a tunnel says that is not up yet

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from app.conversations import Conversations
 from app.operations import checks
+from app.twilio_api.client import Conversations
 
 Result = TypeVar("Result")
 

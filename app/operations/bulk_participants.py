@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.conversations import SendError
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.newcomers_file import Entry
-from app.operations.next_steps import sentence
 from app.operations.participants import Added, Shown, add_newcomer, key_of, kind_of, list_participants
+from app.twilio_api.client import SendError
+from app.twilio_api.next_steps import sentence
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22. 30 writes a second for each conversation: we
 # stay below, because others write there too.

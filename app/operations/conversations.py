@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.conversations import SendError
 from app.operations import checks
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.resources import document, must_exist
+from app.twilio_api.client import SendError
 
 # Source: api/conversation-resource and api/participant-conversation-resource, the largest PageSize; Twilio's OpenAPI
 # description of 2026-04-14.

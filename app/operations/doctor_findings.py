@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.config import Settings
-from app.conversations import SendError
 from app.db import Database
 from app.operations.account import Account
+from app.twilio_api.client import SendError
 
 OK, WARNING, PROBLEM, NOT_CHECKED = "ok", "warning", "problem", "not checked"
 

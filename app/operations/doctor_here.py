@@ -6,7 +6,7 @@ from app import config, rules_file, rules_lint, schema
 from app.db import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
-from app.signature import Keys
+from app.twilio_api.signature import Keys
 
 
 def settings(patient: Patient) -> list[Finding]:

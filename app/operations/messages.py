@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from app.conversations import SendError
-from app.error_codes import meaning
 from app.operations import checks, media
 from app.operations.account import Account
 from app.operations.message_plans import Part, Plan
 from app.operations.resources import document, must_exist
+from app.twilio_api.client import SendError
+from app.twilio_api.errors import meaning
 
 _RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
 _TRIES, _LONGEST_WAIT_SECONDS = 5, 30.0

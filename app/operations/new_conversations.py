@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from app.conversations import SendError
 from app.operations import conversations, participants
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.conversation_plans import FirstMessage, Plan, who
 from app.operations.newcomers import Newcomer
-from app.operations.next_steps import sentence
 from app.operations.participants import Added
 from app.operations.resources import document
+from app.twilio_api.client import SendError
+from app.twilio_api.next_steps import sentence
 
 # Source: conversations-classic/using-whatsapp-conversations, read 2026-11-22.
 WHATSAPP_WINDOW = timedelta(hours=24)

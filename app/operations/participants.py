@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.conversations import SendError
 from app.operations import checks
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.newcomers import Kind, Newcomer, newcomer
 from app.operations.resources import document, must_exist
+from app.twilio_api.client import SendError
 
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
 THERE_ALREADY = (50433, 50437)

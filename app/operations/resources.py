@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.conversations import SendError
 from app.operations.checks import Refused
+from app.twilio_api.client import SendError
 
 
 def document(resource: Any) -> dict[str, Any]:

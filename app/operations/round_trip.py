@@ -6,8 +6,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
-from app import signature
-from app.signature import Keys
+from app.twilio_api import signature
+from app.twilio_api.signature import Keys
 
 CALL_SECONDS = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app import events
 from app.operations import checks
 from app.operations.account import Account
 from app.operations.checks import Refused
+from app.twilio_api import parsing
 
 ROUTE = "/conversations/webhook"  # where Parley listens, below PUBLIC_URL
 MOST_SERVICES = 200  # looked at; one request each
@@ -60,12 +60,12 @@ def known_filters(service_sid: str = "") -> tuple[str, ...]:
 
     Source: conversations-classic/api/per-service-webhook-resource (20 names), read 2026-11-22.
     """
-    return tuple(name for name in events.EVENT_CLASSES if not service_sid or not _is_of_user(name))
+    return tuple(name for name in parsing.EVENT_CLASSES if not service_sid or not _is_of_user(name))
 
 
 def needed_filters() -> tuple[str, ...]:
     """Return the event types that Parley acts on: everything that has happened to conversations."""
-    return tuple(name for name in events.EVENT_CLASSES if not events.is_pre_action(name) and not _is_of_user(name))
+    return tuple(name for name in parsing.EVENT_CLASSES if not parsing.is_pre_action(name) and not _is_of_user(name))
 
 
 def fetch(account: Account) -> Webhook:
@@ -104,7 +104,7 @@ def plan(now: Webhook, change: Change, service_sid: str = "") -> Webhook:
         filters = {*now.filters, *needed_filters()} if post else set(now.filters)
     else:
         filters = set(checked_filters(change.filters, known_filters(service_sid)))
-    if pre and not post and not any(events.is_pre_action(name) for name in filters):
+    if pre and not post and not any(parsing.is_pre_action(name) for name in filters):
         raise Refused("a pre-event webhook alone needs --filter with what it is asked about, e.g. onMessageAdd")
     target = "" if service_sid else "webhook"
     return Webhook(method, tuple(sorted(filters)), pre_webhook_url=pre, post_webhook_url=post, target=target)
@@ -156,7 +156,7 @@ def checked_filters(filters: Sequence[str], known: Sequence[str]) -> tuple[str, 
 
 
 def _is_of_user(name: str) -> bool:
-    return issubclass(events.EVENT_CLASSES[name], events.UserEvent)
+    return issubclass(parsing.EVENT_CLASSES[name], parsing.UserEvent)
 
 
 def _read(found: Any) -> Webhook:

@@ -10,17 +10,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from app import audit, memory, resends
-from app.conversations import SendError
 from app.operations import bot_pauses
 from app.operations.bot_pauses import BotPause
 from app.operations.checks import Refused
 from app.operations.conversations import close
-from app.operations.next_steps import sentence
 from app.page.access import blueprint
 from app.page.answering import known_conversation, where
 from app.page.asked import number_asked
 from app.page.parts import reading, writing
 from app.page.rest import account_of
+from app.twilio_api.client import SendError
+from app.twilio_api.next_steps import sentence
 
 LONGEST_SILENCE = 2**31 - 1  # seconds, as the tables take them
 LENGTHS: dict[str, timedelta | None] = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "open": None}

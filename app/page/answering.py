@@ -15,11 +15,9 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection, select
 
 from app import answers, audit, memory
-from app.conversations import SendError
 from app.db import Record
 from app.guards import WHATSAPP_WINDOW, in_words
 from app.operations.checks import Refused
-from app.operations.next_steps import sentence
 from app.operations.window import OutsideWindow
 from app.page import conversations
 from app.page.access import blueprint
@@ -27,6 +25,8 @@ from app.page.in_force import pause_after_agent
 from app.page.parts import database, reading
 from app.page.rest import account_of
 from app.tables import participants
+from app.twilio_api.client import SendError
+from app.twilio_api.next_steps import sentence
 
 _ACTIONS_SHOWN = 10
 WINDOW_CLOSED = (

@@ -17,10 +17,10 @@ from sqlalchemy import Connection
 from app import conversation_list, thread_rows, threads
 from app.conversation_list import ListRows
 from app.decision_trace import trace_of
-from app.error_codes import meaning
 from app.page.access import blueprint
 from app.page.parts import reading
 from app.thread_rows import ThreadRows
+from app.twilio_api.errors import meaning
 
 LINES, CONVERSATIONS = 50, 30
 MORE_LINES = 200  # then one turns pages

@@ -12,22 +12,23 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app import audit, events, inbox_admin, refusals
+from app import audit, inbox_admin, refusals
 from app.db import Record
 from app.decision_trace import trace_of
-from app.event_types import EVENT_CLASSES, MessageAdded
 from app.inbox import MAX_ATTEMPTS
 from app.own_events import FollowUpDue, TimerEnded
 from app.page.access import blueprint
 from app.page.asked import LARGEST_ID, number_asked, text_asked
 from app.page.conversations import unless_known
 from app.page.parts import reading, settings, writing
-from app.parameters import read_form
 from app.shown_parameters import shown
+from app.twilio_api import parsing
+from app.twilio_api.events import EVENT_CLASSES, MessageAdded
+from app.twilio_api.form import read_form
 
 _ROWS = 50
 LOOKED_THROUGH = 20_000  # events, for a type or a conversation: there is no index for them
-_TYPES = (*(name for name in EVENT_CLASSES if not events.is_pre_action(name)),
+_TYPES = (*(name for name in EVENT_CLASSES if not parsing.is_pre_action(name)),
           TimerEnded.event_type, FollowUpDue.event_type)  # fmt: skip
 NEXT_STEPS = {
     "pending": "It is due: a worker takes it at once, where one is running.",
@@ -129,7 +130,7 @@ def _asked() -> Asked:
 
 
 def _facts(tx: Connection, row: Record, *, raw: bool = False) -> dict[str, Any]:
-    read = events.read(row.method, row.target, row.body)
+    read = parsing.read(row.method, row.target, row.body)
     about = read.message_sid if isinstance(read, MessageAdded | FollowUpDue) else ""
     return {
         "event": row,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.error_codes import MEANINGS
 from app.page import phone_people, phone_screen
 from app.page.access import blueprint, is_offline_loop
 from app.page.conversations import unless_known
 from app.page.parts import reading, settings
 from app.page.phone_people import CHANNELS, OUR_NUMBER, Customer
+from app.twilio_api.errors import MEANINGS
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app import event_lines, events, inbox_admin
+from app import event_lines, inbox_admin
 from app.event_lines import Wording
 from app.page.phone_people import Customer
 from app.tables import decisions, messages
+from app.twilio_api import parsing
 
 FINISHED = ("processed", "ignored", "dead")
 _ANSWERED = ("replied", "acted")
@@ -116,7 +117,7 @@ def _verdicts(tx: Connection, sids: Sequence[str]) -> dict[str, Verdict]:
 
 
 def _log_line(tx: Connection, row: Any, stored: Any) -> LogLine:
-    event = events.parse(events.read_form(stored.method, stored.target, stored.body))
+    event = parsing.parse(parsing.read_form(stored.method, stored.target, stored.body))
     is_finished = row.state in FINISHED
     took = round((row.finished_at - row.received_at).total_seconds() * 1000) if row.finished_at else None
     return LogLine(

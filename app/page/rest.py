@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import current_app
 
 from app import config, make_conversations
-from app.conversations import Conversations
 from app.db import Record
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.page.parts import settings
+from app.twilio_api.client import Conversations
 
 
 def account_of(conversation: Record) -> Account:

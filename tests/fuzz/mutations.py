@@ -8,9 +8,10 @@ from dataclasses import replace
 from random import Random
 from urllib.parse import urlencode
 
-from app import event_types, recordings
+from app import recordings
 from app.bot_tester import ORIGIN, TOKEN
 from app.recordings import RecordedRequest
+from app.twilio_api import events
 from tests import webhook_fixtures
 from tests.fuzz.shots import Shot
 from tests.hostile_requests import FORM_TYPE, TARGET, signed_bytes
@@ -19,7 +20,7 @@ Pairs = list[tuple[str, str]]
 
 RECORDED = tuple(webhook_fixtures.load(name) for name in webhook_fixtures.names())
 NAMES = tuple(sorted({name for one in RECORDED for name, _ in recordings.form_of(one)}))
-TYPES = (*sorted(event_types.EVENT_CLASSES), "onMessageAdd", "onConversationAdd", "onPollAnswered", "", "é" * 400)
+TYPES = (*sorted(events.EVENT_CLASSES), "onMessageAdd", "onConversationAdd", "onPollAnswered", "", "é" * 400)
 VALUES = (
     "", " ", "0", "-1", "1e999", "9" * 400, "null", "true", "{", "[" * 3000, "a" * 5000, '{"parley": {"reply_to": []}}',
     '{"a":' * 500 + "1" + "}" * 500, '"\\ud800\\u0000"', "\x00", "\r\n\r\nGET / HTTP/1.1", "\x1b[2J", "\ud83d",

@@ -7,11 +7,12 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import select
 
-from app import Parley, config, create_app, events, make_worker
+from app import Parley, config, create_app, make_worker
 from app.bot_tester import ORIGIN, TOKEN
 from app.db import Database, Record
 from app.schema import migrate
 from app.tables import inbox
+from app.twilio_api import parsing
 from app.worker import Worker
 from tests.fuzz.shots import Seen, Shot, send
 from tests.hostile_requests import signed_bytes
@@ -66,7 +67,7 @@ def _shot_of(row: Record) -> Shot:
 
 def _read(shot: Shot, seen: Seen) -> Seen:
     try:
-        events.parse(events.read_form(shot.method, shot.target, shot.body))
+        parsing.parse(parsing.read_form(shot.method, shot.target, shot.body))
     except Exception as error:
         return Seen(seen.status, seen.seconds, f"was stored, but reading it raised {type(error).__name__}: {error}")
     return seen

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.conversations import SendError
 from app.operations import conversation_plans, new_conversations
+from app.twilio_api.client import SendError
 
 ADA, BOB, OURS = "+15550100001", "+15550100002", "+15550100099"
 

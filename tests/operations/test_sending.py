@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from app.conversations import SendError
 from app.operations import message_plans, messages
 from app.operations.checks import Refused
 from app.operations.fetching import Guard
+from app.twilio_api.client import SendError
 from tests.operations import sample_files as files
 from tests.operations.channel_conversations import PROXY, said
 from tests.operations.loopback_site import on_loopback, resolving
@@ -80,7 +80,7 @@ def test_a_file_arrives_as_it_is_with_type_and_name(chat, send, emulator, flask_
 
 
 def test_a_file_that_twilio_has_already_is_sent_once(chat, account, send, refuse, emulator):
-    from app.media_service import upload
+    from app.twilio_api.media import upload
 
     service = account.ask(lambda v1: v1.conversations(chat).fetch()).chat_service_sid
     media_sid = upload(account.twilio, service, files.PNG, "image/png", "logo.png")

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from app import dispatch, events
+from app import dispatch
 from app import webhooks as door
 from app.operations.webhooks import ROUTE, needed_filters
+from app.twilio_api import parsing
 from tests.emulator.receiver import sdk_client
 from tests.ngrok import Ngrok
 
@@ -49,7 +50,7 @@ def changes(emulator):
 def test_what_parley_needs_is_what_it_has_handlers_for():
     from app import handlers, replying
 
-    handled = {name for name, event_class in events.EVENT_CLASSES.items() if dispatch.handler_for(event_class())}
+    handled = {name for name, event_class in parsing.EVENT_CLASSES.items() if dispatch.handler_for(event_class())}
     assert set(needed_filters()) == handled, (handlers.__name__, replying.__name__)
 
 

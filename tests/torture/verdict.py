@@ -10,12 +10,12 @@ from typing import Any
 import requests
 from sqlalchemy import Table, select
 
-from app import events
 from app.bot_tester import TOKEN
 from app.config import from_environment
 from app.db import Database
 from app.emulator.client import Emulator
 from app.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
+from app.twilio_api import parsing
 from tests.torture.playing import Played
 
 NAME = re.compile(r"\bt\d+x\d+\b")
@@ -107,8 +107,8 @@ def _customers_messages(end: End) -> list[tuple[str, int, str, str]]:
     found = []
     for row in end.rows["inbox"]:
         if row.event_type == "onMessageAdded":
-            event = events.parse(events.read_form(row.method, row.target, row.body))
-            if isinstance(event, events.MessageAdded) and event.message_sid in texts:
+            event = parsing.parse(parsing.read_form(row.method, row.target, row.body))
+            if isinstance(event, parsing.MessageAdded) and event.message_sid in texts:
                 sid = event.message_sid
                 found.append((event.conversation_sid, event.index or 0, sid, texts[sid]))
     return found

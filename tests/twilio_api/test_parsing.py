@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import events
-from app.parameters import Media
+from app.twilio_api import parsing
+from app.twilio_api.form import Media
 from tests import webhook_fixtures
 
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 SAMPLE_FILES = sorted(SAMPLES.glob("*.json"))
 
 
@@ -68,29 +68,29 @@ ATTRIBUTES = {
 }
 
 CLASSES = {
-    "onMessageAdd": events.MessageAdd,
-    "onMessageAdded": events.MessageAdded,
-    "onMessageUpdate": events.MessageUpdate,
-    "onMessageUpdated": events.MessageUpdated,
-    "onMessageRemove": events.MessageRemove,
-    "onMessageRemoved": events.MessageRemoved,
-    "onConversationAdd": events.ConversationAdd,
-    "onConversationAdded": events.ConversationAdded,
-    "onConversationUpdate": events.ConversationUpdate,
-    "onConversationUpdated": events.ConversationUpdated,
-    "onConversationRemove": events.ConversationRemove,
-    "onConversationRemoved": events.ConversationRemoved,
-    "onConversationStateUpdated": events.ConversationStateUpdated,
-    "onParticipantAdd": events.ParticipantAdd,
-    "onParticipantAdded": events.ParticipantAdded,
-    "onParticipantUpdate": events.ParticipantUpdate,
-    "onParticipantUpdated": events.ParticipantUpdated,
-    "onParticipantRemove": events.ParticipantRemove,
-    "onParticipantRemoved": events.ParticipantRemoved,
-    "onUserAdded": events.UserAdded,
-    "onUserUpdate": events.UserUpdate,
-    "onUserUpdated": events.UserUpdated,
-    "onDeliveryUpdated": events.DeliveryUpdated,
+    "onMessageAdd": parsing.MessageAdd,
+    "onMessageAdded": parsing.MessageAdded,
+    "onMessageUpdate": parsing.MessageUpdate,
+    "onMessageUpdated": parsing.MessageUpdated,
+    "onMessageRemove": parsing.MessageRemove,
+    "onMessageRemoved": parsing.MessageRemoved,
+    "onConversationAdd": parsing.ConversationAdd,
+    "onConversationAdded": parsing.ConversationAdded,
+    "onConversationUpdate": parsing.ConversationUpdate,
+    "onConversationUpdated": parsing.ConversationUpdated,
+    "onConversationRemove": parsing.ConversationRemove,
+    "onConversationRemoved": parsing.ConversationRemoved,
+    "onConversationStateUpdated": parsing.ConversationStateUpdated,
+    "onParticipantAdd": parsing.ParticipantAdd,
+    "onParticipantAdded": parsing.ParticipantAdded,
+    "onParticipantUpdate": parsing.ParticipantUpdate,
+    "onParticipantUpdated": parsing.ParticipantUpdated,
+    "onParticipantRemove": parsing.ParticipantRemove,
+    "onParticipantRemoved": parsing.ParticipantRemoved,
+    "onUserAdded": parsing.UserAdded,
+    "onUserUpdate": parsing.UserUpdate,
+    "onUserUpdated": parsing.UserUpdated,
+    "onDeliveryUpdated": parsing.DeliveryUpdated,
 }
 PRE_ACTIONS = [
     "onMessageAdd",
@@ -106,9 +106,9 @@ PRE_ACTIONS = [
 ]
 
 
-def event_of(name: str) -> events.Event:
+def event_of(name: str) -> parsing.Event:
     request = webhook_fixtures.load(name)
-    return events.parse(events.read_form(request.method, request.target, request.body))
+    return parsing.parse(parsing.read_form(request.method, request.target, request.body))
 
 
 def as_attributes(form: dict[str, str]) -> dict[str, object]:
@@ -119,7 +119,7 @@ def as_attributes(form: dict[str, str]) -> dict[str, object]:
 
 @pytest.mark.parametrize(("name", "event_class"), CLASSES.items(), ids=CLASSES)
 def test_every_type_has_its_class(name, event_class):
-    event = events.parse((("EventType", name), ("AccountSid", "AC1")))
+    event = parsing.parse((("EventType", name), ("AccountSid", "AC1")))
 
     assert type(event) is event_class
     assert event.event_type == name
@@ -127,7 +127,7 @@ def test_every_type_has_its_class(name, event_class):
 
 
 def test_no_type_is_left_out_of_the_table():
-    assert events.EVENT_CLASSES == CLASSES
+    assert parsing.EVENT_CLASSES == CLASSES
 
 
 @pytest.mark.parametrize("name", [name for name in webhook_fixtures.names() if "unknown" not in name])
@@ -147,7 +147,7 @@ def test_every_parameter_of_the_shared_samples_lands_in_its_attribute(path):
     sample = json.loads(path.read_text("utf-8"))
     expected = as_attributes(sample["form"])
 
-    event = events.parse(tuple(sample["form"].items()))
+    event = parsing.parse(tuple(sample["form"].items()))
 
     assert type(event) is CLASSES[sample["event"]]
     assert set(sample["form"]) - set(ATTRIBUTES) == {"EventType"}
@@ -156,16 +156,16 @@ def test_every_parameter_of_the_shared_samples_lands_in_its_attribute(path):
 
 @pytest.mark.parametrize("name", PRE_ACTIONS)
 def test_hooks_before_the_action_are_told_apart(name):
-    assert events.is_pre_action(name)
+    assert parsing.is_pre_action(name)
 
 
 @pytest.mark.parametrize("name", [*sorted(set(CLASSES) - set(PRE_ACTIONS)), "onPollAdd", "", "onmessageadd"])
 def test_all_other_types_are_no_pre_actions(name):
-    assert not events.is_pre_action(name)
+    assert not parsing.is_pre_action(name)
 
 
 def test_what_is_absent_is_empty():
-    event = events.parse((("EventType", "onMessageAdded"),))
+    event = parsing.parse((("EventType", "onMessageAdded"),))
 
     assert (event.conversation_sid, event.participant_sid, event.body, event.source) == ("", "", "", "")
     assert (event.index, event.date_created, event.retry_count) == (None, None, 0)
@@ -178,11 +178,11 @@ def test_what_is_absent_is_empty():
     ids=lambda part: str(part) or "empty",
 )
 def test_an_error_code_is_a_number_and_zero_means_none(value, code):
-    assert events.parse((("EventType", "onDeliveryUpdated"), ("ErrorCode", value))).error_code == code
+    assert parsing.parse((("EventType", "onDeliveryUpdated"), ("ErrorCode", value))).error_code == code
 
 
 def test_broken_attributes_are_kept_as_text():
-    event = events.parse((("EventType", "onMessageAdded"), ("Attributes", "{broken")))
+    event = parsing.parse((("EventType", "onMessageAdded"), ("Attributes", "{broken")))
 
     assert (event.attributes, event.attributes_text) == ({}, "{broken")
 
@@ -199,13 +199,13 @@ def test_media_without_text_are_a_message_with_an_empty_body():
 
 
 def test_of_a_repeated_parameter_the_first_value_counts():
-    event = events.parse((("EventType", "onMessageAdded"), ("Body", "first"), ("Body", "second")))
+    event = parsing.parse((("EventType", "onMessageAdded"), ("Body", "first"), ("Body", "second")))
 
     assert (event.body, event.fields["Body"]) == ("first", "first")
 
 
 def test_text_that_no_database_takes_is_replaced():
-    event = events.parse(events.decode_form(b"EventType=onMessageAdded&Body=a%00b%FF&Odd%00=%ED%A0%80"))
+    event = parsing.parse(parsing.decode_form(b"EventType=onMessageAdded&Body=a%00b%FF&Odd%00=%ED%A0%80"))
 
     assert event.body == "a\ufffdb\ufffd"
     assert event.fields["Odd\ufffd"] == "\ufffd\ufffd\ufffd"
@@ -214,7 +214,7 @@ def test_text_that_no_database_takes_is_replaced():
 def test_a_type_twilio_adds_later_keeps_all_it_brought():
     event = event_of("onPollAnswered__unknown_type")
 
-    assert type(event) is events.UnknownEvent
+    assert type(event) is parsing.UnknownEvent
     assert (event.event_type, event.received_type) == ("", "onPollAnswered")
     assert event.fields["Choice"] == "blue"
 
@@ -246,13 +246,13 @@ VALUES = st.text(st.characters(exclude_categories=())) | st.sampled_from(["-1", 
 @settings(deadline=None)
 @given(name=st.sampled_from([*CLASSES, "onPollAnswered"]), pairs=st.lists(st.tuples(NAMES, VALUES), max_size=12))
 def test_no_values_whatsoever_stop_the_parser(name, pairs):
-    event = events.parse((("EventType", name), *pairs))
+    event = parsing.parse((("EventType", name), *pairs))
 
-    assert type(event) is CLASSES.get(name, events.UnknownEvent)
+    assert type(event) is CLASSES.get(name, parsing.UnknownEvent)
     assert json.dumps([event.attributes, dict(event.fields)], allow_nan=False, ensure_ascii=False).encode("utf-8")
 
 
 @settings(deadline=None)
 @given(raw=st.binary(max_size=300))
 def test_no_bytes_whatsoever_stop_the_parser(raw):
-    assert isinstance(events.parse(events.decode_form(raw)), events.Event)
+    assert isinstance(parsing.parse(parsing.decode_form(raw)), parsing.Event)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app import own_events
-from app.event_types import (  # noqa: F401 - this file is where the others find events
+from app.twilio_api.events import (  # noqa: F401 - this file is where the others find events
     EVENT_CLASSES,
     ConversationAdd,
     ConversationAdded,
@@ -42,7 +42,7 @@ from app.event_types import (  # noqa: F401 - this file is where the others find
     UserUpdate,
     UserUpdated,
 )
-from app.parameters import Form, Media, decode_form, read_form, read_text, storable  # noqa: F401 - as above
+from app.twilio_api.form import Form, Media, decode_form, read_form, read_text, storable  # noqa: F401 - as above
 
 _SID_PREFIXES = {"ConversationSid": "CH", "MessageSid": "IM", "DeliveryReceiptSid": "DY", "UserSid": "US"}
 _KEY_PART = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.parameters import (
+from app.twilio_api.form import (
     Media,
     decode_form,
     read_attributes,

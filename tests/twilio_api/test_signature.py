@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from app.parameters import decode_form, read_form
-from app.signature import Keys, Verdict, check, compute, is_valid, public_url
+from app.twilio_api.form import decode_form, read_form
+from app.twilio_api.signature import Keys, Verdict, check, compute, is_valid, public_url
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, dataclass_transform
 
-from app.parameters import Media, parameter, read_attributes, read_date, read_flag, read_index, read_media, read_number
+from app.twilio_api.form import (
+    Media,
+    parameter,
+    read_attributes,
+    read_date,
+    read_flag,
+    read_index,
+    read_media,
+    read_number,
+)
 
 EVENT_CLASSES: dict[str, type["Event"]] = {}
 

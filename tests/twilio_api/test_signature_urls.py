@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from app.signature import Keys, is_valid, public_url
+from app.twilio_api.signature import Keys, is_valid, public_url
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 ORIGIN = "https://bot.example.com"

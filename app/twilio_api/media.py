@@ -11,7 +11,7 @@ import re
 from io import BytesIO
 from typing import Any
 
-from app.conversations import Conversations, SendError
+from app.twilio_api.client import Conversations, SendError
 
 ORIGIN = "https://mcs.us1.twilio.com"
 

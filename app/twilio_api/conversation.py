@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.conversations import Conversations, SendError
+from app.twilio_api.client import Conversations, SendError
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22
 MOST_ATTRIBUTE_BYTES = 16 * 1024

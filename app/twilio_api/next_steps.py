@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.conversations import SendError
+from app.twilio_api.client import SendError
 
 # Source: twilio.com/docs/api/errors/<code>, read 2026-11-22.
 NEXT_STEPS = {

@@ -1,0 +1,1 @@
+"""Everything that knows Twilio's Conversations API (classic, v1)."""
