@@ -18,7 +18,7 @@ from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from app import config as parley_config
 from app import faults_in_responder, faults_in_rules, logs, metrics_folder
-from app.db import DatabaseUnavailable
+from app.db.database import DatabaseUnavailable
 
 settings = parley_config.from_environment()
 
@@ -112,7 +112,8 @@ def _elsewhere(step: Callable[[], list[str]]) -> list[str]:
 
 def _migrate() -> list[str]:
     """Bring the SQLite database up to date; return why it cannot be done, or nothing."""
-    from app import db, schema
+    from app.db import database as db
+    from app.db import schema
 
     database = db.Database(settings.database_url)
     try:

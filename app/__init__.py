@@ -16,7 +16,7 @@ from flask import Flask
 
 from app import cli, config, health, inbox, logs, metrics, refusals, webhooks
 from app.config import Settings
-from app.db import Database
+from app.db.database import Database
 from app.group_commit import GroupCommit
 from app.rest_calls import RestCalls
 from app.twilio_api import signature

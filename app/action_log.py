@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from app.db import Record, insert_into
-from app.tables import rule_actions
+from app.db.database import Record, insert_into
+from app.db.tables import rule_actions
 
 OPEN = ("intended", "failed")
 

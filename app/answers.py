@@ -15,14 +15,14 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from app import audit, memory
-from app.db import Database, Record
+from app.db.database import Database, Record
+from app.db.tables import conversations
 from app.noting import note_takeover
 from app.operations import message_plans, messages
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.message_plans import Draft
 from app.operations.resources import document
-from app.tables import conversations
 from app.twilio_api.client import SendError
 
 ACTION = "answered"

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.db import Record
-from app.tables import audit_log
+from app.db.database import Record
+from app.db.tables import audit_log
 
 
 def note(

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from app.chore_tables import chores
-from app.db import Database, Record, upsert
+from app.db.database import Database, Record, upsert
+from app.db.maintenance_tables import chores
 
 LEASE = timedelta(seconds=60)
 

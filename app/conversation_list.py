@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, text, union
 
 from app.conversation_search import matches
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import FAILED, conversations, deliveries, messages, participants, replies
 from app.people import PERSON, Person, channels_of, people_of, plain_name, title_of
-from app.tables import FAILED, conversations, deliveries, messages, participants, replies
 
 FILTERS = ("waiting", "failed", "paused")
 FAILED_WITHIN = timedelta(days=7)  # what failed before that, nobody needs to look at any more

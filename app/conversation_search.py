@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from app.tables import conversations, messages, participants, replies
+from app.db.tables import conversations, messages, participants, replies
 
 
 def matches(dialect: str, search: str) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from app.tables import decisions, deliveries, replies, rule_actions
+from app.db.tables import decisions, deliveries, replies, rule_actions
 
 _DECISION = ("message_sid", "timer_seconds", "code", "rule", "reason", "tried", "observed", "burst_of", "decided_at")
 _REPLY = ("n", "body", "media", "content_sid", "content_variables", "state", "reason", "message_sid", "sent_at")

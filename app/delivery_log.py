@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, insert, or_, select, update
 
-from app.db import Record, insert_into, upsert
-from app.tables import conversations, deliveries, delivery_events, messages, replies
+from app.db.database import Record, insert_into, upsert
+from app.db.tables import conversations, deliveries, delivery_events, messages, replies
 
 # The highest wins in any order of arrival: a late "sent" never overwrites "delivered".
 LATTICE = ("sent", "undelivered", "failed", "delivered", "read")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app import delivery_log, follow_ups, handlers, memory, rules
 from app.bot import Bot
-from app.db import Record
+from app.db.database import Record
 from app.dispatch import handler_for
 from app.inbox import Claimed
 from app.own_events import FollowUpDue

@@ -13,9 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple_, update
 
 from app import audit, reconcile_cursors
-from app.db import Database
-from app.erasure_search import ERASED, Found, Key, Subject, find
-from app.tables import (
+from app.db.database import Database
+from app.db.tables import (
     audit_log,
     conversations,
     decisions,
@@ -29,6 +28,7 @@ from app.tables import (
     responder_calls,
     rule_actions,
 )
+from app.erasure_search import ERASED, Found, Key, Subject, find
 
 AT_ONCE = 200
 ROUNDS = 3  # for what comes in while we erase

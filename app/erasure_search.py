@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Table, literal, select, tuple_
 
-from app.db import Database, Record
-from app.tables import (
+from app.db.database import Database, Record
+from app.db.tables import (
     audit_log,
     conversations,
     decisions,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app import delivery_log, memory
-from app.db import Record
+from app.db.database import Record
 from app.twilio_api.errors import meaning
 from app.twilio_api.parsing import (
     ConversationEvent,

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from app.db import insert_into
-from app.tables import gate
+from app.db.database import insert_into
+from app.db.tables import gate
 
 ACCOUNT = "account"
 

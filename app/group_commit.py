@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from app.db import WAIT_SECONDS, Database, DatabaseUnavailable
+from app.db.database import WAIT_SECONDS, Database, DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

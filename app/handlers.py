@@ -6,7 +6,7 @@ import logging
 
 from app import delivery_log, memory
 from app.bot import Bot
-from app.db import Record
+from app.db.database import Record
 from app.dispatch import handles
 from app.follow_ups import put_follow_up_in_line
 from app.noting import note_message

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import Connection
 
 from app import inbox
-from app.db import Database, DatabaseUnavailable
-from app.schema import is_migrated
+from app.db.database import Database, DatabaseUnavailable
+from app.db.schema import is_migrated
 
 BROKEN_RULES = "the file is faulty and the old rules stay in force; `flask rules check` lists its faults"
 

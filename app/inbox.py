@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func, or_, select, text, update
 
-from app.db import Database, Record, insert_into
-from app.notify import telling
-from app.tables import CLIENTS, inbox, lanes
+from app.db.database import Database, Record, insert_into
+from app.db.tables import CLIENTS, inbox, lanes
+from app.db.wakeups import telling
 
 LEASE_SECONDS = 15
 MAX_ATTEMPTS = 12  # about two hours, see back_off

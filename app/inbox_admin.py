@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
 
 from app import own_events
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import deliveries, delivery_events, inbox, lanes
 from app.inbox import wake
-from app.tables import deliveries, delivery_events, inbox, lanes
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
 FINISHED = ("processed", "ignored", "dead")

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists, func, or_, select, update
 
-from app.db import Record, insert_into, insert_new, upsert
-from app.tables import conversations, decisions, messages, participants
+from app.db.database import Record, insert_into, insert_new, upsert
+from app.db.tables import conversations, decisions, messages, participants
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 LOOKED_BACK = 50  # messages; further back nobody looks for the same text

@@ -11,7 +11,7 @@ import hmac
 
 from flask import Blueprint, Response, abort, current_app, request
 
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 
 blueprint = Blueprint("metrics", __name__)
 

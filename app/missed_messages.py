@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app import rebuilt_webhooks
-from app.db import Database, Record
+from app.db.database import Database, Record
+from app.db.tables import conversations, decisions, inbox, messages, participants, replies
 from app.inbox import NewEvent
 from app.polite_calls import PoliteCalls
-from app.tables import conversations, decisions, inbox, messages, participants, replies
 from app.twilio_api.client import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page

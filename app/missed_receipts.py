@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from app import rebuilt_webhooks
-from app.chore_tables import receipt_looks
-from app.db import upsert
+from app.db.database import upsert
+from app.db.maintenance_tables import receipt_looks
+from app.db.tables import conversations, deliveries, replies
 from app.inbox import NewEvent
 from app.polite_calls import PoliteCalls
-from app.tables import conversations, deliveries, replies
 
 PAGE = 50  # Source: Twilio's OpenAPI description, 2026-04-14: the most receipts of one page
 STILL_MOVING = timedelta(minutes=10)  # receipts were seen 1 to 5 s after a message was sent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.db import Record
+from app.db.database import Record
 from app.situation import channel_of
 
 # The columns of `participants` that this is made from.

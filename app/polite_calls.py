@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from app import gates
-from app.db import Database
+from app.db.database import Database
 from app.twilio_api.client import Conversations, SendError
 
 LONGEST_WAIT_SECONDS = 120.0  # for Twilio's sake; what would take longer is left to the next run

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, bindparam, cast, func, select
 
-from app.chore_tables import purged_counts
-from app.db import insert_into
-from app.tables import deliveries, delivery_events, replies
+from app.db.database import insert_into
+from app.db.maintenance_tables import purged_counts
+from app.db.tables import deliveries, delivery_events, replies
 
 
 @dataclass(frozen=True)

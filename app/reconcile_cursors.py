@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from app.chore_tables import reconcile_cursors
-from app.db import upsert
+from app.db.database import upsert
+from app.db.maintenance_tables import reconcile_cursors
 
 _AT_ONCE = 500
 

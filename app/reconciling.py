@@ -13,7 +13,7 @@ from typing import Any
 
 from app import chores, inbox, missed_messages, missed_receipts, reconcile_cursors
 from app.chores import Turn
-from app.db import Database
+from app.db.database import Database
 from app.inbox import NewEvent
 from app.missed_messages import Missed, unknown_events
 from app.missed_receipts import Quiet

@@ -13,10 +13,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from app import delivery_log, inbox_admin, memory, own_events
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import inbox, replies
 from app.operations.checks import Refused
 from app.own_events import FollowUpDue
-from app.tables import inbox, replies
 from app.twilio_api.events import MessageAdded
 
 UNSENT = ("failed", "suppressed")

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from app.db import Record, insert_into
-from app.tables import responder_calls
+from app.db.database import Record, insert_into
+from app.db.tables import responder_calls
 
 
 def call(tx: Connection, message_sid: str) -> Record | None:

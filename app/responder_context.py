@@ -6,10 +6,10 @@ from sqlalchemy import Connection, select
 
 from app import rules
 from app.bot import Bot
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import messages, replies
 from app.responder import Context
 from app.responder import Message as Said
-from app.tables import messages, replies
 from app.what_is_known import stored_message
 
 RECENT = 20

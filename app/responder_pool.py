@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app import inbox, responder_calls
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.logs import fault
 from app.responder import Context, Function, Message, ResponderError, checked_reply
 

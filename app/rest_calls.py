@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from app.db import Database, insert_into
-from app.tables import rest_calls
+from app.db.database import Database, insert_into
+from app.db.tables import rest_calls
 
 
 class RestCalls:

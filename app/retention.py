@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, false, func, or_, select
 
 from app import purged_counts
-from app.chore_tables import receipt_looks, reconcile_cursors
-from app.db import Database
-from app.tables import (
+from app.db.database import Database
+from app.db.maintenance_tables import receipt_looks, reconcile_cursors
+from app.db.tables import (
     audit_log,
     conversations,
     decisions,

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from app import chores
 from app.chores import Turn
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.logs import fault
 from app.twilio_api.client import SendError
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
-from app.tables import decisions
+from app.db.tables import decisions
 
 USED = ("replied", "acted", "stopped")
 MOST_OBSERVED = 5_000  # decisions, the newest

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, union_all
 
-from app.tables import FIRED, decisions, replies
+from app.db.tables import FIRED, decisions, replies
 
 _MOST_AT_ONCE = 50  # rules in one statement
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, literal, select, text, union_all
 
 from app import inbox, rest_calls
-from app.chore_tables import purged_counts
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
+from app.db.maintenance_tables import purged_counts
+from app.db.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
+from app.db.tables import inbox as events
 from app.delivery_statistics import came_to
 from app.inbox_admin import state_at
-from app.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
-from app.tables import inbox as events
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

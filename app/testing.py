@@ -18,10 +18,10 @@ from werkzeug.test import TestResponse
 
 from app import config, create_app, expectations, make_worker, recordings
 from app.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
-from app.db import Database
+from app.db.database import Database
+from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings import SUFFIX, RecordedRequest
-from app.schema import migrate
 from app.twilio_api import parsing
 
 Sign = Callable[[RecordedRequest], dict[str, str]]

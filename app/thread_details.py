@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.db import Record
+from app.db.database import Record
 
 ANSWERED = ("replied", "acted")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, select, text
 
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
 from app.people import PERSON
-from app.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
 from app.twilio_api import parsing
 
 MOST_NOT_DECIDED = 50

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.db import Record
+from app.db.database import Record
 from app.people import Person, channels_of, in_order, person_of, plain_name, title_of
 from app.situation import channel_of
 from app.thread_details import Tick, Why, ticks_of, whys_of

@@ -12,7 +12,7 @@ from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
 
 from app import inbox
-from app.db import DatabaseUnavailable
+from app.db.database import DatabaseUnavailable
 from app.group_commit import GroupCommit
 from app.logs import fault
 from app.refusals import Refusals

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app import delivery_log, inbox, memory, rebuilt_webhooks, rule_uses, rules
 from app.bot import Bot
-from app.db import Record
+from app.db.database import Record
 from app.inbox import Claimed
 from app.twilio_api import parsing
 from app.twilio_api.parsing import MessageAdded, MessageEvent

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app import inbox
-from app.db import Database
+from app.db.database import Database
 from app.inbox import Claimed
 
 FREE_WAITING = timedelta(days=1)

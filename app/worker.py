@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from app import inbox
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
+from app.db.wakeups import Listener
 from app.dispatch import dispatch
 from app.inbox import Claimed
 from app.logs import fault
-from app.notify import Listener
 from app.rounds import Rounds
 from app.twilio_api import parsing
 from app.twilio_api.client import SendError

@@ -8,7 +8,7 @@ from functools import partial
 from app import chores, reconciling, retention
 from app.chores import Turn
 from app.config import Settings
-from app.db import Database
+from app.db.database import Database
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
 from app.rounds import Chore, Rounds, Wait

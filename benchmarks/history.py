@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from app.db import Database
-from app.schema import migrate
-from app.tables import conversations, decisions, deliveries, messages, participants, replies
+from app.db.database import Database
+from app.db.schema import migrate
+from app.db.tables import conversations, decisions, deliveries, messages, participants, replies
 
 NEWEST = timedelta(minutes=1)  # before now
 APART = timedelta(seconds=20)

@@ -14,10 +14,10 @@ import pytest
 
 from app import config
 from app.bot_tester import ORIGIN, TOKEN, Clock
-from app.db import Database
+from app.db.database import Database
+from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings import RecordedRequest
-from app.schema import migrate
 from tests import webhook_fixtures
 
 __all__ = ["ORIGIN", "RULES", "TOKEN"]

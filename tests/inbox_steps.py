@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app import inbox, inbox_admin
-from app.db import Database
+from app.db.database import Database
+from app.db.tables import inbox as inbox_table
 from app.inbox import Claimed, NewEvent
-from app.tables import inbox as inbox_table
 from app.work import Work
 
 

@@ -4,8 +4,8 @@ from sqlalchemy import func, select
 
 from app import erasure_search
 from app.bot_tester import BotTester
-from app.db import Database
-from app.tables import metadata
+from app.db.database import Database
+from app.db.tables import metadata
 
 PERSON, OTHER = "+15550100001", "+15550100002"
 RULES = """

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert
 
-from app.db import Database
-from app.tables import deliveries, delivery_events, participants
+from app.db.database import Database
+from app.db.tables import deliveries, delivery_events, participants
 
 
 def receipts_in(db: Database, clock: Callable[[], datetime]) -> Callable[..., None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from app import config, inbox_admin
-from app.db import Database
+from app.db.database import Database
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

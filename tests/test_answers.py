@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import answers, audit, make_conversations, memory
 from app.answers import Answer
-from app.db import Database
+from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
 from app.twilio_api.client import SendError

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app import memory
-from app.tables import decisions, messages
+from app.db.tables import decisions, messages
 
 COALESCE = """
 [bot]

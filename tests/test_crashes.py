@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
+from app.db.tables import inbox, lanes
 from app.emulator.client import Emulator
-from app.tables import inbox, lanes
 from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

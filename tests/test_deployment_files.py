@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import select
 
 from app import config, create_app
-from app.db import Database
-from app.tables import login_failures
+from app.db.database import Database
+from app.db.tables import login_failures
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.documented_files import (
@@ -102,7 +102,7 @@ def test_the_image_is_small_and_runs_as_nobody_who_may_do_anything():
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("app/db.py", True), ("app/migrations/versions/0001_first_tables.py", True), ("rules.toml", True),
+        ("app/db/database.py", True), ("app/db/migrations/versions/0001_first_tables.py", True), ("rules.toml", True),
         (".env", False), (".git/config", False), ("instance/parley.db", False), ("tests/conftest.py", False),
         ("app/__pycache__/db.cpython-312.pyc", False), (".venv/bin/python", False),
     ],

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import insert, select, update
 
-from app import chore_tables, inbox, make_worker  # noqa: F401 - more tables of the same metadata
+from app import inbox, make_worker
+from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
+from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.erasing import erase
 from app.erasure_search import Subject, find
-from app.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.work import Work
 from app.worker import work_on
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app import config, create_app
-from app.db import Database
-from app.schema import migrate
-from app.tables import inbox
+from app.db.database import Database
+from app.db.schema import migrate
+from app.db.tables import inbox
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app.tables import inbox, messages
+from app.db.tables import inbox, messages
 from tests import webhook_fixtures
 from tests.arrivals import arrive
 

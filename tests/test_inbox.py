@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app import inbox
+from app.db.tables import inbox as inbox_table
 from app.group_commit import GroupCommit
 from app.inbox import LeaseLost, NewEvent
-from app.tables import inbox as inbox_table
 from tests.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
 LEASE = inbox.LEASE_SECONDS

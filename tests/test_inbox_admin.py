@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app import inbox, inbox_admin
-from app.tables import lanes as lanes_table
+from app.db.tables import lanes as lanes_table
 from tests.inbox_steps import add, claim, finish, new, postpone, stats, work_off
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 
 from app import retention
 from app.config import PROJECT
-from app.tables import FAILED, delivery_events, replies
+from app.db.tables import FAILED, delivery_events, replies
 from tests.scraping import PASSWORD, by, one, scraper_of
 
 SMS = "onMessageAdded__sms_text"

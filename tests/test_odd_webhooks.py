@@ -13,7 +13,7 @@ from sqlalchemy import select
 from werkzeug.test import create_environ, run_wsgi_app
 
 from app import config, create_app
-from app.tables import inbox
+from app.db.tables import inbox
 from app.twilio_api import parsing
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN

@@ -6,7 +6,7 @@ import pytest
 from app import Parley
 from app.cli import offline_loop
 from app.config import DEFAULT_DATABASE, Settings
-from app.db import Database
+from app.db.database import Database
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from app import audit, make_conversations, memory
+from app.db.tables import decisions, messages
+from app.db.tables import inbox as inbox_table
 from app.erasure_search import NoSubject, Subject
-from app.tables import decisions, messages
-from app.tables import inbox as inbox_table
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import func, select
 
 from app import chores, config, create_app, make_conversations, memory, recordings
-from app.chore_tables import chores as chores_table
+from app.db.maintenance_tables import chores as chores_table
+from app.db.tables import gate, inbox
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
-from app.tables import gate, inbox
 from tests.eventually import eventually
 
 HOUR = 3600

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app import make_conversations, memory
-from app.tables import inbox, messages, metadata, participants
+from app.db.tables import inbox, messages, metadata, participants
 from app.twilio_api.parsing import read_form
 
 HOUR = 3600

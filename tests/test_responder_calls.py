@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from app import inbox, make_worker
+from app.db.tables import lanes, responder_calls
 from app.inbox import LEASE_SECONDS
-from app.tables import lanes, responder_calls
 from tests.arrivals import arrive
 from tests.eventually import eventually
 from tests.power_cuts import PowerCut, cut_at

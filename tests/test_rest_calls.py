@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.rest_calls import RestCalls, totals
 from app.twilio_api.client import Conversations, SendError
 from tests.conftest import TOKEN

@@ -16,20 +16,10 @@ from app import (
     responder_calls,
     retention,
 )
+from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
+from app.db.tables import inbox as inbox_table
 from app.delivery_log import Content
 from app.inbox import NewEvent
-from app.tables import (
-    audit_log,
-    conversations,
-    decisions,
-    messages,
-    metadata,
-    participants,
-    replies,
-)
-from app.tables import (
-    inbox as inbox_table,
-)
 from tests.eventually import eventually
 
 DAY = 24 * 3600

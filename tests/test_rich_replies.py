@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app.tables import replies
+from app.db.tables import replies
 from app.twilio_api.client import Conversations
 
 CONTENT = "HX" + "a" * 32

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import event, text
 
 from app import config, create_app
-from app.db import Database
-from app.schema import is_migrated, migrate
+from app.db.database import Database
+from app.db.schema import is_migrated, migrate
 from tests import webhook_fixtures
 from tests.arrivals import webhook_of
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app.tables import rule_actions
+from app.db.tables import rule_actions
 from app.twilio_api.client import Conversations
 
 

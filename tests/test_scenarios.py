@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from twilio.rest import Client
 
-from app.tables import messages
+from app.db.tables import messages
 from app.twilio_api.client import _http_client
 
 THANKS = "Thanks, we will be right back."

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from app.db.tables import inbox
 from app.group_commit import GroupCommit
 from app.inbox import NewEvent, add_all
-from app.tables import inbox
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import deliver

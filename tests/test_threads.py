@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from app import action_log, delivery_log, memory, thread_rows, threads
+from app.db.tables import messages
 from app.delivery_log import Content, Receipt
-from app.tables import messages
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SID = "CH" + "1" * 32

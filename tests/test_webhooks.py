@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from app import config, create_app
-from app.tables import inbox
+from app.db.tables import inbox
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import FORM_TYPE, TARGET, deliver

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import event, update
 
 from app import dispatch, gates, inbox, make_worker
-from app.db import Database
+from app.db.database import Database
+from app.db.tables import lanes
 from app.inbox import LEASE_SECONDS
 from app.replying import reply_to_message
-from app.tables import lanes
 from app.twilio_api.parsing import UserUpdated, parse, read_form
 from app.work import Work
 from tests.arrivals import arrive

@@ -9,7 +9,7 @@ import click
 
 from app.cli.operating import explained, operating, service_option
 from app.cli.output import database, json_option, show_json, with_appcontext, writing
-from app.db import DatabaseUnavailable
+from app.db.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from app.operations.bot_pauses import BotPause

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from app.cli.output import parley, with_appcontext
-from app.db import DatabaseUnavailable
-from app.schema import migrate
+from app.db.database import DatabaseUnavailable
+from app.db.schema import migrate
 
 
 @click.group("db")

@@ -13,7 +13,7 @@ from app.cli import offline_loop, story
 from app.cli.follow import Follower, show
 from app.cli.serving import serving
 from app.config import PROJECT
-from app.db import Database
+from app.db.database import Database
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator

@@ -74,7 +74,7 @@ def _examine(patient: Patient, as_json: bool) -> list[Finding]:
 
 
 def _mend(patient: Patient, finding: Finding, yes: bool) -> bool:
-    from app.db import DatabaseUnavailable
+    from app.db.database import DatabaseUnavailable
     from app.operations.doctor import repair
 
     question = _QUESTIONS[finding.repair].format(found=finding.found)

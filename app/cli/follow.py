@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app import event_lines, inbox_admin
 from app.cli.masks import mask_name, mask_text, one_line
-from app.db import Database, Record
+from app.db.database import Database, Record
 from app.event_lines import Wording
 from app.twilio_api import parsing
 from app.twilio_api.parsing import Event

@@ -16,7 +16,7 @@ from app.cli.follow import Followed, Follower, milliseconds, show
 from app.cli.nearest import NearestChoice
 from app.cli.numbers import Number
 from app.cli.output import database, explained, with_appcontext
-from app.db import Database, Record
+from app.db.database import Database, Record
 from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
 
 _PAUSE_SECONDS = 0.2

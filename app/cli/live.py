@@ -19,7 +19,7 @@ from app.cli.live_memory import Memory, alone, recall, remember, restore
 from app.cli.serving import serving
 from app.cli.tunnel import find_tunnel, prove_round_trip
 from app.config import Settings
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
 from app.twilio_api import parsing

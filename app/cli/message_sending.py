@@ -13,7 +13,7 @@ from app.cli.output import database_if_any, json_option, parley, show_json, with
 from app.cli.progress import progress
 
 if TYPE_CHECKING:
-    from app.db import Database
+    from app.db.database import Database
     from app.operations.message_plans import Plan
 
 
@@ -101,7 +101,7 @@ def _part(planned: Plan, number: int) -> dict[str, Any]:
 
 def _now(db: Database | None) -> datetime:
     """Return the time by the clock of our database, where there is one."""
-    from app.db import DatabaseUnavailable
+    from app.db.database import DatabaseUnavailable
 
     if db is None:
         return datetime.now(UTC)

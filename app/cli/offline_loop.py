@@ -9,7 +9,7 @@ import click
 
 from app import Parley
 from app.config import DEFAULT_DATABASE, PROJECT, Settings
-from app.db import Database
+from app.db.database import Database
 
 DATABASE = "instance/dev.db"
 APP, EMULATOR = "http://127.0.0.1:8000", "http://127.0.0.1:4010"  # unless `flask dev` is told otherwise

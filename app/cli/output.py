@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from app import Parley
 from app.cli.offline_loop import database_of
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 __all__ = [

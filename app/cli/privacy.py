@@ -13,7 +13,7 @@ import click
 from app import refusals
 from app.cli.operating import confirm, dry_run_option, yes_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.recordings import SUFFIX
 
 if TYPE_CHECKING:

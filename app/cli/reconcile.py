@@ -18,7 +18,7 @@ from app.cli.operating import dry_run_option, operating, service_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 
 if TYPE_CHECKING:
-    from app.db import Database
+    from app.db.database import Database
     from app.reconcile_report import Gap, Report
     from app.reconciling import Scope
 

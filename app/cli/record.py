@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app import expectations, faults_in_rules, inbox_admin, load_rules, rebuilt_webhooks
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
-from app.db import Record
+from app.db.database import Record
 from app.operations.webhooks import ROUTE
 from app.recordings import FORM_TYPE, SUFFIX, RecordedRequest, render
 from app.twilio_api import parsing

@@ -18,7 +18,7 @@ from app.cli.numbers import Number
 from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
 from app.cli.signed_post import UrlParam, send
 from app.config import Settings
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.expectations import Decided
 from app.recordings import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
 from app.twilio_api import parsing

@@ -11,7 +11,7 @@ import click
 
 from app import delivery_log, inbox_admin, memory
 from app.cli.follow import Followed, Follower, show
-from app.db import Database
+from app.db.database import Database
 from app.twilio_api.parsing import MessageAdded
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import click
 
 from app import config, faults_in_responder, faults_in_rules, make_worker
 from app.cli.output import parley, with_appcontext
-from app.db import Database, DatabaseUnavailable
-from app.schema import migrate
+from app.db.database import Database, DatabaseUnavailable
+from app.db.schema import migrate
 from app.worker import Worker
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.db.schema import migrate
 from app.operations import doctor_account, doctor_here, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
-from app.schema import migrate
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

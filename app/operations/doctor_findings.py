@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.config import Settings
-from app.db import Database
+from app.db.database import Database
 from app.operations.account import Account
 from app.twilio_api.client import SendError
 

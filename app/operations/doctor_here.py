@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from app import config, rules_file, rules_lint, schema
-from app.db import DatabaseUnavailable
+from app import config, rules_file, rules_lint
+from app.db import schema
+from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
 from app.twilio_api.signature import Keys

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import select, union_all
 
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
+from app.db.tables import deliveries, messages, replies
 from app.operations import checks
 from app.operations.checks import Refused
-from app.tables import deliveries, messages, replies
 
 
 def conversation_of(db: Database, message_sid: str) -> str:

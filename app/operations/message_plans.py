@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.db import Database
+from app.db.database import Database
 from app.operations import channels, checks, conversations, media
 from app.operations.account import Account
 from app.operations.channels import Channels

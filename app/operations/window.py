@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
+from app.db.tables import participants
 from app.operations.account import Account
 from app.operations.checks import Refused
-from app.tables import participants
 
 WINDOW = timedelta(hours=24)
 _PAGE = 50

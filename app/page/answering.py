@@ -15,7 +15,8 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection, select
 
 from app import answers, audit, memory
-from app.db import Record
+from app.db.database import Record
+from app.db.tables import participants
 from app.guards import WHATSAPP_WINDOW, in_words
 from app.operations.checks import Refused
 from app.operations.window import OutsideWindow
@@ -24,7 +25,6 @@ from app.page.access import blueprint
 from app.page.in_force import pause_after_agent
 from app.page.parts import database, reading
 from app.page.rest import account_of
-from app.tables import participants
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

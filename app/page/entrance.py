@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user  # type: ignore[import-untyped]
 
 from app import audit
-from app.db import DatabaseUnavailable
+from app.db.database import DatabaseUnavailable
 from app.page import log_ins
 from app.page.access import Operator, blueprint, current_settings, default_name, digest
 from app.page.parts import database, writing

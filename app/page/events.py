@@ -13,7 +13,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
 from app import audit, inbox_admin, refusals
-from app.db import Record
+from app.db.database import Record
 from app.decision_trace import trace_of
 from app.inbox import MAX_ATTEMPTS
 from app.own_events import FollowUpDue, TimerEnded

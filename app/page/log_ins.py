@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from app.db import Database
-from app.tables import login_failures
+from app.db.database import Database
+from app.db.tables import login_failures
 
 FREE_FAILURES, FREE_FAILURES_OF_PROXY = 5, 100
 WINDOW = timedelta(minutes=15)

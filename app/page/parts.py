@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from app.config import Settings
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.page.access import blueprint, is_offline_loop
 
 _PAGES = (

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app import event_lines, inbox_admin
+from app.db.tables import decisions, messages
 from app.event_lines import Wording
 from app.page.phone_people import Customer
-from app.tables import decisions, messages
 from app.twilio_api import parsing
 
 FINISHED = ("processed", "ignored", "dead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app
 
 from app import config, make_conversations
-from app.db import Record
+from app.db.database import Record
 from app.operations.account import Account
 from app.operations.checks import Refused
 from app.page.parts import settings

@@ -6,8 +6,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Connection, Table, select, update
 from twilio.rest import Client
 
-from app.db import Database
-from app.tables import (
+from app.db.database import Database
+from app.db.tables import (
     Moment,
     conversations,
     decisions,

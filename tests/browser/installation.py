@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from app import config, inbox_admin
-from app.db import Database
+from app.db.database import Database
+from app.db.schema import migrate
+from app.db.tables import messages, replies
 from app.emulator.client import Emulator
-from app.schema import migrate
-from app.tables import messages, replies
 from tests import gunicorn_process
 from tests.conftest import TOKEN
 from tests.eventually import eventually

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from app import Parley, config, create_app, make_worker
 from app.bot_tester import ORIGIN, TOKEN
-from app.db import Database, Record
-from app.schema import migrate
-from app.tables import inbox
+from app.db.database import Database, Record
+from app.db.schema import migrate
+from app.db.tables import inbox
 from app.twilio_api import parsing
 from app.worker import Worker
 from tests.fuzz.shots import Seen, Shot, send

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app import audit, config, create_app
-from app.db import Database
-from app.tables import audit_log
+from app.db.database import Database
+from app.db.tables import audit_log
 from tests.conftest import ORIGIN
 
 PASSWORD = "correct-horse-battery"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app import memory
-from app.tables import audit_log
+from app.db.tables import audit_log
 from tests.page.conftest import Browser
 
 SEND = {"method": "POST", "path_contains": "/Messages"}

@@ -205,7 +205,7 @@ def test_while_the_rules_are_broken_a_retry_says_so(page, dead, rules_file):
 def _die(db: Any) -> None:
     from sqlalchemy import update
 
-    from app.tables import inbox
+    from app.db.tables import inbox
 
     with db.write() as tx:
         tx.execute(update(inbox).values(state="dead", outcome="a fault", attempts=12, finished_at=db.now(tx)))

@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from app.tables import metadata
+from app.db.tables import metadata
 from tests.page.test_deliveries import words
 
 RULES = """

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app import inbox
-from app.db import Database
+from app.db.database import Database
 from app.work import Work
 from tests.arrivals import arrive, webhook_of
 from tests.eventually import eventually

@@ -20,11 +20,11 @@ import pytest
 from sqlalchemy import func, select
 
 from app import config
-from app.db import Database
+from app.db.database import Database
+from app.db.schema import migrate
+from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
 from app.inbox import LEASE_SECONDS
-from app.schema import migrate
-from app.tables import decisions, inbox
 from app.worker import POSTGRESQL_POLL_SECONDS
 from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from app.tables import inbox
+from app.db.tables import inbox
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

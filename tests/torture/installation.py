@@ -8,9 +8,9 @@ from flask import Flask
 
 from app import Parley, config, create_app, make_worker
 from app.bot_tester import ORIGIN, TOKEN, Clock
-from app.db import Database
-from app.schema import migrate
-from app.tables import metadata
+from app.db.database import Database
+from app.db.schema import migrate
+from app.db.tables import metadata
 from app.worker import Worker
 from tests.torture.schedules import Schedule
 

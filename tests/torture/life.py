@@ -19,7 +19,7 @@ import requests
 from flask import Flask
 
 from app import Parley, inbox_admin, logs
-from app.db import DatabaseUnavailable
+from app.db.database import DatabaseUnavailable
 from app.recordings import RecordedRequest
 from app.worker import Worker
 from tests.hostile_requests import deliver

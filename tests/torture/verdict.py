@@ -12,9 +12,9 @@ from sqlalchemy import Table, select
 
 from app.bot_tester import TOKEN
 from app.config import from_environment
-from app.db import Database
+from app.db.database import Database
+from app.db.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
 from app.emulator.client import Emulator
-from app.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
 from app.twilio_api import parsing
 from tests.torture.playing import Played
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.turns import TurnNotGiven, Turns
+from app.db.writer_lock import TurnNotGiven, Turns
 from tests.eventually import eventually
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HOLD = """
     turns.take(5)
     print("taken", flush=True)
@@ -68,7 +68,8 @@ def write_urgently_until(stopping: threading.Event, turns: Turns) -> None:
 
 def other_process(program: str, database: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a Python of its own that has `turns`; return it once it has said its first word."""
-    head = "import sys, time; from pathlib import Path; from app.turns import Turns; turns = Turns(Path(sys.argv[1]))\n"
+    head = "import sys, time; from pathlib import Path; "
+    head += "from app.db.writer_lock import Turns; turns = Turns(Path(sys.argv[1]))\n"
     command = [sys.executable, "-c", head + textwrap.dedent(program), str(database), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline()

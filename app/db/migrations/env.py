@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.tables import metadata
+from app.db.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, select
 from sqlalchemy.engine import ExceptionContext, make_url
 
-from app.turns import TurnNotGiven, Turns
+from app.db.writer_lock import TurnNotGiven, Turns
 
 WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
 Record = Row[*tuple[Any, ...]]  # a row of any columns

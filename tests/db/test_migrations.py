@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import MetaData, Table, insert, select, text
 
-from app import config, delivery_log, memory, schema
-from app.db import Database
-from app.tables import conversations, decisions, messages, metadata, replies
+from app import config, delivery_log, memory
+from app.db import schema
+from app.db.database import Database
+from app.db.tables import conversations, decisions, messages, metadata, replies
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Insert, Update, func, select
 
-from app.db import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
 from app.logs import fault
 
 CHANNEL = "parley_lanes"

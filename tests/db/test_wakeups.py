@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import event, select, text
 
 from app import config, inbox, make_worker
-from app.db import Database
+from app.db.database import Database
+from app.db.tables import inbox as inbox_table
+from app.db.wakeups import Listener
 from app.inbox import NewEvent, add_all
-from app.notify import Listener
-from app.tables import inbox as inbox_table
 from app.worker import Worker
 from tests.arrivals import arrive
 from tests.deaf_pooler import deaf_pooler
@@ -160,8 +160,8 @@ def test_a_worker_whose_connection_was_cut_polls_and_listens_again(db, said, idl
 
 
 def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(database_url, db, said, monkeypatch):
-    monkeypatch.setattr("app.notify.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("app.notify.DEAF_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("app.db.wakeups.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("app.db.wakeups.DEAF_RETRY_SECONDS", 0.1)
     (folder,) = parse_qs(urlsplit(database_url).query)["host"]
     with deaf_pooler(folder) as port:
         address = db.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable", "gssencmode": "disable"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Table, Text
 
-from app.tables import Moment, metadata
+from app.db.tables import Moment, metadata
 
 chores = Table(
     "chores",

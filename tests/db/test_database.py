@@ -9,10 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 
-from app import chore_tables  # noqa: F401 - more tables of the same metadata
-from app.db import Database, DatabaseUnavailable, upsert
-from app.schema import is_migrated, migrate
-from app.tables import gate, metadata
+from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
+from app.db.database import Database, DatabaseUnavailable, upsert
+from app.db.schema import is_migrated, migrate
+from app.db.tables import gate, metadata
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -1,0 +1,1 @@
+"""The database: connections, locks, wake-ups, tables and their migrations."""
