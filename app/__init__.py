@@ -25,8 +25,8 @@ log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
     from app.responder_pool import Responder
-    from app.rules_file import Rules
-    from app.rules_watch import WatchedRules
+    from app.rules.loader import Rules
+    from app.rules.reload import WatchedRules
     from app.twilio_api.client import Conversations
     from app.work import Work
     from app.worker import Worker
@@ -97,8 +97,9 @@ def make_worker(
 
     Raises RulesError, ResponderError, OSError.
     """
-    from app import handlers, rules  # noqa: F401 - handlers register themselves
+    from app import handlers  # noqa: F401 - handlers register themselves
     from app.bot import Bot
+    from app.rules import engine as rules
     from app.worker import Worker
     from app.worker_chores import make_rounds
 
@@ -145,16 +146,16 @@ def make_conversations(settings: Settings, *, note_call: Callable[[str], None] =
 
 def watch_rules(settings: Settings) -> WatchedRules:
     """Return the rules of the settings' file, which follow its changes. Raises RulesError, OSError."""
-    from app.rules_watch import WatchedRules
+    from app.rules.reload import WatchedRules
 
     return WatchedRules(settings.bot_rules)
 
 
 def load_rules(settings: Settings) -> Rules:
     """Return the rules of the settings' file. Raises RulesError, OSError."""
-    from app import rules_file
+    from app.rules import loader
 
-    return rules_file.load(settings.bot_rules.read_text(encoding="utf-8"))
+    return loader.load(settings.bot_rules.read_text(encoding="utf-8"))
 
 
 def faults_in_rules(settings: Settings) -> list[str]:

@@ -8,17 +8,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import inbox, responder_calls, rules
+from app import inbox, responder_calls
 from app.bot import Bot
-from app.guards import in_words
-from app.reply_template import ReplyError, render_reply
 from app.responder import NAME
 from app.responder_context import context_of, said_by
 from app.responder_pool import Call
-from app.rules import Decision, Known, Message, Tried
+from app.rules import engine
+from app.rules.engine import Decision, Known, Message, Tried
+from app.rules.guards import in_words
+from app.rules.templates import ReplyError, render_reply
+from app.rules.text_matching import keyword_words, words_of
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import read_messages
-from app.words import keyword_words, words_of
 from app.work import Postponed
 
 WAITS = "the responder is asked"
@@ -72,7 +73,7 @@ def _decided(answer: Mapping[str, Any], message: Message, known: Known, decision
         return _decision(decision, "no answer", f"no rule matched, and {NAME} had no answer", "no answer")
     code = "replied" if reply["text"] or reply["media"] else "acted"
     made = _decision(decision, code, f"no rule matched; {NAME} answered", "", reply=reply["text"])
-    return replace(made, media=reply["media"], actions=rules.Actions(hand_over=reply["hand_over"]))
+    return replace(made, media=reply["media"], actions=engine.Actions(hand_over=reply["hand_over"]))
 
 
 def _fallback(code: str, reason: str, message: Message, known: Known, decision: Decision, bot: Bot) -> Decision:
@@ -80,7 +81,7 @@ def _fallback(code: str, reason: str, message: Message, known: Known, decision: 
     if not settings.responder_fallback:
         return _decision(decision, code, reason, reason)
     try:
-        text = render_reply(settings.responder_fallback, rules.template_values(message, known, settings, bot.now))
+        text = render_reply(settings.responder_fallback, engine.template_values(message, known, settings, bot.now))
     except ReplyError as error:
         return _decision(decision, code, f"{reason}; responder_fallback failed: {error}", reason)
     return _decision(decision, code, reason, reason, reply=text)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.rules import Policy
-from app.rules_file import Rules
+from app.rules.engine import Policy
+from app.rules.loader import Rules
 from app.twilio_api.client import Conversations
 from app.work import Work
 

@@ -9,9 +9,10 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app import inbox, memory, responder_calls, rules
+from app import inbox, memory, responder_calls
 from app.bot import Bot
 from app.inbox import Claimed
+from app.rules import engine
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import is_agent, message_of, read_messages
 from app.work import Postponed
@@ -25,18 +26,18 @@ class Member:
     received_at: datetime
 
     @property
-    def message(self) -> rules.Message:
+    def message(self) -> engine.Message:
         return message_of(self.event, self.received_at)
 
 
-def gather(tx: Connection, message: rules.Message, known: rules.Known, bot: Bot) -> list[Member]:
+def gather(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot) -> list[Member]:
     """Return the messages that belong to one burst with this one, which comes first; raises Postponed to wait for more.
 
     A burst ends with the message after which nothing came for `coalesce`, at most `coalesce_most` after its first,
     and where a human agent joins in. Once the responder was asked it does not grow any more.
     """
     quiet = bot.rules.bot.coalesce
-    if quiet is None or rules.writer_of(message, known, bot.policy) != "customer":
+    if quiet is None or engine.writer_of(message, known, bot.policy) != "customer":
         return []
     stored = inbox.waiting(tx, bot.work.claimed, MessageAdded.event_type)
     first = message.sent_at if message.found_late else bot.work.claimed.received_at
@@ -51,7 +52,7 @@ def gather(tx: Connection, message: rules.Message, known: rules.Known, bot: Bot)
 
 
 def _members(
-    tx: Connection, stored: Sequence[Claimed], message: rules.Message, known: rules.Known, first: datetime, bot: Bot
+    tx: Connection, stored: Sequence[Claimed], message: engine.Message, known: engine.Known, first: datetime, bot: Bot
 ) -> list[Member]:
     found: list[Member] = []
     customers = {message.author}
@@ -93,7 +94,7 @@ def _due_at(first: datetime, members: Sequence[Member], quiet: timedelta, most: 
     return min(last + quiet, first + most)
 
 
-def as_one(first: MessageAdded, message: rules.Message, members: Sequence[Member]) -> rules.Message:
+def as_one(first: MessageAdded, message: engine.Message, members: Sequence[Member]) -> engine.Message:
     """Return a burst as one message, under the SID of the first that came: all texts in the order they were sent."""
     if not members:
         return message

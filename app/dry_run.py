@@ -12,14 +12,15 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from app import delivery_log, follow_ups, handlers, memory, rules
+from app import delivery_log, follow_ups, handlers, memory
 from app.bot import Bot
 from app.db.database import Record
 from app.dispatch import handler_for
 from app.inbox import Claimed
 from app.own_events import FollowUpDue
-from app.rules import Decision, Policy
-from app.rules_file import Rules
+from app.rules import engine
+from app.rules.engine import Decision, Policy
+from app.rules.loader import Rules
 from app.twilio_api import parsing
 from app.twilio_api.events import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, silence, with_history
@@ -84,7 +85,7 @@ def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: Bot, resp
     if earlier := memory.decision(tx, event.message_sid):
         return _decided(tx, earlier, occasion, bot)
     known = with_history(tx, message, known, bot, index=event.index)
-    return _not_decided(rules.decide(message, known, bot.rules, bot.policy, bot.now), responder)
+    return _not_decided(engine.decide(message, known, bot.rules, bot.policy, bot.now), responder)
 
 
 def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
@@ -94,7 +95,7 @@ def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
         return Foreseen(("Nothing: a human has answered.",))
     if earlier:
         return _decided(tx, earlier, occasion, bot)
-    decision = rules.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
+    decision = engine.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
     return _not_decided(decision, "")
 
 

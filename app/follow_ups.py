@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import inbox, memory, own_events, rules
+from app import inbox, memory, own_events
 from app.bot import Bot
 from app.dispatch import handles
 from app.inbox import NewEvent
 from app.own_events import FollowUpDue, TimerEnded, Wait
+from app.rules import engine
 from app.what_is_known import Occasion, known_of, stored_message, with_history
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
     if code in NO_WAIT:
         return
     since = min(occasion.message.sent_at, bot.now)
-    timers = rules.timers_of(bot.rules)
+    timers = engine.timers_of(bot.rules)
     over = since - max(timers) if timers else LONG_AGO
     if not memory.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
         return
@@ -55,7 +56,7 @@ def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
         return "a human has answered"
     told = {name: getattr(event, name) for name in Wait.__dataclass_fields__ if name != "event_type"}
     _schedule(FollowUpDue(**told), event.conversation_sid, bot.work.now(), bot)
-    longer = [timer for timer in rules.timers_of(bot.rules) if timer > timedelta(seconds=event.seconds)]
+    longer = [timer for timer in engine.timers_of(bot.rules) if timer > timedelta(seconds=event.seconds)]
     if longer:
         _set_timer(replace(event, seconds=int(longer[0].total_seconds())), bot)
     return f"nobody has answered for {event.seconds} s"

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from app.words import words_of
+from app.rules.text_matching import words_of
 
 # Two for each class, so that a word is never its own stand-in: (up to so many letters, in ASCII, beyond ASCII).
 _WORDS = (

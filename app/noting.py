@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import memory, rules
+from app import memory
 from app.bot import Bot
+from app.rules import engine
 from app.twilio_api.parsing import MessageEvent
 from app.what_is_known import address_of
 
@@ -32,7 +33,7 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
     memory.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
-def note_author(message: rules.Message, writer: str, code: str, bot: Bot) -> None:
+def note_author(message: engine.Message, writer: str, code: str, bot: Bot) -> None:
     """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
     tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}

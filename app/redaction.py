@@ -18,8 +18,8 @@ from urllib.parse import quote, unquote
 
 from app.neutral_text import kept_words, neutral_signs, neutral_space, neutral_word
 from app.recordings import FORM_TYPE, RecordedRequest, encode, form_of, with_form
+from app.rules.text_matching import words_of
 from app.twilio_api.form import Form, decode_form, read_date
-from app.words import words_of
 
 HOST = "bot.example.com"
 _CHANNELS = "whatsapp|messenger|rcs|gbm|email|sms|mms|apple|viber|line|telegram"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app import action_log, asking, bursts, delivery_log, follow_ups, memory, rules
+from app import action_log, asking, bursts, delivery_log, follow_ups, memory
 from app.bot import Bot
 from app.bursts import Member
 from app.delivery_log import Content
 from app.dispatch import handles
-from app.long_replies import parts
 from app.noting import note_author, note_message
 from app.own_events import FollowUpDue
 from app.rule_actions import perform, wanted
-from app.rules import Decision
+from app.rules import engine
+from app.rules.engine import Decision
+from app.rules.reply_length import parts
 from app.sending import send_replies
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, with_history
@@ -56,14 +57,14 @@ def _carry_out(occasion: Occasion, reason: str, bot: Bot, *, met_again: bool) ->
 
 
 def _decide(
-    event: MessageAdded, burst: rules.Message, members: Sequence[Member], occasion: Occasion, bot: Bot
+    event: MessageAdded, burst: engine.Message, members: Sequence[Member], occasion: Occasion, bot: Bot
 ) -> str:  # fmt: skip
     """Decide outside of any transaction, then store messages, author, decision and what is due, all at once."""
     known = occasion.known
-    decision = rules.decide(burst, known, bot.rules, bot.policy, bot.now)
+    decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
     if bot.responder is not None:
         decision = asking.answer(bot, burst, known, decision)
-    writer = rules.writer_of(occasion.message, known, bot.policy)
+    writer = engine.writer_of(occasion.message, known, bot.policy)
     for one in [event, *(member.event for member in members)]:
         note_message(one, bot)
     note_author(burst, writer, decision.code, bot)
@@ -76,7 +77,7 @@ def _decide(
 
 
 def _decide_follow_up(occasion: Occasion, bot: Bot) -> str:
-    decision = rules.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
+    decision = engine.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
     _note_decision(decision, occasion, bot)
     return decision.reason
 

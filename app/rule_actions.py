@@ -10,7 +10,7 @@ from typing import Any
 from app import action_log, delivery_log, memory
 from app.action_log import Action
 from app.bot import Bot
-from app.rules import Actions
+from app.rules.engine import Actions
 from app.sending import close_gate, is_final, wait_for_gate
 from app.twilio_api import conversation
 from app.twilio_api.client import SendError

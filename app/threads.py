@@ -9,7 +9,7 @@ from typing import Any
 
 from app.db.database import Record
 from app.people import Person, channels_of, in_order, person_of, plain_name, title_of
-from app.situation import channel_of
+from app.rules.facts import channel_of
 from app.thread_details import Tick, Why, ticks_of, whys_of
 from app.thread_rows import ThreadRows
 from app.twilio_api.parsing import MessageAdded

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import delivery_log, inbox, memory, rebuilt_webhooks, rule_uses, rules
+from app import delivery_log, inbox, memory, rebuilt_webhooks, rule_uses
 from app.bot import Bot
 from app.db.database import Record
 from app.inbox import Claimed
+from app.rules import engine
+from app.rules.text_matching import keyword_words, words_of
 from app.twilio_api import parsing
 from app.twilio_api.parsing import MessageAdded, MessageEvent
-from app.words import keyword_words, words_of
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
 
@@ -26,8 +27,8 @@ class Occasion:
     `timer_seconds` is 0 when the message has just come; else nobody has answered it for so long, `waiting_since`.
     """
 
-    message: rules.Message
-    known: rules.Known
+    message: engine.Message
+    known: engine.Known
     chat_service_sid: str
     timer_seconds: int = 0
     waiting_since: datetime | None = None
@@ -49,14 +50,14 @@ class Silence:
     human: bool
 
 
-def message_of(event: MessageEvent, received_at: datetime) -> rules.Message:
+def message_of(event: MessageEvent, received_at: datetime) -> engine.Message:
     """Return the message of an event as the rules see it."""
-    return rules.Message(
+    return engine.Message(
         message_sid=event.message_sid,
         conversation_sid=event.conversation_sid,
         author=event.author,
         text=event.body,
-        channel=rules.channel_of(event.author, event.source),
+        channel=engine.channel_of(event.author, event.source),
         source=event.source,
         attributes=event.attributes,
         client_identity=event.client_identity,
@@ -69,14 +70,14 @@ def message_of(event: MessageEvent, received_at: datetime) -> rules.Message:
     )
 
 
-def stored_message(row: Record) -> rules.Message:
+def stored_message(row: Record) -> engine.Message:
     """Return a message as the rules see it, from its row."""
-    return rules.Message(
+    return engine.Message(
         message_sid=row.message_sid,
         conversation_sid=row.conversation_sid,
         author=row.author,
         text=row.body,
-        channel=rules.channel_of(row.author, row.source),
+        channel=engine.channel_of(row.author, row.source),
         source=row.source,
         attributes=row.attributes,
         participant_sid=row.participant_sid,
@@ -85,15 +86,15 @@ def stored_message(row: Record) -> rules.Message:
     )
 
 
-def address_of(message: rules.Message) -> str:
+def address_of(message: engine.Message) -> str:
     """Return the phone number or other address of the author; "" for a chat identity."""
     return message.author if message.channel != "chat" else ""
 
 
-def known_of(tx: Connection, message: rules.Message, bot: Bot) -> rules.Known:
+def known_of(tx: Connection, message: engine.Message, bot: Bot) -> engine.Known:
     """Return what is known of the conversation and the author now."""
     author = memory.participant(tx, message.participant_sid)
-    known = rules.Known(
+    known = engine.Known(
         has_messaging_participant=memory.has_messaging_participant(tx, message.conversation_sid),
         roles=_roles(author),
         author_role=_role(author, bot),
@@ -104,8 +105,8 @@ def known_of(tx: Connection, message: rules.Message, bot: Bot) -> rules.Known:
 
 
 def with_history(
-    tx: Connection, message: rules.Message, known: rules.Known, bot: Bot, *, index: int | None = None
-) -> rules.Known:
+    tx: Connection, message: engine.Message, known: engine.Known, bot: Bot, *, index: int | None = None
+) -> engine.Known:
     """Return the same with what the bot has done here before, and how often the author said the same.
 
     Every query is bounded by what the rules ask for, however long the conversation is.
@@ -132,16 +133,16 @@ def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datet
     return delivery_log.reply_times(tx, conversation_sid, since, most=most)
 
 
-def _same_texts(tx: Connection, message: rules.Message, index: int | None) -> int:
+def _same_texts(tx: Connection, message: engine.Message, index: int | None) -> int:
     *before, last = message.texts or (message.text,)
     if not last.strip():
         return 0
-    since = message.sent_at - rules.SAME_TEXT_WITHIN
+    since = message.sent_at - engine.SAME_TEXT_WITHIN
     known = memory.count_same_texts(tx, message.conversation_sid, message.author, last, before_index=index, since=since)
     return known + before.count(last)
 
 
-def _as_of_now(tx: Connection, message: rules.Message, known: rules.Known, bot: Bot, now: datetime) -> rules.Known:
+def _as_of_now(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot, now: datetime) -> engine.Known:
     """Return the same with what may have changed since: state, pause, opt-out."""
     known = replace(known, opted_out=memory.is_opted_out(tx, address_of(message), message.participant_sid))
     here = memory.conversation(tx, message.conversation_sid)
@@ -187,7 +188,7 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     behind = inbox.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
     known = replace(known, opted_out=known.opted_out or _stop_waits(behind, message, bot))
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
-    reason = rules.changed_guards(
+    reason = engine.changed_guards(
         message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
     )  # fmt: skip
     if reason is None:
@@ -204,14 +205,14 @@ def _human_answered(occasion: Occasion, bot: Bot) -> bool:
     return here is None or here.waiting_since != occasion.waiting_since
 
 
-def _human_waits(message: rules.Message, known: rules.Known, bot: Bot) -> bool:
+def _human_waits(message: engine.Message, known: engine.Known, bot: Bot) -> bool:
     """Return whether a human agent's message is stored behind this one and not yet worked on."""
     stored = inbox.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
     by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
     return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
 
 
-def _stop_waits(behind: Sequence[Record], message: rules.Message, bot: Bot) -> bool:
+def _stop_waits(behind: Sequence[Record], message: engine.Message, bot: Bot) -> bool:
     """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
     opt_out, opt_in = (set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words,
                                                                       bot.rules.bot.opt_in_words))  # fmt: skip
@@ -226,8 +227,8 @@ def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
     return [one for one in read if isinstance(one, MessageAdded)]
 
 
-def is_agent(tx: Connection, event: MessageAdded, known: rules.Known, bot: Bot) -> bool:
+def is_agent(tx: Connection, event: MessageAdded, known: engine.Known, bot: Bot) -> bool:
     """Return whether a human agent wrote a message in the conversation that `known` is about."""
     author = memory.participant(tx, event.participant_sid)
     about_author = replace(known, author_role=_role(author, bot), roles=_roles(author))
-    return rules.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"
+    return engine.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"

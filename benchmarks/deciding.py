@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from app.rules import Known, Message, Policy, decide
-from app.rules_file import load
+from app.rules.engine import Known, Message, Policy, decide
+from app.rules.loader import load
 from benchmarks.scale import Scale
 from benchmarks.tables import Row, Table
 

@@ -7,9 +7,9 @@ import pytest
 
 from app import config, create_app
 from app.config import PROJECT
-from app.guards import CARRIER
-from app.reply_template import REPLY_VARIABLES
-from app.rules_file import TABLES, load
+from app.rules.guards import CARRIER
+from app.rules.loader import TABLES, load
+from app.rules.templates import REPLY_VARIABLES
 
 PAGE = (PROJECT / "docs" / "rules.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)

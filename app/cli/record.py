@@ -75,7 +75,7 @@ def record_command(
 def _kept() -> Kept:
     """Return what may stay: our own names, and the words that guards and rules look for."""
     from app.redaction import Kept
-    from app.rule_reach import everything_in
+    from app.rules.reachability import everything_in
 
     settings = parley().settings
     if faults := faults_in_rules(settings):

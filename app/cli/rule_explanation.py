@@ -56,7 +56,7 @@ def _zone() -> tzinfo:
 
 
 def _lines(decision: dict[str, Any], zone: tzinfo) -> Iterator[str]:
-    from app.guards import in_words
+    from app.rules.guards import in_words
 
     after = timedelta(seconds=decision["timer_seconds"])
     silence = f", after {in_words(after)} without a human" if after else ""

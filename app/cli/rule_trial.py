@@ -12,12 +12,12 @@ import click
 
 from app.cli.output import json_option, parley, show_json, with_appcontext
 from app.cli.rule_traces import action_line, content_lines, tried_lines
-from app.moments import FORMS, moment
+from app.rules.moments import FORMS, moment
 
 if TYPE_CHECKING:
-    from app.rule_trial import Trial
-    from app.rules import Decision
-    from app.rules_schema import Rules
+    from app.rules.engine import Decision
+    from app.rules.schema import Rules
+    from app.rules.simulate import Trial
 
 
 class JsonObject(click.ParamType):
@@ -62,8 +62,8 @@ def test_command(
     """
     if not texts and not supposed["media"]:
         raise click.UsageError('write the text of the message: flask rules test "Where is my order?"')
-    from app.rule_trial import Supposed, tried_out
-    from app.rules import Policy
+    from app.rules.engine import Policy
+    from app.rules.simulate import Supposed, tried_out
 
     rules, settings = _rules(file), parley().settings
     policy = Policy(settings.bot_author, settings.bot_agents)
@@ -76,7 +76,7 @@ def test_command(
 
 
 def _rules(file: Path | None) -> Rules:
-    from app.rules_file import load
+    from app.rules.loader import load
 
     path = file or parley().settings.bot_rules
     try:
@@ -108,7 +108,7 @@ def _document(trial: Trial) -> dict[str, Any]:
 
 
 def _plain(trial: Trial, decision: Decision) -> dict[str, Any]:
-    from app.rule_trial import actions_of
+    from app.rules.simulate import actions_of
 
     template = decision.template
     return {
@@ -126,7 +126,7 @@ def _plain(trial: Trial, decision: Decision) -> dict[str, Any]:
 
 
 def _lines(trial: Trial) -> Iterator[str]:
-    from app.guards import in_words
+    from app.rules.guards import in_words
 
     who = f"{trial.message.channel} from {trial.message.author}"
     contact = "first message" if trial.known.first_contact else "known already"
@@ -141,7 +141,7 @@ def _lines(trial: Trial) -> Iterator[str]:
 
 
 def _decision_lines(trial: Trial, decision: Decision) -> Iterator[str]:
-    from app.rule_trial import actions_of
+    from app.rules.simulate import actions_of
 
     yield from tried_lines([(one.name, one.failed) for one in decision.tried], decision.observed, decision.code)
     yield f"  = {decision.reason}"

@@ -12,7 +12,7 @@ from app.cli.rule_explanation import explain_command
 from app.cli.rule_trial import test_command
 
 if TYPE_CHECKING:
-    from app.rules_lint import Finding
+    from app.rules.lint import Finding
 
 
 @click.group("rules")
@@ -54,8 +54,8 @@ def check_command(file: Path | None, as_json: bool) -> None:
 
 def _check(path: Path, *, has_responder: bool) -> tuple[int, list[Finding]]:
     """Return how many rules a file has, and what is found in it; a file that cannot be used is one error for each."""
-    from app.rules_file import RulesError, load, rule_lines
-    from app.rules_lint import Finding, lint
+    from app.rules.lint import Finding, lint
+    from app.rules.loader import RulesError, load, rule_lines
 
     try:
         text = path.read_text(encoding="utf-8")

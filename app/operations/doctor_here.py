@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from app import config, rules_file, rules_lint
+from app import config
 from app.db import schema
 from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
+from app.rules import lint, loader
 from app.twilio_api.signature import Keys
 
 
@@ -36,11 +37,11 @@ def rules(patient: Patient) -> list[Finding]:
     """Return whether the rules file can be used, and whether it most likely means what it says."""
     path = patient.settings.bot_rules
     try:
-        found = rules_file.load(path.read_text(encoding="utf-8"))
+        found = loader.load(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         step = "mend the file, or name another with BOT_RULES; `flask rules check` shows the lines"
         return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]
-    doubts = rules_lint.lint(found, folder=path.parent, has_responder=bool(patient.settings.bot_responder))
+    doubts = lint.lint(found, folder=path.parent, has_responder=bool(patient.settings.bot_responder))
     count = f"{path.name}: {len(found.rules)} rules"
     if not doubts:
         return [Finding("rules", OK, count)]

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, select
 from app import answers, audit, memory
 from app.db.database import Record
 from app.db.tables import participants
-from app.guards import WHATSAPP_WINDOW, in_words
 from app.operations.checks import Refused
 from app.operations.window import OutsideWindow
 from app.page import conversations
@@ -25,6 +24,7 @@ from app.page.access import blueprint
 from app.page.in_force import pause_after_agent
 from app.page.parts import database, reading
 from app.page.rest import account_of
+from app.rules.guards import WHATSAPP_WINDOW, in_words
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

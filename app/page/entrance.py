@@ -16,7 +16,7 @@ from app.db.database import DatabaseUnavailable
 from app.page import log_ins
 from app.page.access import Operator, blueprint, current_settings, default_name, digest
 from app.page.parts import database, writing
-from app.situation import channel_of
+from app.rules.facts import channel_of
 
 LONGEST_NAME = 256
 

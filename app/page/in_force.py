@@ -8,8 +8,8 @@ from flask import current_app
 
 from app import Parley, load_rules
 from app.page.parts import settings
-from app.rules import Policy
-from app.rules_schema import Bot, Rules
+from app.rules.engine import Policy
+from app.rules.schema import Bot, Rules
 
 
 def rules_in_force() -> Rules:

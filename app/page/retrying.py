@@ -11,7 +11,7 @@ from app.page.access import blueprint
 from app.page.events import conversation_of, event_row
 from app.page.in_force import policy, rules_in_force
 from app.page.parts import reading, settings, writing
-from app.rules_file import Rules
+from app.rules.loader import Rules
 
 
 @blueprint.get("/events/<int:event_id>/retry")

@@ -10,18 +10,19 @@ from typing import Any
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app import rule_statistics, rule_summary
+from app import rule_statistics
 from app.delivery_statistics import PERIODS
-from app.moments import FORMS, moment
 from app.page.access import blueprint
 from app.page.deliveries import asked_period
 from app.page.in_force import policy, rules_in_force
 from app.page.parts import reading, settings
 from app.responder import NAME as RESPONDER_NAME
-from app.rule_trial import AUTHORS, Supposed, actions_of, tried_out
-from app.rules_file import rule_lines
-from app.rules_lint import Finding, lint
-from app.rules_schema import Rule, Rules
+from app.rules import describe
+from app.rules.lint import Finding, lint
+from app.rules.loader import rule_lines
+from app.rules.moments import FORMS, moment
+from app.rules.schema import Rule, Rules
+from app.rules.simulate import AUTHORS, Supposed, actions_of, tried_out
 
 MOST_LINTED = 300  # rules; each is held against all before it, so more of them take seconds
 LONGEST_TEXT, LONGEST_JSON = 20_000, 16 * 1024  # characters
@@ -179,12 +180,12 @@ def _object(form: Form, name: str) -> dict[str, Any]:
 
 @blueprint.app_template_filter("rule_conditions")
 def _conditions(rule: Rule) -> list[str]:
-    return rule_summary.conditions(rule.when)
+    return describe.conditions(rule.when)
 
 
 @blueprint.app_template_filter("rule_deeds")
 def _deeds(rule: Rule) -> list[str]:
-    return [*rule_summary.deeds(rule), *rule_summary.limits(rule)]
+    return [*describe.deeds(rule), *describe.limits(rule)]
 
 
 @blueprint.app_template_filter("as_json")

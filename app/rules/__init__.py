@@ -1,0 +1,1 @@
+"""Rules, without a database or a network: a message and what is known become a decision with its trace."""

@@ -1,0 +1,145 @@
+"""Whether the conditions of one rule hold, and if not, the first that fails in words that quote no message."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from app.rules.facts import Asked
+from app.rules.guards import in_words
+from app.rules.schema import Condition, Rule
+
+MISSING = object()
+
+
+def first_failure(rule: Rule, asked: Asked) -> str:
+    """Return why a rule does not apply, or an empty text: its conditions, then its cool-down, then its quota."""
+    waits = rule.when.unanswered_for
+    if waits is not None and waits != asked.timer:
+        return f"waits for {in_words(waits)} without a human"
+    return _failure(rule.when, asked) or _cool_down(rule, asked) or _quota(rule, asked)
+
+
+def _failure(condition: Condition, asked: Asked) -> str:
+    for name in condition.given:
+        if failed := CHECKS[name](condition, asked):
+            return failed
+    return ""
+
+
+def _keywords(condition: Condition, asked: Asked) -> str:
+    return "" if asked.spoken.has_any_of(condition.phrases) else "none of its keywords"
+
+
+def _channel(condition: Condition, asked: Asked) -> str:
+    channels = condition.channel or ()
+    if asked.message.channel in channels:
+        return ""
+    return f"the channel is {asked.message.channel}, not {' or '.join(channels)}"
+
+
+def _hours(condition: Condition, asked: Asked) -> str:
+    return "" if condition.hours == asked.hours else f"we are {asked.hours}"
+
+
+def _first_contact(condition: Condition, asked: Asked) -> str:
+    if condition.first_contact == asked.known.first_contact:
+        return ""
+    return "not the first contact" if condition.first_contact else "the first contact"
+
+
+def _media(condition: Condition, asked: Asked) -> str:
+    if condition.media == asked.message.has_media:
+        return ""
+    return "no media" if condition.media else "it has media"
+
+
+def _role(condition: Condition, asked: Asked) -> str:
+    roles = condition.role or ()
+    return "" if set(roles) & set(asked.known.roles) else f"the role is not {' or '.join(roles)}"
+
+
+def _attributes(condition: Condition, asked: Asked) -> str:
+    return _difference("attribute", condition.attributes or {}, asked.known.attributes)
+
+
+def _participant_attributes(condition: Condition, asked: Asked) -> str:
+    wanted = condition.participant_attributes or {}
+    return _difference("participant attribute", wanted, asked.known.participant_attributes)
+
+
+def _regex(condition: Condition, asked: Asked) -> str:
+    results = [asked.search.result(pattern) for pattern in condition.regex or ()]
+    if "found" in results:
+        return ""
+    if "too slow" in results:
+        return f"pattern number {results.index('too slow') + 1} took too long and counts as not found"
+    return "none of its patterns"
+
+
+def _any(condition: Condition, asked: Asked) -> str:
+    failed = [_failure(part, asked) for part in condition.any_ or ()]
+    return "" if "" in failed else f"none of any: {', '.join(failed)}"
+
+
+def _all(condition: Condition, asked: Asked) -> str:
+    return next((failed for part in condition.all_ or () if (failed := _failure(part, asked))), "")
+
+
+def _not(condition: Condition, asked: Asked) -> str:
+    return "" if condition.not_ is None or _failure(condition.not_, asked) else "what it excludes is so"
+
+
+CHECKS: dict[str, Callable[[Condition, Asked], str]] = {
+    "keywords": _keywords,
+    "channel": _channel,
+    "hours": _hours,
+    "first_contact": _first_contact,
+    "media": _media,
+    "role": _role,
+    "attributes": _attributes,
+    "participant_attributes": _participant_attributes,
+    "regex": _regex,
+    "any_": _any,
+    "all_": _all,
+    "not_": _not,
+}
+
+
+def _difference(kind: str, wanted: Mapping[str, tuple[object, ...]], attributes: object) -> str:
+    for name, values in wanted.items():
+        found = _value(attributes, name)
+        if found is MISSING:
+            return f"{kind} {name} is missing"
+        if not any(_is_same(found, value) for value in values):
+            return f"{kind} {name} is not {' or '.join(map(str, values))}"
+    return ""
+
+
+def _value(attributes: object, name: str) -> object:
+    """Return the value of a dotted name: "order.state" is {"order.state": x} or {"order": {"state": x}}."""
+    if not isinstance(attributes, Mapping):
+        return MISSING
+    if name in attributes:
+        return attributes[name]
+    here, _, deeper = name.partition(".")
+    return _value(attributes[here], deeper) if deeper and here in attributes else MISSING
+
+
+def _is_same(found: object, wanted: object) -> bool:
+    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)  # True == 1 in Python
+
+
+def _cool_down(rule: Rule, asked: Asked) -> str:
+    times = asked.known.fired.get(rule.name)
+    if rule.cooldown is None or not times or asked.now - times[0] >= rule.cooldown:
+        return ""
+    return f"cool-down, {in_words(rule.cooldown - (asked.now - times[0]))} left"
+
+
+def _quota(rule: Rule, asked: Asked) -> str:
+    if rule.quota is None:
+        return ""
+    per = rule.quota.per or timedelta.max
+    fired = sum(asked.now - fired_at < per for fired_at in asked.known.fired.get(rule.name, ()))
+    if fired < rule.quota.count:
+        return ""
+    return f"quota, {fired} times" + (f" within {in_words(per)}" if rule.quota.per else " in this conversation")

@@ -1,0 +1,210 @@
+"""Decides what to answer: a message, what is known of its conversation and the rules -> a reply, or none and why.
+
+Pure: no network, no database, no clock. What may never be answered is in guards.py, when a rule applies in
+conditions.py, what a rules file may say in rules_schema.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from app.rules.business_hours import is_open, next_opening
+from app.rules.conditions import first_failure
+from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, channel_of, writer_of
+from app.rules.guards import changed_guards, first_stop, whatsapp_window
+from app.rules.schema import Bot, ContentTemplate, Rule, Rules
+from app.rules.templates import ReplyError, render_reply
+
+__all__ = [
+    "SAME_TEXT_WITHIN",
+    "Actions",
+    "Decision",
+    "Known",
+    "Message",
+    "Policy",
+    "Template",
+    "Tried",
+    "changed_guards",
+    "channel_of",
+    "decide",
+    "is_open",
+    "template_values",
+    "timers_of",
+    "writer_of",
+]
+
+
+class Tried(NamedTuple):
+    """A guard or rule that was asked, and the first condition that failed; empty: it decided."""
+
+    name: str
+    failed: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """A WhatsApp template with its variables filled in."""
+
+    content_sid: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What a rule does besides speaking; false when that is nothing."""
+
+    set_attributes: Mapping[str, object] = field(default_factory=dict)
+    add_participant: Mapping[str, str] = field(default_factory=dict)
+    pause: timedelta | None = None
+    hand_over: bool = False
+    close: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.set_attributes or self.add_participant or self.pause or self.hand_over or self.close)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The reply, or None with the reason; `code` is the short stable word for it ("replied", "paused", ...).
+
+    A `template` is sent alone; otherwise `reply` and `media` belong to one message, and either may be missing.
+    """
+
+    reply: str | None
+    rule: str
+    reason: str
+    tried: tuple[Tried, ...]
+    code: str
+    media: str = ""
+    template: Template | None = None
+    actions: Actions = field(default_factory=Actions)
+    observed: tuple[str, ...] = ()  # rules in mode "observe" that would have decided
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a message is to be sent."""
+        return self.reply is not None or bool(self.media) or self.template is not None
+
+
+def decide(
+    message: Message, known: Known, rules: Rules, policy: Policy, now: datetime, *, timer: timedelta | None = None
+) -> Decision:
+    """Return the one reply to a message, or None with the reason: guards first, then the rules in file order.
+
+    `now` is aware. The guards stop a reply whatever the rules say; the first rule whose conditions hold and
+    whose cool-down and quota allow it decides. With `timer` this is a follow-up on that much silence: only rules
+    whose `unanswered_for` it is are tried.
+    """
+    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), timer)
+    if stop := first_stop(asked):
+        code, reason = stop
+        return Decision(None, "", reason, (Tried(code, ""),), code)
+    return _first_rule(rules_asked(rules, timer), asked)
+
+
+def _first_rule(rules: tuple[Rule, ...], asked: Asked) -> Decision:
+    """Return what the first rule that applies decides; rules that only observe are noted on the way."""
+    window = whatsapp_window(asked)
+    tried: list[Tried] = []
+    observed: list[str] = []
+    for rule in rules:
+        failed = first_failure(rule, asked) or (_lacks_template(rule) if window else "")
+        if failed:
+            tried.append(Tried(rule.name, failed))
+            continue
+        outcome = _outcome(rule, asked, by_template=window is not None)
+        if rule.mode != "observe":
+            return replace(outcome, tried=(*tried, Tried(rule.name, "")), observed=tuple(observed))
+        tried.append(Tried(rule.name, f"observed only: {outcome.reason}"))
+        observed += [rule.name] if outcome.code in ("replied", "acted", "stopped") else []
+    code, reason = window or ("no rule", "no rule matched")
+    last = (Tried(code, ""),) if window else ()
+    return Decision(None, "", reason, (*tried, *last), code, observed=tuple(observed))
+
+
+def rules_asked(rules: Rules, timer: timedelta | None = None) -> tuple[Rule, ...]:
+    """Return the rules that a message goes through, or those of a follow-up after that much silence."""
+    return tuple(rule for rule in rules.rules if timer is None or rule.when.unanswered_for == timer)
+
+
+def timers_of(rules: Rules) -> tuple[timedelta, ...]:
+    """Return after how much silence there are follow-ups, shortest first."""
+    return tuple(sorted({rule.when.unanswered_for for rule in rules.rules if rule.when.unanswered_for}))
+
+
+def _outcome(rule: Rule, asked: Asked, *, by_template: bool) -> Decision:
+    """Return what a rule whose conditions hold says and does; its trace is left to the caller."""
+    if rule.stop:
+        return Decision(None, rule.name, f'rule "{rule.name}" stays silent', (), "stopped")
+    values = template_values(asked.message, asked.known, asked.bot, asked.now)
+    try:
+        reply, media, template = _words(rule, values, by_template=by_template)
+        actions = _actions(rule, values)
+    except ReplyError as error:
+        reason = f'reply template of rule "{rule.name}" failed: {error}'
+        return Decision(None, rule.name, reason, (), "template failed")
+    decision = Decision(reply, rule.name, f'rule "{rule.name}" matched', (), "replied", media, template, actions)
+    if decision.says_something:
+        return decision
+    if actions:
+        return replace(decision, reason=f'rule "{rule.name}" acts without words', code="acted")
+    return replace(decision, reason=f'rule "{rule.name}" says nothing here', code="empty reply")
+
+
+def _words(rule: Rule, values: Mapping[str, object], *, by_template: bool) -> tuple[str | None, str, Template | None]:
+    """Return a rule's reply, media and template; the template alone when only that may be sent or there is no other."""
+    if rule.template and (by_template or not (rule.reply or rule.media)):
+        return None, "", _filled_in(rule.template, values)
+    reply = render_reply(rule.reply, values) if rule.reply else ""
+    return reply or None, rule.media or "", None
+
+
+def _filled_in(template: ContentTemplate, values: Mapping[str, object]) -> Template:
+    """Return the template with its variables, each on one line: WhatsApp refuses line breaks and empty ones."""
+    variables = {name: " ".join(render_reply(text, values).split()) for name, text in template.variables.items()}
+    for name, text in variables.items():
+        if not text:
+            raise ReplyError(f"variable {name} of the WhatsApp template is empty")
+    return Template(template.content_sid, variables)
+
+
+def _actions(rule: Rule, values: Mapping[str, object]) -> Actions:
+    added = rule.add_participant
+    return Actions(
+        set_attributes={name: _rendered(value, values) for name, value in rule.set_attributes.items()},
+        add_participant=added.model_dump(exclude_none=True) if added else {},
+        pause=rule.pause,
+        hand_over=rule.hand_over,
+        close=rule.close,
+    )
+
+
+def _rendered(value: object, values: Mapping[str, object]) -> object:
+    if isinstance(value, str):
+        return render_reply(value, values)
+    if isinstance(value, Mapping):
+        return {name: _rendered(one, values) for name, one in value.items()}
+    return [_rendered(one, values) for one in value] if isinstance(value, tuple) else value
+
+
+def _lacks_template(rule: Rule) -> str:
+    """Return why a rule cannot answer outside of the WhatsApp window, or "" if it can or has nothing to say."""
+    has_words = rule.reply or rule.media
+    return "no template, and the WhatsApp window is closed" if has_words and not rule.template else ""
+
+
+def template_values(message: Message, known: Known, bot: Bot, now: datetime) -> dict[str, object]:
+    """Return what the templates of the rules may name; of the same moment as the decision."""
+    return {
+        "author": message.author,
+        "text": message.text,
+        "channel": message.channel,
+        "first_contact": known.first_contact,
+        "hours": "open" if is_open(bot, now) else "closed",
+        "friendly_name": known.friendly_name,
+        "attributes": known.attributes,
+        "participant_attributes": known.participant_attributes,
+        "now": now.astimezone(bot.timezone),
+        "next_opening": next_opening(bot, now),
+    }

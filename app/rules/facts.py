@@ -1,0 +1,149 @@
+"""Everything one decision is made from: the message, what is known of its conversation, who is who, the time."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Literal
+
+from app.rules.business_hours import is_open
+from app.rules.patterns import Search
+from app.rules.schema import Bot
+from app.rules.text_matching import Spoken
+
+OWN_MARKER = "parley"
+SAME_TEXT_WITHIN = timedelta(minutes=10)
+CHANNEL_OF_SOURCE = {"mms": "sms"} | {
+    name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
+}
+
+Writer = Literal["bot", "agent", "system", "api", "customer"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as it arrived; `channel` comes from channel_of, `sent_at` is aware.
+
+    A burst of messages of one person is one message: `texts` are theirs, `text` all of them, line by line.
+    """
+
+    message_sid: str
+    conversation_sid: str
+    author: str
+    text: str
+    channel: str
+    source: str
+    sent_at: datetime
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    client_identity: str = ""
+    participant_sid: str = ""
+    has_media: bool = False
+    texts: tuple[str, ...] = ()
+    found_late: bool = False  # by reconciliation: its webhook never came
+    was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio
+    has_binding: bool = True  # of the author of one that was found late: an address that can be answered
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the conversation, and of the writer in it, at the moment of deciding."""
+
+    state: str = ""
+    friendly_name: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    paused_until: datetime | None = None  # the year 9999: until somebody resumes the bot
+    paused_why: str = ""
+    paused_by: str = ""  # "agent", "rule", "operator" or "attribute"
+    first_contact: bool = True
+    opted_out: bool = False
+    has_messaging_participant: bool = False
+    author_role: str = ""
+    roles: tuple[str, ...] = ()  # of the author: the attribute "role" and the role SID
+    participant_attributes: Mapping[str, object] = field(default_factory=dict)
+    last_inbound_at: datetime | None = None
+    reply_times: tuple[datetime, ...] = ()  # of automatic replies here, newest first
+    fired: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)  # when each rule decided here, newest first
+    answered_later: bool = False  # something newer was answered; asked only for a message that was found late
+    same_texts: int = 0  # how often the author has sent this very text within SAME_TEXT_WITHIN before
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who is who, and how old a message may be; these come from the settings, not from the rules."""
+
+    bot_author: str
+    agents: tuple[str, ...] = ()
+    max_reply_age: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything one decision is made from; `now` is in UTC, because local times must not be subtracted.
+
+    `timer` is set for a follow-up: that much time has passed since the message, and no human has answered.
+    """
+
+    message: Message
+    known: Known
+    bot: Bot
+    policy: Policy
+    now: datetime
+    timer: timedelta | None = None
+
+    @cached_property
+    def spoken(self) -> Spoken:
+        """The words of the message."""
+        return Spoken(self.message.text)
+
+    @cached_property
+    def search(self) -> Search:
+        """What regular expressions find in the message."""
+        return Search(self.message.text)
+
+    @cached_property
+    def hours(self) -> str:
+        """Either "open" or "closed"."""
+        return "open" if is_open(self.bot, self.now) else "closed"
+
+
+def channel_of(author: str, source: str) -> str:
+    """Return the channel a message came by: "sms", "whatsapp", "chat", "messenger", ...
+
+    The address decides (`whatsapp:+1555...`, `+1555...`), then Source, an open set. A chat client's identity is
+    never an address, whatever it looks like.
+    Source: docs/conversations-classic/conversations-webhooks, values of Source (read 2026-11-22)
+    """
+    if source.upper() == "SDK":
+        return "chat"
+    if _is_phone_number(author):
+        return "sms"
+    prefix = re.match(r"([A-Za-z][A-Za-z0-9_-]*):.", author)
+    return prefix[1].lower() if prefix else CHANNEL_OF_SOURCE.get(source.lower(), "chat")
+
+
+def _is_phone_number(author: str) -> bool:
+    return re.fullmatch(r"\+[0-9]{2,15}", author) is not None
+
+
+def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
+    """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer."""
+    if message.author == policy.bot_author or OWN_MARKER in message.attributes:
+        return "bot"
+    if _is_agent(message, known, policy):
+        return "agent"
+    if message.source.upper() == "API":
+        return "api"
+    return "system" if message.author == "system" else "customer"
+
+
+def _is_agent(message: Message, known: Known, policy: Policy) -> bool:
+    if known.author_role == "agent" or "agent" in known.roles:
+        return True
+    if message.channel != "chat" or not message.author or _is_phone_number(message.author):
+        return False
+    names = {message.author, message.client_identity} - {""}
+    if any(fnmatchcase(name, pattern) for name in names for pattern in policy.agents):
+        return True
+    return known.has_messaging_participant and message.author != "system"

@@ -1,0 +1,203 @@
+"""Says whether anything forbids a reply to a message, whatever the rules say.
+
+The guards have an order, each its own code and stored reason; they know nothing of the rules' own conditions.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from app.rules.business_hours import quiet_until
+from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, channel_of, writer_of
+from app.rules.schema import Bot
+from app.rules.text_matching import keyword_words, words_of
+
+__all__ = ["Asked", "Known", "Message", "Policy", "changed_guards", "channel_of", "first_stop", "in_words",
+           "whatsapp_window", "writer_of"]  # fmt: skip
+
+# Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
+WHATSAPP_WINDOW = timedelta(hours=24)
+CONSENT_WORDS = {words_of("yes")}  # an ordinary answer, unless the writer had opted out
+FOUND_LATE = "found late"
+CARRIER = {
+    "opt-out word": "the message is an opt-out word",
+    "help word": "the message is a help word, which Twilio answers",
+    "opt-in word": "the message is an opt-in word, which Twilio answers",
+}
+
+Stop = tuple[str, str] | None  # the code and the reason
+
+
+def changed_guards(
+    message: Message,
+    known: Known,
+    policy: Policy,
+    now: datetime,
+    human_wrote: bool,
+    *,
+    bot: Bot | None = None,
+    timer: timedelta | None = None,
+) -> str | None:
+    """Return why a decided reply must not be sent after all, or None: asked again just before sending.
+
+    With `bot` its quiet hours count too; `timer` says that the reply is a follow-up, as for rules.decide.
+    """
+    if human_wrote:
+        return "a human wrote in the meantime"
+    stop = _no_longer_wanted(known, now.astimezone(UTC), bot.timezone if bot else now.tzinfo, timer)
+    if stop is None and bot is not None:
+        stop = _quiet(bot, message.channel, now)
+    return stop[1] if stop else None
+
+
+def _written_by_no_customer(asked: Asked) -> Stop:
+    if asked.message.author == asked.policy.bot_author:
+        return "own author", "the bot wrote this message itself"
+    stops: dict[Writer, Stop] = {
+        "bot": ("own marker", "the message carries the bot's own marker"),
+        "agent": ("agent", "a human agent wrote"),
+        "api": ("api", "a program wrote this message (Source=API)"),
+        "system": ("system", 'the author is "system"'),
+    }
+    return stops.get(writer_of(asked.message, asked.known, asked.policy))
+
+
+def _keyword_of_the_carrier(asked: Asked) -> Stop:
+    """Stop at a carrier's word: of several texts the last STOP or START counts, HELP only where nothing else is said.
+
+    START together with other texts is no reason for silence to somebody who had not opted out.
+    """
+    kinds = [_kind(words_of(text), asked) for text in asked.message.texts or (asked.message.text,)]
+    consent = [kind for kind in kinds if kind in ("opt-out word", "opt-in word")]
+    if consent and (asked.known.opted_out or "opt-out word" in consent or len(consent) == len(kinds)):
+        return consent[-1], CARRIER[consent[-1]]
+    return ("help word", CARRIER["help word"]) if set(kinds) == {"help word"} else None
+
+
+def _kind(words: tuple[str, ...], asked: Asked) -> str:
+    """Return which of the carrier's words a text is as a whole, or ""."""
+    bot, known, channel = asked.bot, asked.known, asked.message.channel
+    if words in map(keyword_words, bot.opt_out_words):
+        return "opt-out word"
+    if words in map(keyword_words, bot.help_words) and channel != "chat":
+        return "help word"
+    if words in map(keyword_words, bot.opt_in_words) and (known.opted_out or words not in CONSENT_WORDS):
+        return "opt-in word"
+    return ""
+
+
+def _found_too_late(asked: Asked) -> Stop:
+    """Stop at a message that reconciliation found and that nobody waits to have answered; `_too_late` asks its age."""
+    if not asked.message.found_late:
+        return None
+    if not asked.message.has_binding:
+        return FOUND_LATE, "found by reconcile, and its author cannot be reached by phone number or address"
+    if asked.known.answered_later:
+        return FOUND_LATE, "found by reconcile, and something newer was answered"
+    if asked.message.was_answered:
+        return FOUND_LATE, "found by reconcile, and an answer of ours follows it at Twilio"
+    return None
+
+
+def _conversation_forbids(asked: Asked) -> Stop:
+    return _no_longer_wanted(asked.known, asked.now, asked.bot.timezone, asked.timer)
+
+
+def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None, timer: timedelta | None) -> Stop:
+    if known.opted_out:
+        return "opted out", "the recipient has opted out"
+    if known.state == "closed":
+        return "closed", "the conversation is closed"
+    if timer and known.paused_by == "rule":
+        return None  # handed over, and no human came: that is what a follow-up is for
+    pause = _pause(known, now, zone)
+    return ("paused", pause) if pause else None
+
+
+def _pause(known: Known, now: datetime, zone: tzinfo | None) -> str | None:
+    until = known.paused_until
+    if until is None or until <= now:
+        return None
+    because = f" because {known.paused_why}" if known.paused_why else ""
+    if until.year == 9999:  # no time zone can be applied to the end of time
+        return f"paused until resumed{because}"
+    return f"paused until {_moment(until.astimezone(zone), now)}{because}"
+
+
+def _moment(local: datetime, now: datetime) -> str:
+    return f"{local:{'%H:%M' if local.date() == now.astimezone(local.tzinfo).date() else '%Y-%m-%d %H:%M'}}"
+
+
+def _quiet_hours(asked: Asked) -> Stop:
+    return _quiet(asked.bot, asked.message.channel, asked.now)
+
+
+def _quiet(bot: Bot, channel: str, now: datetime) -> Stop:
+    end = quiet_until(bot, channel, now)
+    return ("quiet hours", f"quiet hours until {end:%H:%M}") if end else None
+
+
+def _nothing_to_answer(asked: Asked) -> Stop:
+    if asked.message.text.strip() or asked.message.has_media:
+        return None
+    return "empty", "the message has neither text nor media"
+
+
+def _too_late(asked: Asked) -> Stop:
+    limit = asked.policy.max_reply_age
+    if limit is None or asked.now - asked.message.sent_at <= limit + (asked.timer or timedelta()):
+        return None
+    if asked.timer:
+        return "too old", f"the follow-up is late by more than {in_words(limit)}"
+    return "too old", f"the message is older than {in_words(limit)}"
+
+
+def _repeated_text(asked: Asked) -> Stop:
+    times, most = asked.known.same_texts + 1, asked.bot.repeated_text
+    if not most or times < most or asked.timer or not asked.message.text.strip():
+        return None
+    return "repeated text", f"the same text came {times} times within {in_words(SAME_TEXT_WITHIN)}, as from another bot"
+
+
+def _budget_spent(asked: Asked) -> Stop:
+    for budget in asked.bot.reply_budget:
+        replies = sum(asked.now - replied_at < budget.per for replied_at in asked.known.reply_times)
+        if replies >= budget.count:
+            return "reply budget", f"{replies} automatic replies within {in_words(budget.per)} are enough"
+    return None
+
+
+def whatsapp_window(asked: Asked) -> Stop:
+    """Return that only a template may be sent by WhatsApp now, or None; a stop only if no rule has one."""
+    message = asked.message
+    last_inbound = max(asked.known.last_inbound_at or message.sent_at, message.sent_at)
+    if message.channel == "whatsapp" and asked.now - last_inbound > WHATSAPP_WINDOW:
+        return "whatsapp window", "the WhatsApp window closed 24 h after the customer's last message"
+    return None
+
+
+def in_words(duration: timedelta) -> str:
+    """Return a duration as a person would round it up: "40 s", "4 min", "2 h", "3 d"."""
+    seconds = math.ceil(duration.total_seconds())
+    for unit, size, limit in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 86400)):
+        if -(-seconds // size) * size < limit:
+            return f"{-(-seconds // size)} {unit}"
+    return f"{-(-seconds // 86400)} d"
+
+
+GUARDS: tuple[Callable[[Asked], Stop], ...] = (
+    _written_by_no_customer,
+    _keyword_of_the_carrier,
+    _found_too_late,
+    _conversation_forbids,
+    _quiet_hours,
+    _nothing_to_answer,
+    _too_late,
+    _repeated_text,
+    _budget_spent,
+)
+
+
+def first_stop(asked: Asked) -> Stop:
+    """Return the code and reason of the first guard that forbids a reply, or None when all let it pass."""
+    return next((stop for guard in GUARDS if (stop := guard(asked))), None)

@@ -1,0 +1,170 @@
+"""Finds what a valid rules file most likely does not mean: rules that are never reached, silence, texts too long."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.rules.guards import in_words
+from app.rules.least_length import longest_fixed_text
+from app.rules.reachability import ANYTHING, Cell, always_wins, cells, follows, holds_any, parts_of, possible
+from app.rules.reply_length import MOST_CHARACTERS
+from app.rules.schema import Rule, Rules, When
+from app.rules.text_matching import words_of
+
+Severity = Literal["error", "warning"]
+SHORT_CHANNELS = {"sms", "whatsapp"}  # where a message has at most MOST_CHARACTERS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to look at: a short word for it, the rule (empty: the whole file), its line, and what to do."""
+
+    code: str
+    severity: Severity
+    rule: str
+    line: int | None
+    problem: str
+
+
+Found = Iterator[tuple[str, Severity, str]]
+
+
+def lint(
+    rules: Rules, *, lines: Sequence[int] = (), folder: Path | None = None, has_responder: bool = False
+) -> list[Finding]:
+    """Return what to look at, in file order, what concerns the whole file last.
+
+    `lines` are those of each `[[rule]]`, `folder` is where media files are looked for. A responder answers what no
+    rule does, so that no fallback is missing.
+    """
+    possible_cells = cells(rules)
+    findings = []
+    for n, rule in enumerate(rules.rules):
+        line = lines[n] if n < len(lines) else None
+        found = (*_unreached(rule, rules.rules[:n], possible_cells), *_of_one(rule, rules, folder))
+        findings += [Finding(code, severity, rule.name, line, problem) for code, severity, problem in found]
+    whole = (*_long_fallback(rules), *(() if has_responder else _no_fallback(rules, possible_cells)))
+    return findings + [Finding(code, severity, "", None, problem) for code, severity, problem in whole]
+
+
+def _unreached(rule: Rule, earlier: Sequence[Rule], all_cells: Sequence[Cell]) -> Found:
+    reached = [cell for cell in all_cells if possible(rule.when, cell)]
+    before = [one for one in earlier if one.when.unanswered_for == rule.when.unanswered_for and one.mode is None]
+    if not reached:
+        yield ("impossible", "warning", "never matches: its conditions exclude each other, or it waits for closed "
+               "hours while [bot] has no hours; correct its `when`")  # fmt: skip
+    elif winners := _winners(rule, before, reached):
+        yield ("unreachable", "warning", f"is never reached: {_named(winners)} before it always answers first; "
+               "move it up, or give the earlier rule a cooldown or narrower conditions")  # fmt: skip
+    else:
+        yield from _shadowed(rule, before, reached)
+
+
+def _winners(rule: Rule, before: Sequence[Rule], reached: Sequence[Cell]) -> list[str]:
+    """Return the earlier rules that leave nothing to this one; [] when something is left."""
+    candidates = [one for one in before if always_wins(one)]
+    found: dict[str, None] = {}
+    for cell in reached:
+        winner = next((one for one in candidates if follows(one.when, rule.when, cell)), None)
+        if winner is None:
+            return []
+        found[winner.name] = None
+    return list(found)
+
+
+def _shadowed(rule: Rule, before: Sequence[Rule], reached: Sequence[Cell]) -> Found:
+    for one in before:
+        taken = [keyword for keyword in rule.when.keywords or () if _takes(one, keyword, rule, reached)]
+        if taken:
+            yield ("shadowed keyword", "warning", f"is not reached by {_quoted(taken)}: rule \"{one.name}\" before it "
+                   "answers a part of that; move this rule above it")  # fmt: skip
+
+
+def _takes(earlier: Rule, keyword: str, rule: Rule, reached: Sequence[Cell]) -> bool:
+    """Return whether an earlier rule answers every message by which this keyword would reach the later one."""
+    if not holds_any(words_of(keyword), earlier.when.phrases):
+        return False
+    fields = {name: getattr(rule.when, name) for name in When.model_fields}
+    narrowed = When.model_construct(**fields | {"keywords": (keyword,)})
+    return all(follows(earlier.when, narrowed, cell) for cell in reached)
+
+
+def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
+    """Yield what can be said of a rule without looking at the others."""
+    yield from _too_long(rule)
+    yield from _too_often(rule)
+    opt_outs = {words_of(word) for word in rules.bot.opt_out_words}
+    keywords = [keyword for part in parts_of(rule.when) for keyword in part.keywords or ()]
+    if silenced := [keyword for keyword in keywords if words_of(keyword) in opt_outs]:
+        yield ("opt-out keyword", "warning", f"has the keyword {_quoted(silenced)}, which as a whole message is an "
+               "opt-out word and never reaches a rule; remove it")  # fmt: skip
+    channels = rule.when.channel
+    if rule.template and (rule.reply or rule.media) and channels is not None and "whatsapp" not in channels:
+        yield ("unused template", "warning", f"has a template, which only WhatsApp needs, but its channel is "
+               f"{' or '.join(channels)}; add \"whatsapp\" or remove the template")  # fmt: skip
+    if (
+        rule.media
+        and folder
+        and not re.fullmatch("ME[0-9a-fA-F]{32}", rule.media)
+        and not (folder / rule.media).is_file()
+    ):
+        yield ("missing media", "error", f'sends the file "{rule.media}", which is not there; put it beside the rules '
+               "file or correct its name")  # fmt: skip
+
+
+def _too_long(rule: Rule) -> Found:
+    length = longest_fixed_text(rule.reply) if rule.reply else 0
+    if length > MOST_CHARACTERS and (rule.when.channel is None or SHORT_CHANNELS & set(rule.when.channel)):
+        yield ("too long", "error", f"has a reply of {length:,} characters or more, SMS and WhatsApp take "
+               f"{MOST_CHARACTERS:,}; shorten it, or limit the rule to other channels")  # fmt: skip
+
+
+def _long_fallback(rules: Rules) -> Found:
+    length = longest_fixed_text(rules.bot.responder_fallback)
+    if length > MOST_CHARACTERS:
+        yield ("too long", "error", f"[bot]: responder_fallback has {length:,} characters or more, SMS and WhatsApp "
+               f"take {MOST_CHARACTERS:,}; shorten it")  # fmt: skip
+
+
+def _too_often(rule: Rule) -> Found:
+    if not always_wins(rule) or rule.stop:
+        return
+    if rule.when.unanswered_for:
+        yield ("endless follow-up", "warning", f"follows up after {in_words(rule.when.unanswered_for)} without a human "
+               'again and again; add cooldown = "1d", or quota = 1')  # fmt: skip
+    elif not rule.when.given:
+        yield ("answers everything", "warning", "answers every message that comes to it; add a cooldown such as "
+               '"30m", or conditions')  # fmt: skip
+
+
+def _no_fallback(rules: Rules, all_cells: Sequence[Cell]) -> Found:
+    """Yield when some first message is answered by no rule unless it has certain words or attributes."""
+    answers = [rule for rule in rules.rules if rule.mode is None and not rule.when.unanswered_for]
+    first = [cell for cell in all_cells if cell.first_contact]
+    silent = [cell for cell in first if not any(follows(rule.when, ANYTHING, cell) for rule in answers)]
+    if silent:
+        yield ("no fallback", "warning", "no rule answers a first message without certain words or attributes"
+               f"{_where(silent, first)}; add a last rule that does")  # fmt: skip
+
+
+def _where(some: Sequence[Cell], of_all: Sequence[Cell]) -> str:
+    """Return in words which of the cells these are: ", when closed, by sms or chat"."""
+
+    def values(name: str) -> list[object]:
+        found = list(dict.fromkeys(getattr(cell, name) for cell in some))
+        return found if len(found) < len({getattr(cell, name) for cell in of_all}) else []
+
+    hours = [f", when {hours}" for hours in values("hours")]
+    media = [", with media" if has else ", without media" for has in values("media")]
+    channels = values("channel")
+    return "".join([*hours, *media, f", by {' or '.join(map(str, channels))}" if channels else ""])
+
+
+def _named(names: Sequence[str]) -> str:
+    return f"{'rule' if len(names) == 1 else 'rules'} {_quoted(names)}"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " and ".join(f'"{name}"' for name in names)

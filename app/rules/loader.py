@@ -1,0 +1,170 @@
+"""Turns the text of rules.toml into checked, frozen Rules; it decides nothing about any message.
+
+A rules file that is wrong is refused as a whole, and the error lists every problem at once.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from app.rules import schema
+from app.rules.conflicts import conflicts
+from app.rules.schema import Bot, Rule, Rules, When
+
+__all__ = ["Bot", "Rule", "Rules", "RulesError", "When", "load", "rule_lines"]
+
+TABLES: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Rules,
+    ("bot",): Bot,
+    ("bot", "reply_budget"): schema.Budget,
+    ("bot", "quiet_hours"): schema.QuietHours,
+    ("rule",): Rule,
+    ("rule", "when"): When,
+    ("rule", "when", "part"): schema.Condition,
+    ("rule", "template"): schema.ContentTemplate,
+    ("rule", "add_participant"): schema.NewParticipant,
+    ("rule", "quota"): schema.Quota,
+}
+PARTS = ("any", "all", "not")
+
+
+class RulesError(ValueError):
+    """The rules file cannot be used; the message lists every problem with its place and the next step."""
+
+
+def load(text: str) -> Rules:
+    """Return the rules in the text of a rules file.
+
+    Raises RulesError with every problem: its rule, the line of that `[[rule]]`, the key, and what to do.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = str(error).replace("at end of document", f"at its end, line {len(text.splitlines())}")
+        raise RulesError(f"the rules file is not valid TOML: {place}; correct that line") from None
+    except RecursionError:
+        raise RulesError("the rules file is nested too deeply; make it simpler") from None
+    problems = [*_double_names(document, text), *_conflicts(document, text)]
+    try:
+        rules = Rules.model_validate(document)
+    except ValidationError as error:
+        problems += [_problem(fault, document, text) for fault in _first_faults(error)]
+    if problems:
+        raise RulesError("the rules file cannot be used:\n" + "\n".join(f"- {line}" for line in problems))
+    return rules
+
+
+@lru_cache(maxsize=1)
+def rule_lines(text: str) -> tuple[int, ...]:
+    """Return the line of each `[[rule]]` in the text of a rules file; the first line is 1."""
+    lines = text.splitlines()
+    found: list[int] = []
+    began = 0
+    for n, line in enumerate(lines):
+        # A head inside a text leaves what stands before it unclosed.
+        if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line) and _is_toml("\n".join(lines[began:n])):
+            found.append(n + 1)
+            began = n
+    return tuple(found)
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def _double_names(document: dict[str, Any], text: str) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for n, rule in _tables_of_rules(document):
+        name = rule.get("name")
+        if isinstance(name, str) and first.setdefault(name, n) < n:
+            other = f"is also the name of rule number {first[name] + 1}; choose another"
+            yield f"{_rule_at(n, document, text)}: name: {other}"
+
+
+def _conflicts(document: dict[str, Any], text: str) -> Iterator[str]:
+    for n, rule in _tables_of_rules(document):
+        for key, what_to_do in conflicts(rule):
+            yield f"{_rule_at(n, document, text)}: {key}: {what_to_do}"
+
+
+def _tables_of_rules(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    rules = document.get("rule")
+    return [(n, rule) for n, rule in enumerate(rules if isinstance(rules, list) else []) if isinstance(rule, dict)]
+
+
+def _first_faults(error: ValidationError) -> list[Any]:
+    """Return the faults without those that only follow: a list is not too short because its entries are wrong."""
+    faults = error.errors()
+    above = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
+    return [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in above]
+
+
+def _problem(fault: Any, document: dict[str, Any], text: str) -> str:
+    where, key = _place(fault["loc"], document, text)
+    return f"{where}: {key}: {_what_to_do(fault)}" if key else f"{where}: {_what_to_do(fault)}"
+
+
+def _place(path: tuple[int | str, ...], document: dict[str, Any], text: str) -> tuple[str, str]:
+    if len(path) < 2 or path[0] != "rule" or not isinstance(path[1], int):
+        own = path[0] == "bot"
+        return (f"[{path[0]}]" if own else "top level"), _key(path[own:], document.get("bot") if own else document)
+    return _rule_at(path[1], document, text), _key(path[2:], document["rule"][path[1]])
+
+
+def _key(path: tuple[int | str, ...], table: Any) -> str:
+    """Return a key as its writer sees it: "when.any.entry 2.hours"; what was no list has no entries."""
+    steps = []
+    for step in path:
+        if isinstance(step, str):
+            steps.append(step)
+            table = table.get(step) if isinstance(table, dict) else None
+        elif isinstance(table, list):
+            steps.append(f"entry {step + 1}")
+            table = table[step]
+    return ".".join(steps)
+
+
+def _rule_at(position: int, document: dict[str, Any], text: str) -> str:
+    rule = document["rule"][position]
+    name = rule.get("name") if isinstance(rule, dict) else None
+    label = f'rule "{name}"' if isinstance(name, str) and name else f"rule number {position + 1}"
+    lines = rule_lines(text)
+    return f"{label} (line {lines[position]})" if position < len(lines) else label
+
+
+def _what_to_do(fault: Any) -> str:
+    *path, key = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        return _unknown_key(str(key), [step for step in path if isinstance(step, str)])
+    if fault["type"] == "missing":
+        return f'is missing; add {key} = "..."'
+    if fault["type"] in ("too_short", "string_too_short"):
+        return "is empty; write at least one"
+    if fault["type"] == "model_type":
+        return "is not a table of keys and values; see the comments in rules.toml"
+    if fault["type"] == "string_pattern_mismatch":
+        return (
+            "is not a ContentSid; write HX and 32 digits or letters from a to f, from Twilio's Content Template Builder"
+        )
+    message = fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    return message if fault["type"] == "value_error" else f"{message}; see the comments in rules.toml"
+
+
+def _unknown_key(key: str, path: list[str]) -> str:
+    if path[2:] and set(path[2:]) <= set(PARTS):
+        path = [*path[:2], "part"]
+        if key == "unanswered_for":
+            return "belongs directly into when, not into any, all or not; move it there"
+    known = [field.alias or name for name, field in TABLES[tuple(path)].model_fields.items()]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f'write "{close[0]}"' if close else f"remove it; there are {', '.join(known)}"
+    return f"is not a key of this table; {hint}"

@@ -1,0 +1,94 @@
+"""Gives the rules that are in force: follows the rules file while we run, and keeps the old rules when it is broken."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.rules.loader import Rules, RulesError, load
+
+LOOK_SECONDS = 1.0
+SETTLED_SECONDS = 0.1  # a file that changed this moment may still be half written
+
+Stamp = tuple[int, int, int] | None  # when it was changed, how long it is, which file; None: it cannot be looked at
+
+log = logging.getLogger("parley.rules")
+
+
+class WatchedRules:
+    """The rules of one file, loaded at once and again after each change; may be asked by many threads.
+
+    Raises RulesError or OSError when the file cannot be used at the start.
+    """
+
+    def __init__(
+        self, path: Path, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._path, self._monotonic, self._wall = path, monotonic, wall
+        self._looking = threading.Lock()
+        self._fault = ""
+        self._seen = _stamp(path)
+        self._rules = load(_text(path))
+        self._look_at = monotonic() + LOOK_SECONDS
+
+    def current(self) -> Rules:
+        """Return the rules in force; looks at the file at most once a second, and reads it when it has changed."""
+        if self._monotonic() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        return self._rules
+
+    def fault(self) -> str:
+        """Return why the file as it is now is not in force; empty when it is."""
+        self.current()
+        return self._fault
+
+    def _look(self) -> None:
+        stamp = _stamp(self._path)
+        if stamp != self._seen and self._is_being_written(stamp):
+            self._look_at = self._monotonic() + SETTLED_SECONDS
+            return
+        self._look_at = self._monotonic() + LOOK_SECONDS
+        if stamp != self._seen:
+            self._seen = stamp
+            self._reload()
+
+    def _is_being_written(self, stamp: Stamp) -> bool:
+        return stamp is not None and 0 <= self._wall() - stamp[0] / 1e9 < SETTLED_SECONDS
+
+    def _reload(self) -> None:
+        was_broken, file = bool(self._fault), self._path.name
+        try:
+            rules = load(_text(self._path))
+        except Exception as error:  # noqa: BLE001 - whatever the edit did, the bot goes on by the old rules
+            self._fault = _words(error)
+            log.error("rules not reloaded, the old ones stay in force", extra={"file": file, "problems": self._fault})
+            return
+        if was_broken or rules != self._rules:
+            done = "rules mended and reloaded" if was_broken else "rules reloaded"
+            log.info(done, extra={"file": file, "rules": len(rules.rules)})
+        self._rules, self._fault = rules, ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RulesError("the rules file is not UTF-8 text; save it as UTF-8") from None
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, RulesError):
+        return str(error)
+    return getattr(error, "strerror", None) or f"it cannot be read: {type(error).__name__}"

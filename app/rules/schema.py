@@ -1,0 +1,189 @@
+"""What a rules file may say: its tables as frozen models, each key checked by itself.
+
+What may not stand together is in conflicts.py, how a fault is told in loader.py; single values are
+checked in rule_values.py.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+
+from app.rules.templates import checked_reply
+from app.rules.text_matching import Phrase, words_of
+from app.rules.values import (
+    Channels,
+    Duration,
+    Pattern,
+    Positive,
+    Scalar,
+    Span,
+    Week,
+    Words,
+    attribute,
+    compared,
+    one_or_more,
+    spans,
+    time_zone,
+    week,
+)
+
+Count = Annotated[StrictInt, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(one_or_more)]
+Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1), BeforeValidator(one_or_more)]
+SomeWords = Annotated[Words, Field(min_length=1)]
+SomeChannels = Annotated[Channels, Field(min_length=1)]
+Reply = Annotated[str, BeforeValidator(checked_reply)]
+ReplyOrNothing = Annotated[str, BeforeValidator(lambda source: checked_reply(source, may_be_empty=True))]
+Compared = Annotated[Mapping[str, tuple[Scalar, ...]], BeforeValidator(compared)]
+# Source: contract of ContentSid in api/conversation-message-resource, "^HX[0-9a-fA-F]{32}$" (read 2026-11-22)
+ContentSid = Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Budget(_Table):
+    """How many automatic replies one conversation may get within a time."""
+
+    count: Count = 5
+    per: Positive = timedelta(minutes=10)
+
+
+class QuietHours(_Table):
+    """When nothing automatic is sent; without `channel` on none at all."""
+
+    between: Annotated[tuple[Span, ...], BeforeValidator(spans)]
+    channel: SomeChannels | None = None
+
+
+class Bot(_Table):
+    """What holds for every rule: opening hours, pause, budgets and the words that belong to the carrier.
+
+    The default words are Twilio's own. Source: docs/messaging/tutorials/advanced-opt-out (read 2026-11-22).
+    """
+
+    timezone: Annotated[ZoneInfo, BeforeValidator(time_zone)] = ZoneInfo("UTC")
+    hours: Annotated[Week | None, BeforeValidator(week)] = None
+    holidays: tuple[date, ...] = ()
+    quiet_hours: QuietHours | None = None
+    pause_after_agent: Duration = timedelta(minutes=30)
+    reply_budget: Annotated[tuple[Budget, ...], Field(min_length=1), BeforeValidator(one_or_more)] = (Budget(),)
+    repeated_text: Annotated[StrictInt, Field(ge=0)] = 3
+    coalesce: Positive | None = None
+    coalesce_most: Positive = timedelta(seconds=10)
+    responder_wait: Positive = timedelta(seconds=8)
+    responder_fallback: ReplyOrNothing = "Thank you, we have your message and answer here as soon as we can."
+    opt_out_words: Words = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT")
+    help_words: Words = ("HELP", "INFO")
+    opt_in_words: Words = ("START", "UNSTOP", "YES")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.repeated_text == 1:
+            raise ValueError("repeated_text: 1 would silence every message; write 2 or more, or 0 for off")
+        if self.coalesce and self.coalesce_most < self.coalesce:
+            raise ValueError("coalesce_most: is shorter than coalesce; make it longer")
+        return self
+
+
+class Condition(_Table):
+    """Conditions of a rule, or of a part of `any`, `all` or `not`; all that are given must hold."""
+
+    keywords: SomeWords | None = None
+    channel: SomeChannels | None = None
+    hours: Literal["open", "closed"] | None = None
+    first_contact: StrictBool | None = None
+    media: StrictBool | None = None
+    role: Texts | None = None
+    attributes: Compared | None = None
+    participant_attributes: Compared | None = None
+    regex: Patterns | None = None
+    any_: Annotated[tuple["Part", ...], Field(min_length=1)] | None = Field(None, alias="any")
+    all_: Annotated[tuple["Part", ...], Field(min_length=1)] | None = Field(None, alias="all")
+    not_: "Part | None" = Field(None, alias="not")
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """The conditions that are given, cheapest first."""
+        return tuple(name for name in Condition.model_fields if getattr(self, name) is not None)
+
+    @cached_property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """The keywords as they are compared."""
+        return tuple(words_of(keyword) for keyword in self.keywords or ())
+
+
+def _something(value: Any) -> Any:
+    if value == {}:
+        raise ValueError("is empty; write at least one condition")
+    return value
+
+
+Part = Annotated[Condition, BeforeValidator(_something)]
+
+
+class When(Condition):
+    """The conditions of one rule; `unanswered_for` makes it a follow-up on silence."""
+
+    unanswered_for: Positive | None = None
+
+
+ALWAYS = When.model_validate({})
+
+
+class ContentTemplate(_Table):
+    """A WhatsApp template: sent instead of the reply when the 24 h window is closed."""
+
+    content_sid: ContentSid
+    variables: Mapping[str, Reply] = {}
+
+
+class NewParticipant(_Table):
+    """Who is added to the conversation: a chat identity, or an address and our own number that it talks to."""
+
+    identity: Text | None = None
+    address: Text | None = None
+    proxy_address: Text | None = None
+
+
+class Quota(_Table):
+    """How often a rule may answer in one conversation; without `per`, ever."""
+
+    count: Count
+    per: Positive | None = None
+
+
+def _quota(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"count": value}
+
+
+class Rule(_Table):
+    """One `[[rule]]`: when it applies, what it says and does, and how often."""
+
+    name: Text
+    when: When = ALWAYS
+    reply: Reply | None = None
+    media: Text | None = None
+    template: ContentTemplate | None = None
+    set_attributes: Mapping[str, Annotated[Any, BeforeValidator(attribute)]] = {}
+    hand_over: StrictBool = False
+    pause: Positive | None = None
+    add_participant: NewParticipant | None = None
+    close: StrictBool = False
+    stop: StrictBool = False
+    mode: Literal["observe"] | None = None
+    cooldown: Duration | None = None
+    quota: Annotated[Quota | None, BeforeValidator(_quota)] = None
+
+
+class Rules(_Table):
+    """A whole rules file, checked; `rules` are in file order."""
+
+    bot: Bot = Bot()
+    rules: Annotated[tuple[Rule, ...], Field(alias="rule")] = ()

@@ -1,0 +1,120 @@
+"""Tries a message out: what the rules would answer, and what would follow if no human does. It does nothing of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.rules.engine import Decision, Known, Message, Policy, decide, is_open, timers_of, writer_of
+from app.rules.reply_length import parts
+from app.rules.schema import Rules
+
+AUTHORS = {"sms": "+15550100001", "whatsapp": "whatsapp:+15550100001"}
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Supposed:
+    """What is said, by whom, and what is known when it comes; several `texts` are the messages of one burst."""
+
+    texts: Sequence[str]
+    channel: str = "sms"
+    author: str = ""  # empty: somebody of that channel
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    participant_attributes: Mapping[str, Any] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    first_contact: bool = True
+    media: bool = False
+    paused: bool = False
+    opted_out: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One message, all that is known when it comes, and the rules; `now` is in the bot's time zone.
+
+    `decision` is the one on its arrival, `follow_ups` are those after each time of silence that a rule waits for.
+    """
+
+    message: Message
+    known: Known
+    rules: Rules
+    now: datetime
+    decision: Decision
+    follow_ups: tuple[tuple[timedelta, Decision], ...]
+
+    @property
+    def hours(self) -> str:
+        return "open" if is_open(self.rules.bot, self.now) else "closed"
+
+    def parts(self, decision: Decision) -> list[str]:
+        """Return the messages in which a reply would be sent."""
+        if not decision.reply:
+            return []
+        return [decision.reply] if self.message.channel == "chat" else parts(decision.reply)
+
+
+def tried_out(supposed: Supposed, rules: Rules, policy: Policy, now: datetime) -> Trial:
+    """Return what would be decided on a message that comes now."""
+    message, known = _message(supposed, now), _known(supposed, now)
+    decision = decide(message, known, rules, policy, now)
+    follow_ups: tuple[tuple[timedelta, Decision], ...] = ()
+    if writer_of(message, known, policy) == "customer":
+        follow_ups = tuple(_follow_ups(message, _afterwards(known, decision, now), rules, policy, now))
+    return Trial(message, known, rules, now, decision, follow_ups)
+
+
+def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what is done beside answering, each with what it is done with."""
+    actions = decision.actions
+    if actions.set_attributes:
+        yield "set_attributes", dict(actions.set_attributes)
+    if actions.add_participant:
+        yield "add_participant", dict(actions.add_participant)
+    if actions.pause:
+        yield "pause", {"seconds": int(actions.pause.total_seconds())}
+    for kind in ("hand_over", "close"):
+        if getattr(actions, kind):
+            yield kind, {}
+
+
+def _message(supposed: Supposed, now: datetime) -> Message:
+    channel, texts = supposed.channel.lower(), tuple(supposed.texts)
+    return Message(
+        message_sid="IM", conversation_sid="CH", author=supposed.author or AUTHORS.get(channel, "alice"),
+        text="\n".join(texts), channel=channel, source="", sent_at=now, has_media=supposed.media,
+        texts=texts if len(texts) > 1 else (),
+    )  # fmt: skip
+
+
+def _known(supposed: Supposed, now: datetime) -> Known:
+    return Known(
+        attributes=supposed.attributes, participant_attributes=supposed.participant_attributes, roles=supposed.roles,
+        first_contact=supposed.first_contact, opted_out=supposed.opted_out, last_inbound_at=now,
+        paused_until=FOREVER if supposed.paused else None, paused_by="operator" if supposed.paused else "",
+        has_messaging_participant=supposed.channel.lower() != "chat",
+    )  # fmt: skip
+
+
+def _follow_ups(
+    message: Message, known: Known, rules: Rules, policy: Policy, now: datetime
+) -> Iterator[tuple[timedelta, Decision]]:
+    for timer in timers_of(rules):
+        decision = decide(message, known, rules, policy, now + timer, timer=timer)
+        yield timer, decision
+        known = _afterwards(known, decision, now + timer)
+
+
+def _afterwards(known: Known, decision: Decision, now: datetime) -> Known:
+    """Return what is known when the decision has been carried out."""
+    fired = {**known.fired, decision.rule: (now, *known.fired.get(decision.rule, ()))} if decision.rule else known.fired
+    times = (now, *known.reply_times) if decision.says_something else known.reply_times
+    known = replace(known, fired=fired, reply_times=times)
+    if decision.code == "opt-out word":
+        known = replace(known, opted_out=True)
+    if decision.actions.hand_over or decision.actions.pause:
+        until = now + decision.actions.pause if decision.actions.pause else FOREVER
+        known = replace(known, paused_until=until, paused_by="rule")
+    return replace(known, state="closed") if decision.actions.close else known
