@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from app import audit, memory
 from app.db.database import Database, Record
 from app.db.tables import conversations
 from app.noting import note_takeover
@@ -23,6 +22,8 @@ from app.operations.account import Account
 from app.operations.checks import Refused
 from app.operations.message_plans import Draft
 from app.operations.resources import document
+from app.store import audit
+from app.store import conversations as memory
 from app.twilio_api.client import SendError
 
 ACTION = "answered"

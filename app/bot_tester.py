@@ -13,8 +13,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import Parley, inbox_admin, make_worker, memory
+from app import Parley, inbox_admin, make_worker
 from app.emulator.client import Emulator
+from app.store import conversations
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - a dummy, for loopback only
 ORIGIN = "https://bot.example.com"
@@ -97,7 +98,7 @@ class BotTester:
         if not wanted:
             raise RuntimeError("nobody has written yet; let bot.customer(...).says(...) something first")
         with self._parley.db.read() as tx:
-            decision = memory.decision(tx, wanted)
+            decision = conversations.decision(tx, wanted)
         return decision.reason if decision else "not decided"
 
     def works(self) -> None:

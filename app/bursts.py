@@ -9,10 +9,11 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app import inbox, memory, responder_calls
+from app import inbox, responder_calls
 from app.bot import Bot
 from app.inbox import Claimed
 from app.rules import engine
+from app.store import conversations
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import is_agent, message_of, read_messages
 from app.work import Postponed
@@ -79,7 +80,7 @@ def _in_time(members: Sequence[Member], first: datetime, bot: Bot) -> list[Membe
 
 
 def _undecided(tx: Connection, members: Sequence[Member]) -> list[Member]:
-    decided = memory.decided_among(tx, [one.event.message_sid for one in members])
+    decided = conversations.decided_among(tx, [one.event.message_sid for one in members])
     return [one for one in members if one.event.message_sid not in decided]
 
 

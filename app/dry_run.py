@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from app import delivery_log, follow_ups, handlers, memory
+from app import follow_ups, handlers
 from app.bot import Bot
 from app.db.database import Record
 from app.dispatch import handler_for
@@ -21,6 +21,8 @@ from app.own_events import FollowUpDue
 from app.rules import engine
 from app.rules.engine import Decision, Policy
 from app.rules.loader import Rules
+from app.store import conversations
+from app.store import replies as delivery_log
 from app.twilio_api import parsing
 from app.twilio_api.events import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, silence, with_history
@@ -82,14 +84,14 @@ def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: Bot, resp
     message = message_of(event, row.received_at)
     known = known_of(tx, message, bot)
     occasion = Occasion(message, known, event.chat_service_sid)
-    if earlier := memory.decision(tx, event.message_sid):
+    if earlier := conversations.decision(tx, event.message_sid):
         return _decided(tx, earlier, occasion, bot)
     known = with_history(tx, message, known, bot, index=event.index)
     return _not_decided(engine.decide(message, known, bot.rules, bot.policy, bot.now), responder)
 
 
 def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
-    earlier = memory.decision(tx, event.message_sid, timer_seconds=event.seconds)
+    earlier = conversations.decision(tx, event.message_sid, timer_seconds=event.seconds)
     occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
         return Foreseen(("Nothing: a human has answered.",))

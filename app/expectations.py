@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import delivery_log, memory
 from app.recordings import Unreadable
+from app.store import conversations, replies
 
 _UNSENT = ("intended", "sending")
 
@@ -61,18 +61,18 @@ def _decided(document: Any, path: Path) -> Decided:
 
 def of_message(tx: Connection, message_sid: str) -> Decided | None:
     """Return what was decided about a message, or None."""
-    decision = memory.decision(tx, message_sid)
+    decision = conversations.decision(tx, message_sid)
     if decision is None:
         return None
-    states = {reply.state for reply in delivery_log.replies_to(tx, message_sid, timer_seconds=0)}
+    states = {reply.state for reply in replies.replies_to(tx, message_sid, timer_seconds=0)}
     return Decided(decision.code, decision.rule, "sent" in states)
 
 
 def is_settled(tx: Connection, message_sid: str) -> bool:
     """Return whether a message is decided and none of its replies is still on its way."""
-    if memory.decision(tx, message_sid) is None:
+    if conversations.decision(tx, message_sid) is None:
         return False
-    return not any(reply.state in _UNSENT for reply in delivery_log.replies_to(tx, message_sid))
+    return not any(reply.state in _UNSENT for reply in replies.replies_to(tx, message_sid))
 
 
 def difference(expected: Decided | None, decided: Decided | None) -> str:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import inbox, memory, own_events
+from app import inbox, own_events
 from app.bot import Bot
 from app.dispatch import handles
 from app.inbox import NewEvent
 from app.own_events import FollowUpDue, TimerEnded, Wait
 from app.rules import engine
+from app.store import conversations
 from app.what_is_known import Occasion, known_of, stored_message, with_history
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +32,7 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
     since = min(occasion.message.sent_at, bot.now)
     timers = engine.timers_of(bot.rules)
     over = since - max(timers) if timers else LONG_AGO
-    if not memory.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
+    if not conversations.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
         return
     if timers:
         event = TimerEnded(
@@ -51,7 +52,7 @@ def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
 
     One timer after the other: with two at once a worker that was away would find both due, in any order.
     """
-    here = memory.conversation(bot.tx, event.conversation_sid)
+    here = conversations.conversation(bot.tx, event.conversation_sid)
     if here is None or here.waiting_since != event.waiting_since:
         return "a human has answered"
     told = {name: getattr(event, name) for name in Wait.__dataclass_fields__ if name != "event_type"}
@@ -64,8 +65,8 @@ def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
 
 def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) -> Occasion | None:
     """Return what a follow-up is about; None when the wait is over and nothing was decided before."""
-    row = memory.message(tx, event.message_sid)
-    here = memory.conversation(tx, event.conversation_sid)
+    row = conversations.message(tx, event.message_sid)
+    here = conversations.conversation(tx, event.conversation_sid)
     if row is None or here is None or not (decided or here.waiting_since == event.waiting_since):
         return None
     message = stored_message(row)

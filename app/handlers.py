@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from app import delivery_log, memory
 from app.bot import Bot
 from app.db.database import Record
 from app.dispatch import handles
 from app.follow_ups import put_follow_up_in_line
 from app.noting import note_message
 from app.replying import follow_up, reply_to_message
+from app.store import conversations, replies
 from app.twilio_api.client import SendError
 from app.twilio_api.errors import meaning
 from app.twilio_api.parsing import (
@@ -52,7 +52,7 @@ def note_removal(event: MessageRemoved, bot: Bot) -> str:
 @handles(DeliveryUpdated)
 def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     """Store a receipt; for a failed one also ask Twilio for the details, and remember who has opted out."""
-    receipt = delivery_log.Receipt(
+    receipt = replies.Receipt(
         delivery_receipt_sid=event.delivery_receipt_sid,
         message_sid=event.message_sid,
         conversation_sid=event.conversation_sid,
@@ -63,8 +63,8 @@ def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
         dated=event.date_updated or event.date_created,
     )
     claimed = bot.work.claimed
-    delivery = delivery_log.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
-    whose = "" if delivery_log.reply_sent_as(bot.tx, event.message_sid) else ", not a reply of ours"
+    delivery = replies.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
+    whose = "" if replies.reply_sent_as(bot.tx, event.message_sid) else ", not a reply of ours"
     if event.status not in ("failed", "undelivered"):
         return f"{event.status}{whose}"
     return _explain_failure(event, delivery, bot) + whose
@@ -86,9 +86,9 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
         detail = f"REST: {found.status or 'no status'}, code {found.error_code}"
     except SendError as error:
         detail = f"details not fetched: {error.reason}"
-    delivery_log.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
+    replies.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
     if code == OPTED_OUT:
-        memory.opt_out(bot.tx, event.conversation_sid, event.participant_sid, bot.now)
+        conversations.opt_out(bot.tx, event.conversation_sid, event.participant_sid, bot.now)
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
     log.warning(event.status, extra={**facts, "meaning": meaning(code), "detail": detail})
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
@@ -111,15 +111,15 @@ def note_conversation_removal(event: ConversationRemoved, bot: Bot) -> str:
     """Mark the conversation as removed: the bot is silent in it."""
     _note_conversation(event, bot)
     facts = {"removed_at": event.date_removed or bot.now}
-    memory.note_conversation(bot.tx, event.conversation_sid, facts)
+    conversations.note_conversation(bot.tx, event.conversation_sid, facts)
     return "marked the conversation as removed"
 
 
 @handles(ConversationStateUpdated)
 def note_conversation_state(event: ConversationStateUpdated, bot: Bot) -> str:
     """Store the conversation's new state: in a closed one the bot is silent."""
-    memory.note_conversation(bot.tx, event.conversation_sid, {"chat_service_sid": event.chat_service_sid})
-    memory.note_state(bot.tx, event.conversation_sid, event.state_to, dated=event.state_updated)
+    conversations.note_conversation(bot.tx, event.conversation_sid, {"chat_service_sid": event.chat_service_sid})
+    conversations.note_state(bot.tx, event.conversation_sid, event.state_to, dated=event.state_updated)
     return f"{event.state_from or 'unknown'} -> {event.state_to or 'unknown'}"
 
 
@@ -132,11 +132,11 @@ def _note_conversation(event: ConversationEvent, bot: Bot) -> str:
         "attributes": event.attributes,
     }
     dated = event.date_removed or event.date_updated or event.date_created
-    before = _wish(memory.conversation(bot.tx, event.conversation_sid))
-    memory.note_conversation(bot.tx, event.conversation_sid, facts, dated=dated)
+    before = _wish(conversations.conversation(bot.tx, event.conversation_sid))
+    conversations.note_conversation(bot.tx, event.conversation_sid, facts, dated=dated)
     _heed_wish(before, event.conversation_sid, bot)
     if event.state:
-        memory.note_state(bot.tx, event.conversation_sid, event.state, dated=dated)
+        conversations.note_state(bot.tx, event.conversation_sid, event.state, dated=dated)
     return "stored the conversation"
 
 
@@ -148,13 +148,13 @@ def _wish(conversation: Record | None) -> object:
 
 def _heed_wish(before: object, conversation_sid: str, bot: Bot) -> None:
     """Pause or resume the bot where the attributes want it; they come with every event, only a change counts."""
-    wish = _wish(memory.conversation(bot.tx, conversation_sid))
+    wish = _wish(conversations.conversation(bot.tx, conversation_sid))
     if wish == before:
         return
     if wish == "off":
-        memory.pause(bot.tx, conversation_sid, memory.FOREVER, "an attribute says so", by="attribute")
+        conversations.pause(bot.tx, conversation_sid, conversations.FOREVER, "an attribute says so", by="attribute")
     elif wish == "on":
-        memory.resume(bot.tx, conversation_sid)
+        conversations.resume(bot.tx, conversation_sid)
 
 
 @handles(ParticipantAdded)
@@ -175,7 +175,7 @@ def note_participant_removal(event: ParticipantRemoved, bot: Bot) -> str:
     line = _note_participant(event, bot)
     if not event.participant_sid:
         return line
-    memory.note_participant(bot.tx, event.participant_sid, {"removed_at": event.date_removed or bot.now})
+    conversations.note_participant(bot.tx, event.participant_sid, {"removed_at": event.date_removed or bot.now})
     return "marked the participant as removed"
 
 
@@ -193,5 +193,5 @@ def _note_participant(event: ParticipantEvent, bot: Bot) -> str:
         "last_read_index": event.last_read_message_index,
     }
     dated = event.date_removed or event.date_updated or event.date_created
-    memory.note_participant(bot.tx, event.participant_sid, facts, dated=dated)
+    conversations.note_participant(bot.tx, event.participant_sid, facts, dated=dated)
     return "stored the participant"

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import memory
 from app.bot import Bot
 from app.rules import engine
+from app.store import conversations
 from app.twilio_api.parsing import MessageEvent
 from app.what_is_known import address_of
 
@@ -30,7 +30,7 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
         **more,
     }  # fmt: skip
     dated = event.date_removed or event.date_updated or event.date_created
-    memory.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
+    conversations.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
 def note_author(message: engine.Message, writer: str, code: str, bot: Bot) -> None:
@@ -38,19 +38,19 @@ def note_author(message: engine.Message, writer: str, code: str, bot: Bot) -> No
     tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}
     if writer == "customer":
-        memory.note_inbound(tx, sid, message.participant_sid, who, message.sent_at)
+        conversations.note_inbound(tx, sid, message.participant_sid, who, message.sent_at)
     elif writer == "agent":
         if message.participant_sid:
-            memory.note_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
+            conversations.note_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
         note_takeover(tx, sid, message.sent_at, bot.rules.bot.pause_after_agent)
     if code == "opt-out word":
-        memory.opt_out(tx, sid, message.participant_sid, bot.now, address=address)
+        conversations.opt_out(tx, sid, message.participant_sid, bot.now, address=address)
     elif code == "opt-in word":
-        memory.opt_in(tx, address)
+        conversations.opt_in(tx, address)
 
 
 def note_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:
     """Store that a human agent wrote: whoever waited has been answered, and the bot is silent for a while."""
-    memory.note_conversation(tx, conversation_sid, {})
-    memory.note_agent(tx, conversation_sid, wrote_at)
-    memory.pause(tx, conversation_sid, wrote_at + pause_for, "an agent wrote", by="agent")
+    conversations.note_conversation(tx, conversation_sid, {})
+    conversations.note_agent(tx, conversation_sid, wrote_at)
+    conversations.pause(tx, conversation_sid, wrote_at + pause_for, "an agent wrote", by="agent")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from app import gates
 from app.db.database import Database
+from app.store import rate_limits
 from app.twilio_api.client import Conversations, SendError
 
 LONGEST_WAIT_SECONDS = 120.0  # for Twilio's sake; what would take longer is left to the next run
@@ -98,13 +98,13 @@ class PoliteCalls:
     def _gate_closed_for(self, conversation_sid: str) -> float:
         with self._db.read() as tx:
             now = self._db.now(tx)
-            opens_at = gates.opens_at(tx, conversation_sid, now)
+            opens_at = rate_limits.opens_at(tx, conversation_sid, now)
         return (opens_at - now).total_seconds() if opens_at else 0.0
 
     def _close_gate(self, error: SendError, conversation_sid: str) -> None:
-        scope = conversation_sid if error.scope == "conversation" and conversation_sid else gates.ACCOUNT
+        scope = conversation_sid if error.scope == "conversation" and conversation_sid else rate_limits.ACCOUNT
         with self._db.write() as tx:
-            gates.close(tx, scope, self._db.now(tx) + (error.retry_after or NO_RETRY_AFTER))
+            rate_limits.close(tx, scope, self._db.now(tx) + (error.retry_after or NO_RETRY_AFTER))
 
     def _pause_for(self, seconds: float) -> None:
         if self._wait(seconds):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app import action_log, asking, bursts, delivery_log, follow_ups, memory
+from app import asking, bursts, follow_ups
 from app.bot import Bot
 from app.bursts import Member
-from app.delivery_log import Content
 from app.dispatch import handles
 from app.noting import note_author, note_message
 from app.own_events import FollowUpDue
@@ -16,6 +15,8 @@ from app.rules import engine
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
 from app.sending import send_replies
+from app.store import actions, conversations, replies
+from app.store.replies import Content
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import Occasion, known_of, message_of, with_history
 
@@ -27,7 +28,7 @@ def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
     message = message_of(event, bot.work.claimed.received_at)
     with bot.work.look() as tx:
-        earlier = memory.decision(tx, event.message_sid)
+        earlier = conversations.decision(tx, event.message_sid)
         known = known_of(tx, message, bot)
         if earlier is None:
             members = bursts.gather(tx, message, known, bot)
@@ -42,7 +43,7 @@ def reply_to_message(event: MessageAdded, bot: Bot) -> str:
 def follow_up(event: FollowUpDue, bot: Bot) -> str:
     """Decide once what follows on a customer's wait without a human, unless one has written; then as for a message."""
     with bot.work.look() as tx:
-        earlier = memory.decision(tx, event.message_sid, timer_seconds=event.seconds)
+        earlier = conversations.decision(tx, event.message_sid, timer_seconds=event.seconds)
         occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
         return "a human has answered"
@@ -85,18 +86,18 @@ def _decide_follow_up(occasion: Occasion, bot: Bot) -> str:
 def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
     """Store a decision together with the replies and actions that are due because of it."""
     sid, where, after = occasion.message.message_sid, occasion.conversation_sid, occasion.timer_seconds
-    memory.note_decision(
+    conversations.note_decision(
         bot.tx, sid, where, code=decision.code, rule=decision.rule, reason=decision.reason,
         tried=[[one.name, one.failed] for one in decision.tried], now=bot.now, observed=decision.observed,
         timer_seconds=after,
     )  # fmt: skip
     contents = _contents(decision, occasion)
-    delivery_log.intend(bot.tx, sid, where, decision.rule, contents, bot.now, timer_seconds=after)
-    action_log.intend(bot.tx, sid, where, decision.rule, wanted(decision.actions), bot.now, timer_seconds=after)
+    replies.intend(bot.tx, sid, where, decision.rule, contents, bot.now, timer_seconds=after)
+    actions.intend(bot.tx, sid, where, decision.rule, wanted(decision.actions), bot.now, timer_seconds=after)
 
 
 def _note_member(member: Member, first_sid: str, bot: Bot) -> None:
-    memory.note_decision(
+    conversations.note_decision(
         bot.tx, member.event.message_sid, member.event.conversation_sid, code=PART_OF_BURST, rule="",
         reason=f"decided together with {first_sid}", tried=[], now=bot.now, burst_of=first_sid,
     )  # fmt: skip

@@ -12,11 +12,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app import delivery_log, inbox_admin, memory, own_events
+from app import inbox_admin, own_events
 from app.db.database import Record
 from app.db.tables import inbox, replies
 from app.operations.checks import Refused
 from app.own_events import FollowUpDue
+from app.store import conversations
+from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
 
 UNSENT = ("failed", "suppressed")
@@ -43,7 +45,7 @@ def look(tx: Connection, reply_to: str, timer_seconds: int, now: datetime) -> Re
         raise Refused("the event that it answers was deleted (BOT_RETENTION_DAYS); write an answer of your own")
     if event.finished_at is None:
         raise Refused(f"event {event.id} is being worked on; wait a moment and look at the thread")
-    here = memory.conversation(tx, resend.conversation_sid)
+    here = conversations.conversation(tx, resend.conversation_sid)
     if here and here.paused_until and here.paused_until > now:
         raise Refused("the bot is paused here, so it would not send anything; let it speak again first, or write an "
                       "answer of your own")  # fmt: skip

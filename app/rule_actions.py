@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from app import action_log, delivery_log, memory
-from app.action_log import Action
 from app.bot import Bot
 from app.rules.engine import Actions
 from app.sending import close_gate, is_final, wait_for_gate
+from app.store import actions as action_log
+from app.store import conversations, replies
+from app.store.actions import Action
 from app.twilio_api import conversation
 from app.twilio_api.client import SendError
 from app.what_is_known import Occasion, silence
@@ -44,7 +45,7 @@ def perform(occasion: Occasion, bot: Bot) -> list[str]:
     actions = action_log.open_actions(bot.tx, sid, timer_seconds=after)
     if not actions:
         return []
-    if not delivery_log.replies_to(bot.tx, sid, timer_seconds=after):  # a reply has asked the guards already
+    if not replies.replies_to(bot.tx, sid, timer_seconds=after):  # a reply has asked the guards already
         stop = silence(occasion, bot)
         if stop and stop.human:
             action_log.skip(bot.tx, sid, stop.reason, timer_seconds=after)
@@ -63,7 +64,7 @@ def _perform(action: Action, occasion: Occasion, bot: Bot) -> str:
 
 def _set_attributes(action: Action, occasion: Occasion, bot: Bot) -> None:
     merged = _at_twilio(conversation.merge_attributes, action.arguments, occasion, bot)
-    memory.note_attributes(bot.tx, action.conversation_sid, merged)
+    conversations.note_attributes(bot.tx, action.conversation_sid, merged)
 
 
 def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:
@@ -72,17 +73,17 @@ def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:
 
 def _hand_over(action: Action, _occasion: Occasion, bot: Bot) -> None:
     why = f'the rule "{action.rule}" handed over to a human'
-    memory.pause(bot.tx, action.conversation_sid, memory.FOREVER, why, by="rule")
+    conversations.pause(bot.tx, action.conversation_sid, conversations.FOREVER, why, by="rule")
 
 
 def _pause(action: Action, _occasion: Occasion, bot: Bot) -> None:
     until = bot.work.now() + timedelta(seconds=action.arguments["seconds"])
-    memory.pause(bot.tx, action.conversation_sid, until, f'the rule "{action.rule}" says so', by="rule")
+    conversations.pause(bot.tx, action.conversation_sid, until, f'the rule "{action.rule}" says so', by="rule")
 
 
 def _close(action: Action, occasion: Occasion, bot: Bot) -> None:
     _at_twilio(conversation.close, None, occasion, bot)
-    memory.note_state(bot.tx, action.conversation_sid, "closed", dated=None)
+    conversations.note_state(bot.tx, action.conversation_sid, "closed", dated=None)
 
 
 _DOING: dict[str, Callable[[Action, Occasion, Bot], None]] = {

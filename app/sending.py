@@ -6,9 +6,9 @@ import mimetypes
 import re
 from datetime import timedelta
 
-from app import action_log, delivery_log, gates
 from app.bot import Bot
-from app.delivery_log import Reply
+from app.store import actions, rate_limits, replies
+from app.store.replies import Reply
 from app.twilio_api import media
 from app.twilio_api.client import SendError
 from app.what_is_known import Occasion, Silence, silence
@@ -27,7 +27,7 @@ def send_replies(occasion: Occasion, bot: Bot, *, met_again: bool) -> list[str]:
     """
     sid, after = occasion.message.message_sid, occasion.timer_seconds
     lines = []
-    for reply in delivery_log.open_replies(bot.tx, sid, timer_seconds=after):
+    for reply in replies.open_replies(bot.tx, sid, timer_seconds=after):
         sent, line = _settle(reply, occasion, bot, met_again=met_again)
         lines.append(line)
         if not sent:
@@ -39,7 +39,7 @@ def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> t
     """Send a reply, unless it was sent already or must not be sent any more; return whether it is sent, and a line."""
     try:
         if met_again and (sid := _look_up(reply, occasion, bot)):
-            delivery_log.note_sent(bot.tx, reply, sid, bot.work.now())
+            replies.note_sent(bot.tx, reply, sid, bot.work.now())
             return True, f"rule {reply.rule} -> {sid}, sent by an earlier attempt"
         if stop := silence(occasion, bot):
             return False, _suppress_all(stop, reply, occasion, bot)
@@ -54,12 +54,12 @@ def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> t
 
 def wait_for_gate(conversation_sid: str, bot: Bot) -> None:
     """Raise Postponed while Twilio wants no request about this conversation."""
-    if opens_at := gates.opens_at(bot.tx, conversation_sid, bot.work.now()):
+    if opens_at := rate_limits.opens_at(bot.tx, conversation_sid, bot.work.now()):
         raise Postponed(opens_at, "Twilio asked us to wait")
 
 
 def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
-    delivery_log.note_try(bot.tx, reply, bot.work.now())
+    replies.note_try(bot.tx, reply, bot.work.now())
     bot.work.commit()  # on disk before Twilio hears of it
     with bot.work.away():
         sid = bot.twilio.send_message(
@@ -72,7 +72,7 @@ def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
             content_sid=reply.content_sid,
             content_variables=reply.content_variables,
         )
-    delivery_log.note_sent(bot.tx, reply, sid, bot.work.now())
+    replies.note_sent(bot.tx, reply, sid, bot.work.now())
     return sid
 
 
@@ -89,7 +89,7 @@ def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
     bot.work.commit()
     with bot.work.away():
         sid = media.upload(bot.twilio, occasion.chat_service_sid, content, content_type, path.name)
-    delivery_log.note_uploaded(bot.tx, reply, sid)
+    replies.note_uploaded(bot.tx, reply, sid)
     return sid
 
 
@@ -116,10 +116,10 @@ def _marker(reply: Reply) -> dict[str, object]:
 def _suppress_all(stop: Silence, reply: Reply, occasion: Occasion, bot: Bot) -> str:
     """Write down that this reply and its further parts must not be sent, and whether the actions go with them."""
     sid, after = occasion.message.message_sid, occasion.timer_seconds
-    for part in delivery_log.open_replies(bot.tx, sid, timer_seconds=after):
-        delivery_log.suppress(bot.tx, part, stop.reason)
+    for part in replies.open_replies(bot.tx, sid, timer_seconds=after):
+        replies.suppress(bot.tx, part, stop.reason)
     if stop.human:
-        action_log.skip(bot.tx, sid, stop.reason, timer_seconds=after)
+        actions.skip(bot.tx, sid, stop.reason, timer_seconds=after)
     return f"rule {reply.rule} not sent: {stop.reason}"
 
 
@@ -128,7 +128,7 @@ def _write_down(error: SendError, reply: Reply, occasion: Occasion, bot: Bot) ->
     if error.decision == "suppress":
         return _suppress_all(Silence(error.reason, error.code in NOBODY_THERE), reply, occasion, bot)
     if is_final(error, bot):
-        delivery_log.note_failed(bot.tx, reply, error.reason)
+        replies.note_failed(bot.tx, reply, error.reason)
     close_gate(error, occasion.conversation_sid, bot)
     bot.work.commit()
     raise error
@@ -142,5 +142,5 @@ def is_final(error: SendError, bot: Bot) -> bool:
 def close_gate(error: SendError, conversation_sid: str, bot: Bot) -> None:
     """Let nobody send there, or for the account, until the time that Twilio asked for, if it did."""
     if error.scope:
-        scope = gates.ACCOUNT if error.scope == "account" else conversation_sid
-        gates.close(bot.tx, scope, bot.work.now() + (error.retry_after or GATE_CLOSED_FOR))
+        scope = rate_limits.ACCOUNT if error.scope == "account" else conversation_sid
+        rate_limits.close(bot.tx, scope, bot.work.now() + (error.retry_after or GATE_CLOSED_FOR))

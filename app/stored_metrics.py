@@ -16,8 +16,8 @@ from app.db.database import Database, DatabaseUnavailable
 from app.db.maintenance_tables import purged_counts
 from app.db.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
 from app.db.tables import inbox as events
-from app.delivery_statistics import came_to
 from app.inbox_admin import state_at
+from app.store.delivery_statistics import came_to
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import delivery_log, inbox, memory, rebuilt_webhooks, rule_uses
+from app import inbox, rebuilt_webhooks
 from app.bot import Bot
 from app.db.database import Record
 from app.inbox import Claimed
 from app.rules import engine
 from app.rules.text_matching import keyword_words, words_of
+from app.store import conversations, replies, rule_usage
 from app.twilio_api import parsing
 from app.twilio_api.parsing import MessageAdded, MessageEvent
 
@@ -93,9 +94,9 @@ def address_of(message: engine.Message) -> str:
 
 def known_of(tx: Connection, message: engine.Message, bot: Bot) -> engine.Known:
     """Return what is known of the conversation and the author now."""
-    author = memory.participant(tx, message.participant_sid)
+    author = conversations.participant(tx, message.participant_sid)
     known = engine.Known(
-        has_messaging_participant=memory.has_messaging_participant(tx, message.conversation_sid),
+        has_messaging_participant=conversations.has_messaging_participant(tx, message.conversation_sid),
         roles=_roles(author),
         author_role=_role(author, bot),
         participant_attributes=author.attributes if author else {},
@@ -117,8 +118,8 @@ def with_history(
     return replace(
         known,
         reply_times=_reply_times(tx, sid, bot),
-        fired=rule_uses.fired(tx, sid, [rule.name for rule in limited], most=most),
-        answered_later=message.found_late and delivery_log.answered_after(tx, sid, index, message.sent_at),
+        fired=rule_usage.fired(tx, sid, [rule.name for rule in limited], most=most),
+        answered_later=message.found_late and replies.answered_after(tx, sid, index, message.sent_at),
         same_texts=_same_texts(tx, message, index) if bot.rules.bot.repeated_text else 0,
     )  # fmt: skip
 
@@ -126,11 +127,11 @@ def with_history(
 def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datetime, ...]:
     """Return when we have answered here, as far back as a reply budget that is spent; () while none is."""
     spent = [one for one in bot.rules.bot.reply_budget
-             if delivery_log.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)]  # fmt: skip
+             if replies.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)]  # fmt: skip
     if not spent:
         return ()
     since, most = bot.now - max(one.per for one in spent), max(one.count for one in spent)
-    return delivery_log.reply_times(tx, conversation_sid, since, most=most)
+    return replies.reply_times(tx, conversation_sid, since, most=most)
 
 
 def _same_texts(tx: Connection, message: engine.Message, index: int | None) -> int:
@@ -138,14 +139,16 @@ def _same_texts(tx: Connection, message: engine.Message, index: int | None) -> i
     if not last.strip():
         return 0
     since = message.sent_at - engine.SAME_TEXT_WITHIN
-    known = memory.count_same_texts(tx, message.conversation_sid, message.author, last, before_index=index, since=since)
+    known = conversations.count_same_texts(
+        tx, message.conversation_sid, message.author, last, before_index=index, since=since
+    )
     return known + before.count(last)
 
 
 def _as_of_now(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot, now: datetime) -> engine.Known:
     """Return the same with what may have changed since: state, pause, opt-out."""
-    known = replace(known, opted_out=memory.is_opted_out(tx, address_of(message), message.participant_sid))
-    here = memory.conversation(tx, message.conversation_sid)
+    known = replace(known, opted_out=conversations.is_opted_out(tx, address_of(message), message.participant_sid))
+    here = conversations.conversation(tx, message.conversation_sid)
     if here is None:
         return known
     return replace(
@@ -201,7 +204,7 @@ def _human_answered(occasion: Occasion, bot: Bot) -> bool:
     """Return whether the wait that a follow-up is about is over."""
     if not occasion.timer_seconds:
         return False
-    here = memory.conversation(bot.tx, occasion.conversation_sid)
+    here = conversations.conversation(bot.tx, occasion.conversation_sid)
     return here is None or here.waiting_since != occasion.waiting_since
 
 
@@ -229,6 +232,6 @@ def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
 
 def is_agent(tx: Connection, event: MessageAdded, known: engine.Known, bot: Bot) -> bool:
     """Return whether a human agent wrote a message in the conversation that `known` is about."""
-    author = memory.participant(tx, event.participant_sid)
+    author = conversations.participant(tx, event.participant_sid)
     about_author = replace(known, author_role=_role(author, bot), roles=_roles(author))
     return engine.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import memory
 from app.emulator.client import Emulator
+from app.store import conversations
 from tests.arrivals import arrive
 
 NAME = "our_responder:answer"
@@ -86,7 +86,7 @@ def decision(app: Flask) -> Callable[[dict[str, Any]], Any]:
 
     def read(message: dict[str, Any]) -> Any:
         with app.extensions["parley"].db.read() as tx:
-            return memory.decision(tx, message["message_sid"])
+            return conversations.decision(tx, message["message_sid"])
 
     return read
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import answers, audit, make_conversations, memory
+from app import answers, make_conversations
 from app.answers import Answer
 from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
+from app.store import audit, conversations
 from app.twilio_api.client import SendError
 from tests.arrivals import arrive
 
@@ -61,8 +62,8 @@ def test_it_is_stored_as_an_agents_message_and_nobody_waits_any_more(give, db, s
 
     said = emulator.messages(sid)[-1]
     with db.read() as tx:
-        message, decision = memory.message(tx, said["sid"]), memory.decision(tx, said["sid"])
-        here = memory.conversation(tx, sid)
+        message, decision = conversations.message(tx, said["sid"]), conversations.decision(tx, said["sid"])
+        here = conversations.conversation(tx, sid)
     assert (message.author, message.body, message.message_index) == ("Maria", "Here I am.", said["index"])
     assert (decision.code, decision.reason) == ("agent", "a human agent wrote")
     assert (here.waiting_since, here.paused_by, here.paused_why) == (None, "agent", "an agent wrote")
@@ -70,13 +71,13 @@ def test_it_is_stored_as_an_agents_message_and_nobody_waits_any_more(give, db, s
 
 def test_what_was_not_sent_after_all_leaves_the_customer_waiting_since_the_same_moment(give, db, sid, emulator):
     with db.read() as tx:
-        before = memory.conversation(tx, sid)
+        before = conversations.conversation(tx, sid)
     emulator.faults(fail_next=[{"method": "POST", "path_contains": "/Messages", "status": 400, "code": 50513}])
     with pytest.raises(SendError):
         give()
 
     with db.read() as tx:
-        after = memory.conversation(tx, sid)
+        after = conversations.conversation(tx, sid)
     assert before.waiting_since is not None
     assert (after.waiting_since, after.last_agent_at) == (before.waiting_since, before.last_agent_at)
 

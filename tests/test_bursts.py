@@ -5,8 +5,8 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app import memory
 from app.db.tables import decisions, messages
+from app.store import conversations
 
 COALESCE = """
 [bot]
@@ -203,4 +203,4 @@ def test_why_a_message_got_no_reply_of_its_own_is_told(bot, db):
     bot.advance(seconds=20)
 
     with db.read() as tx:
-        assert memory.decision(tx, second).reason == f"decided together with {first}"
+        assert conversations.decision(tx, second).reason == f"decided together with {first}"

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import conversation_list, delivery_log, memory
-from app.delivery_log import Content, Receipt
+from app import conversation_list
+from app.store import conversations, replies
+from app.store.replies import Content, Receipt
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADA, BO, CY = "CH" + "a" * 32, "CH" + "b" * 32, "CH" + "c" * 32
@@ -22,18 +23,18 @@ def db(db):
         _writes(tx, ADA, "+15550100001", "Where is my parcel? It is 100% lost", minutes(0))
         _writes(tx, BO, "whatsapp:+15550100002", "Viele GRÜSSE aus Köln", minutes(1))
         _writes(tx, CY, "+15550100003", "hello", minutes(2))
-        delivery_log.intend(tx, f"IM{ADA[2:]}", ADA, "default", [Content("We look for it.")], minutes(3))
-        reply = delivery_log.open_replies(tx, f"IM{ADA[2:]}")[0]
-        delivery_log.note_sent(tx, reply, "IM" + "f" * 32, minutes(3))
-        memory.note_waiting(tx, BO, minutes(1), anew_before=NOON)
-        memory.pause(tx, CY, minutes(60), "lunch", by="operator")
+        replies.intend(tx, f"IM{ADA[2:]}", ADA, "default", [Content("We look for it.")], minutes(3))
+        reply = replies.open_replies(tx, f"IM{ADA[2:]}")[0]
+        replies.note_sent(tx, reply, "IM" + "f" * 32, minutes(3))
+        conversations.note_waiting(tx, BO, minutes(1), anew_before=NOON)
+        conversations.pause(tx, CY, minutes(60), "lunch", by="operator")
     return db
 
 
 def _writes(tx, sid, address, text, at):
     facts = {"conversation_sid": sid, "author": address, "body": text, "message_index": 0}
-    memory.note_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
-    memory.note_participant(tx, f"MB{sid[2:]}", {"conversation_sid": sid, "address": address})
+    conversations.note_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
+    conversations.note_participant(tx, f"MB{sid[2:]}", {"conversation_sid": sid, "address": address})
 
 
 def shown(db, **asked):
@@ -67,7 +68,7 @@ def test_a_filter_shows_only_some(db, only, found):
 def test_a_failed_delivery_is_found_for_a_week(db, status):
     receipt = Receipt("DY" + "1" * 32, "IM" + "f" * 32, ADA, "MB" + "a" * 32, "", status, 30003, minutes(4))
     with db.write() as tx:
-        delivery_log.record_receipt(tx, receipt, inbox_id=1, received_at=minutes(4))
+        replies.record_receipt(tx, receipt, inbox_id=1, received_at=minutes(4))
     with db.read() as tx:
         later = conversation_list.read(tx, minutes(5) + timedelta(days=7), only="failed")
 
@@ -78,8 +79,8 @@ def test_a_failed_delivery_is_found_for_a_week(db, status):
 
 def test_a_reply_that_could_not_be_sent_is_found(db):
     with db.write() as tx:
-        delivery_log.intend(tx, f"IM{CY[2:]}", CY, "default", [Content("Hi")], minutes(3))
-        delivery_log.note_failed(tx, delivery_log.open_replies(tx, f"IM{CY[2:]}")[0], "Twilio said no")
+        replies.intend(tx, f"IM{CY[2:]}", CY, "default", [Content("Hi")], minutes(3))
+        replies.note_failed(tx, replies.open_replies(tx, f"IM{CY[2:]}")[0], "Twilio said no")
 
     assert sids(db, only="failed") == [CY]
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app import inbox, make_worker, memory
+from app import inbox, make_worker
+from app.store import conversations
 
 RULES = """
 [[rule]]
@@ -57,7 +58,7 @@ def follow_up_reason(app):
 
     def read(message_sid, seconds=300):
         with app.extensions["parley"].db.read() as tx:
-            decision = memory.decision(tx, message_sid, timer_seconds=seconds)
+            decision = conversations.decision(tx, message_sid, timer_seconds=seconds)
         return decision and decision.reason
 
     return read
@@ -153,7 +154,7 @@ def test_an_operators_pause_silences_the_follow_up(bot, ada, app, follow_up_reas
     message = ada.says("hello")
     conversation = emulator.messages()[0]["conversation_sid"]
     with app.extensions["parley"].db.write() as tx:
-        memory.pause(tx, conversation, memory.FOREVER, "paused by an operator", by="operator")
+        conversations.pause(tx, conversation, conversations.FOREVER, "paused by an operator", by="operator")
     bot.advance(minutes=5)
 
     assert bot.replies() == [THANKS]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app import memory
+from app.store import conversations
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_after_a_hand_over_the_bot_is_silent_until_somebody_resumes_it(bot, ada,
     ada.says("anybody?")
     assert bot.replies() == ["A colleague comes."]
     with db.write() as tx:
-        assert memory.resume(tx, emulator.messages()[0]["conversation_sid"])
+        assert conversations.resume(tx, emulator.messages()[0]["conversation_sid"])
     ada.says("hello again")
 
     assert bot.replies() == ["A colleague comes.", "Thanks."]

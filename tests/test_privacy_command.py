@@ -5,10 +5,11 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app import audit, make_conversations, memory
+from app import make_conversations
 from app.db.tables import decisions, messages
 from app.db.tables import inbox as inbox_table
 from app.erasure_search import NoSubject, Subject
+from app.store import audit, conversations
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 
@@ -124,7 +125,7 @@ def test_reconciliation_does_not_bring_the_name_of_the_conversation_back(
 
     assert "Annabelle" not in texts(db)
     with db.read() as tx:
-        assert memory.conversation(tx, sid).state == "closed"
+        assert conversations.conversation(tx, sid).state == "closed"
 
 
 def test_an_agent_who_is_erased_leaves_the_customers_words(two_people, db, flask_command):

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app import chores, config, create_app, make_conversations, memory, recordings
+from app import chores, config, create_app, make_conversations, recordings
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
+from app.store import conversations
 from tests.eventually import eventually
 
 HOUR = 3600
@@ -192,7 +193,7 @@ def test_a_closed_conversation_is_known_as_closed_afterwards(missed, customer_wr
     run_worker()
 
     with app.extensions["parley"].db.read() as tx:
-        assert memory.conversation(tx, sid).state == "closed"
+        assert conversations.conversation(tx, sid).state == "closed"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from app import make_conversations, memory
+from app import make_conversations
 from app.db.tables import inbox, messages, metadata, participants
+from app.store import conversations
 from app.twilio_api.parsing import read_form
 
 HOUR = 3600
@@ -25,7 +26,7 @@ def reason(app):
 
     def look(written) -> str:
         with app.extensions["parley"].db.read() as tx:
-            return memory.decision(tx, written["message_sid"]).reason
+            return conversations.decision(tx, written["message_sid"]).reason
 
     return look
 

@@ -6,20 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import (
-    delivery_log,
-    inbox,
-    inbox_admin,
-    make_worker,
-    memory,
-    reconcile_cursors,
-    responder_calls,
-    retention,
-)
+from app import inbox, inbox_admin, make_worker, reconcile_cursors, responder_calls, retention
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
-from app.delivery_log import Content
 from app.inbox import NewEvent
+from app.store import conversations as memory
+from app.store import replies as delivery_log
+from app.store.replies import Content
 from tests.eventually import eventually
 
 DAY = 24 * 3600

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from app import action_log, delivery_log, memory, thread_rows, threads
+from app import thread_rows, threads
 from app.db.tables import messages
-from app.delivery_log import Content, Receipt
+from app.store import actions, replies
+from app.store import conversations as memory
+from app.store.replies import Content, Receipt
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SID = "CH" + "1" * 32
@@ -45,10 +47,10 @@ def answers(db):
     def answer(reply_to, *texts, at, timer_seconds=0, sent_as=0):
         with db.write() as tx:
             contents = [Content(text) for text in texts]
-            delivery_log.intend(tx, reply_to, SID, "r", contents, seconds(at), timer_seconds=timer_seconds)
+            replies.intend(tx, reply_to, SID, "r", contents, seconds(at), timer_seconds=timer_seconds)
             if sent_as:
-                first = delivery_log.open_replies(tx, reply_to, timer_seconds=timer_seconds)[0]
-                delivery_log.note_sent(tx, first, im(sent_as), seconds(at))
+                first = replies.open_replies(tx, reply_to, timer_seconds=timer_seconds)[0]
+                replies.note_sent(tx, first, im(sent_as), seconds(at))
 
     return answer
 
@@ -115,8 +117,8 @@ def test_ticks_name_the_recipient_and_reasons_what_else_was_done(says, answers, 
     with db.write() as tx:
         memory.note_participant(tx, ADA, {"conversation_sid": SID, "address": "whatsapp:+15550100001"})
         receipt = Receipt("DY" + "1" * 32, im(9), SID, ADA, "", "delivered", 0, seconds(5))
-        delivery_log.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
-        action_log.intend(tx, im(0), SID, "r", [("close", {})], seconds(0))
+        replies.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
+        actions.intend(tx, im(0), SID, "r", [("close", {})], seconds(0))
     customer, bot = thread().lines
 
     assert [(tick.name, tick.status) for tick in bot.ticks] == [("+15550100001", "delivered")]

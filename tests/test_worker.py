@@ -6,11 +6,12 @@ import time
 import pytest
 from sqlalchemy import event, update
 
-from app import dispatch, gates, inbox, make_worker
+from app import dispatch, inbox, make_worker
 from app.db.database import Database
 from app.db.tables import lanes
 from app.inbox import LEASE_SECONDS
 from app.replying import reply_to_message
+from app.store import rate_limits
 from app.twilio_api.parsing import UserUpdated, parse, read_form
 from app.work import Work
 from tests.arrivals import arrive
@@ -175,7 +176,7 @@ def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, runn
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
-        gates.close(bot.tx, gates.ACCOUNT, bot.work.now().replace(year=9000))
+        rate_limits.close(bot.tx, rate_limits.ACCOUNT, bot.work.now().replace(year=9000))
         raise LookupError
 
     handler_of_users(write_and_stumble)

@@ -10,7 +10,7 @@ import click
 
 from app.cli.output import json_option, parley, reading, show_json, with_appcontext
 from app.cli.rule_traces import action_line, content_lines, tried_lines
-from app.decision_trace import trace_of
+from app.store.decision_trace import trace_of
 from app.twilio_api.errors import meaning
 
 

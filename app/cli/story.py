@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app import delivery_log, inbox_admin, memory
+from app import inbox_admin
 from app.cli.follow import Followed, Follower, show
 from app.db.database import Database
+from app.store import conversations
+from app.store import replies as delivery_log
 from app.twilio_api.parsing import MessageAdded
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def _answer(db: Database, message_sid: str, line: Line) -> str:
         replies = delivery_log.replies_to(tx, message_sid)
         states = [delivery.status for reply in replies
                   for delivery in delivery_log.list_deliveries(tx, message_sid=reply.message_sid or "-")]  # fmt: skip
-        decision = memory.decision(tx, message_sid)
+        decision = conversations.decision(tx, message_sid)
     reason = decision.reason if decision else "no decision"
     final = "read" if line.channel == "whatsapp" else "delivered"
     if line.is_answered and states != [final]:

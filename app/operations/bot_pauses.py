@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import memory
 from app.operations import checks
+from app.store import conversations
 
 WHY, BY = "paused by an operator", "operator"
 
@@ -30,7 +30,7 @@ class BotPause:
         """Return until when, in words."""
         if self.paused_until is None:
             return "not paused"
-        if self.paused_until >= memory.FOREVER:
+        if self.paused_until >= conversations.FOREVER:
             return "until `flask conversations resume`"
         return f"until {self.paused_until:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -41,9 +41,9 @@ def pause(tx: Connection, conversation_sid: str, length: timedelta | None, *, no
     A longer pause that is in force already stays. A conversation that no webhook has mentioned gets a row.
     """
     sid = checks.sid("CH", conversation_sid)
-    known = memory.conversation(tx, sid) is not None
-    memory.note_conversation(tx, sid, {})
-    memory.pause(tx, sid, now + length if length else memory.FOREVER, WHY, by=BY)
+    known = conversations.conversation(tx, sid) is not None
+    conversations.note_conversation(tx, sid, {})
+    conversations.pause(tx, sid, now + length if length else conversations.FOREVER, WHY, by=BY)
     return _state(tx, sid, now, known)
 
 
@@ -51,18 +51,18 @@ def resume(tx: Connection, conversation_sid: str, *, now: datetime) -> BotPause:
     """Let the bot speak again, whoever paused it, and return what held before. Raises Refused."""
     sid = checks.sid("CH", conversation_sid)
     before = state(tx, sid, now=now)
-    memory.resume(tx, sid)
+    conversations.resume(tx, sid)
     return before
 
 
 def state(tx: Connection, conversation_sid: str, *, now: datetime) -> BotPause:
     """Return whether the bot is silent in a conversation. Raises Refused."""
     sid = checks.sid("CH", conversation_sid)
-    return _state(tx, sid, now, memory.conversation(tx, sid) is not None)
+    return _state(tx, sid, now, conversations.conversation(tx, sid) is not None)
 
 
 def _state(tx: Connection, sid: str, now: datetime, known: bool) -> BotPause:
-    row = memory.conversation(tx, sid)
+    row = conversations.conversation(tx, sid)
     if row is None or row.paused_until is None or row.paused_until <= now:
         return BotPause(sid, None, "", known)
     return BotPause(sid, row.paused_until, row.paused_why, known)

@@ -9,7 +9,7 @@ from flask import abort, current_app, flash, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from app import audit, memory, resends
+from app import resends
 from app.operations import bot_pauses
 from app.operations.bot_pauses import BotPause
 from app.operations.checks import Refused
@@ -19,6 +19,7 @@ from app.page.answering import known_conversation, where
 from app.page.asked import number_asked
 from app.page.parts import reading, writing
 from app.page.rest import account_of
+from app.store import audit, conversations
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 
@@ -71,7 +72,7 @@ def close_conversation(sid: str) -> ResponseReturnValue:
         flash(f"Not closed: {why}.", "error")
         return _back_to(sid)
     with writing() as (tx, now):
-        memory.note_state(tx, sid, "closed", dated=now)
+        conversations.note_state(tx, sid, "closed", dated=now)
         audit.complete(tx, number, {"state": "done"})
     flash("Closed.")
     return _back_to(sid)
@@ -116,6 +117,6 @@ def _back_to(sid: str) -> ResponseReturnValue:
 
 
 def _until(held: BotPause) -> str:
-    if held.paused_until is None or held.paused_until >= memory.FOREVER:
+    if held.paused_until is None or held.paused_until >= conversations.FOREVER:
         return "until somebody resumes it"
     return f"until {held.paused_until:%Y-%m-%d %H:%M} UTC"

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection, select
 
-from app import answers, audit, memory
+from app import answers
 from app.db.database import Record
 from app.db.tables import participants
 from app.operations.checks import Refused
@@ -25,6 +25,8 @@ from app.page.in_force import pause_after_agent
 from app.page.parts import database, reading
 from app.page.rest import account_of
 from app.rules.guards import WHATSAPP_WINDOW, in_words
+from app.store import audit
+from app.store import conversations as memory
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

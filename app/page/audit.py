@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
-from app import audit
 from app.page.access import blueprint
 from app.page.asked import number_asked, text_asked
 from app.page.parts import reading
+from app.store import audit
 
 _ROWS = 50
 

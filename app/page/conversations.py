@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 
 from app import conversation_list, thread_rows, threads
 from app.conversation_list import ListRows
-from app.decision_trace import trace_of
 from app.page.access import blueprint
 from app.page.parts import reading
+from app.store.decision_trace import trace_of
 from app.thread_rows import ThreadRows
 from app.twilio_api.errors import meaning
 

@@ -12,11 +12,11 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from app import delivery_statistics as statistics
-from app.delivery_statistics import MOST_FAILURES, MOST_MEASURED, PERIODS, Period
 from app.page import charts
 from app.page.access import blueprint
 from app.page.parts import reading
+from app.store import delivery_statistics as statistics
+from app.store.delivery_statistics import MOST_FAILURES, MOST_MEASURED, PERIODS, Period
 from app.twilio_api.errors import meaning
 
 COLOURS = 5  # codes with a colour of their own; the others share one

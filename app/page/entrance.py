@@ -1,4 +1,4 @@
-"""The log-in form and its end: one password for everybody, and a name of one's own. log_ins.py makes guessers wait."""
+"""The log-in form and its end: one password for all, one's own name. store/login_throttle.py makes guessers wait."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user  # type: ignore[import-untyped]
 
-from app import audit
 from app.db.database import DatabaseUnavailable
-from app.page import log_ins
 from app.page.access import Operator, blueprint, current_settings, default_name, digest
 from app.page.parts import database, writing
 from app.rules.facts import channel_of
+from app.store import audit, login_throttle
 
 LONGEST_NAME = 256
 
@@ -50,13 +49,13 @@ def log_out() -> ResponseReturnValue:
 
 def _try(name: str) -> ResponseReturnValue:
     settings, (address, proxy) = current_settings(), whose_guess()
-    if wait := log_ins.attempt(database(), address, proxy):
+    if wait := login_throttle.attempt(database(), address, proxy):
         text, status = _again(f"Too many failures; wait {wait} s.", 429)
         return text, status, {"Retry-After": str(wait)}
     if not hmac.compare_digest(digest(request.form.get("password", "")), digest(settings.admin_password)):
         return _again("The password is wrong.", 403)
     with writing() as (tx, now):
-        log_ins.forgive(tx, address)
+        login_throttle.forgive(tx, address)
         audit.note(tx, name, "logged in", now)
     session.clear()  # with the token of whoever sat here before
     login_user(Operator(name, int(time.time())))

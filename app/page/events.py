@@ -12,9 +12,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app import audit, inbox_admin, refusals
+from app import inbox_admin, refusals
 from app.db.database import Record
-from app.decision_trace import trace_of
 from app.inbox import MAX_ATTEMPTS
 from app.own_events import FollowUpDue, TimerEnded
 from app.page.access import blueprint
@@ -22,6 +21,8 @@ from app.page.asked import LARGEST_ID, number_asked, text_asked
 from app.page.conversations import unless_known
 from app.page.parts import reading, settings, writing
 from app.shown_parameters import shown
+from app.store import audit
+from app.store.decision_trace import trace_of
 from app.twilio_api import parsing
 from app.twilio_api.events import EVENT_CLASSES, MessageAdded
 from app.twilio_api.form import read_form

@@ -6,12 +6,13 @@ from flask import current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from app import audit, dry_run, inbox_admin
+from app import dry_run, inbox_admin
 from app.page.access import blueprint
 from app.page.events import conversation_of, event_row
 from app.page.in_force import policy, rules_in_force
 from app.page.parts import reading, settings, writing
 from app.rules.loader import Rules
+from app.store import audit
 
 
 @blueprint.get("/events/<int:event_id>/retry")

@@ -10,8 +10,6 @@ from typing import Any
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app import rule_statistics
-from app.delivery_statistics import PERIODS
 from app.page.access import blueprint
 from app.page.deliveries import asked_period
 from app.page.in_force import policy, rules_in_force
@@ -23,6 +21,8 @@ from app.rules.loader import rule_lines
 from app.rules.moments import FORMS, moment
 from app.rules.schema import Rule, Rules
 from app.rules.simulate import AUTHORS, Supposed, actions_of, tried_out
+from app.store import rule_statistics
+from app.store.delivery_statistics import PERIODS
 
 MOST_LINTED = 300  # rules; each is held against all before it, so more of them take seconds
 LONGEST_TEXT, LONGEST_JSON = 20_000, 16 * 1024  # characters

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import memory
+from app.store import conversations
 from tests.browser.browsing import expect
 from tests.browser.seen import phone_url, said_to, thread_url, was_reloaded, write
 
@@ -113,8 +113,8 @@ def test_a_name_and_an_opt_out_reach_the_head_and_what_is_written_stays(offline,
     page = window(thread_url(offline, conversation))
     page.get_by_label("Your answer").fill("half a sen")
     with offline.db.write() as tx:
-        memory.note_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
-        memory.opt_out(tx, conversation, "", offline.db.now(tx), address=number)
+        conversations.note_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
+        conversations.opt_out(tx, conversation, "", offline.db.now(tx), address=number)
 
     expect(page.locator(".thread-head h1")).to_have_text("Ada & Bo")
     expect(page.locator(".thread-head .tag.bad")).to_have_text("opted out")

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import MetaData, Table, insert, select, text
 
-from app import config, delivery_log, memory
+from app import config
 from app.db import schema
 from app.db.database import Database
 from app.db.tables import conversations, decisions, messages, metadata, replies
+from app.store import conversations as memory
+from app.store import replies as delivery_log
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -11,9 +11,10 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app import audit, config, create_app
+from app import config, create_app
 from app.db.database import Database
 from app.db.tables import audit_log
+from app.store import audit
 from tests.conftest import ORIGIN
 
 PASSWORD = "correct-horse-battery"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app import memory
 from app.db.tables import audit_log
+from app.store import conversations
 from tests.page.conftest import Browser
 
 SEND = {"method": "POST", "path_contains": "/Messages"}
@@ -204,7 +204,7 @@ def test_a_text_that_came_too_late_is_given_back(page, thread, flask_command, db
     fields = page.form(f"/c/{sid}", "/answer")
     flask_command("conversations", "close", sid, "--yes")
     with db.write() as tx:
-        memory.note_state(tx, sid, "closed", dated=clock())
+        conversations.note_state(tx, sid, "closed", dated=clock())
     refused = page.post(f"/c/{sid}/answer", fields | {"text": "Half an hour of work."})
 
     assert refused.status_code == 409

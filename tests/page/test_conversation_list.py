@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import memory
+from app.store import conversations
 from tests.page import seen
 
 BO, CY = "+15550100002", "+15550100003"
@@ -21,8 +21,8 @@ def writes(db, clock):
                 clock.advance(1)
                 message_sid = f"IM{uuid.uuid5(uuid.NAMESPACE_URL, f'{sid} {n} {text}').hex}"
                 facts = {"conversation_sid": sid, "author": number, "body": text, "message_index": n}
-                memory.note_message(tx, message_sid, facts, dated=None, now=clock())
-            memory.note_participant(tx, "MB" + sid[2:], {"conversation_sid": sid, "address": number})
+                conversations.note_message(tx, message_sid, facts, dated=None, now=clock())
+            conversations.note_participant(tx, "MB" + sid[2:], {"conversation_sid": sid, "address": number})
         return sid
 
     return write
@@ -89,7 +89,7 @@ def test_letters_beyond_ascii_are_found_in_either_case(page, writes, search):
 def test_a_conversation_is_found_by_its_name_and_by_its_sid(page, writes, db):
     sid = writes("hello")
     with db.write() as tx:
-        memory.note_conversation(tx, sid, {"friendly_name": "Ada of Example Ltd"})
+        conversations.note_conversation(tx, sid, {"friendly_name": "Ada of Example Ltd"})
 
     assert seen.titles(page.get("/", query_string={"search": "ada OF"}).text) == ["Ada of Example Ltd"]
     assert seen.titles(page.get("/", query_string={"search": sid}).text) == ["Ada of Example Ltd"]
@@ -176,7 +176,7 @@ def test_the_list_is_sent_again_only_when_it_has_changed(page, writes):
 def test_the_end_of_a_pause_is_news(page, writes, db, clock):
     sid = writes("hello")
     with db.write() as tx:
-        memory.pause(tx, sid, clock() + timedelta(minutes=5), "lunch", by="operator")
+        conversations.pause(tx, sid, clock() + timedelta(minutes=5), "lunch", by="operator")
     tag = {"If-None-Match": page.get("/fragments/list").headers["ETag"]}
     assert page.get("/fragments/list", headers=tag).status_code == 304
 
@@ -191,7 +191,7 @@ def test_the_end_of_a_pause_is_news(page, writes, db, clock):
 def test_hostile_words_stay_words(page, writes, db, hostile, where):
     sid = writes(hostile if where == "body" else "hello")
     with db.write() as tx:
-        memory.note_conversation(tx, sid, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
+        conversations.note_conversation(tx, sid, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
     html = page.get("/").text
 
     assert hostile in [one.text for one in seen.elements(html) if one.kind == "preview" or one.tag == "strong"]

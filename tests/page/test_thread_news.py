@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import memory
+from app.store import conversations
 from tests.page import seen
 
 AROUND = ("tab", "who", "bot-state", "ended")
@@ -37,7 +37,7 @@ def test_a_pause_from_elsewhere_is_news_for_the_button(news, page, sid):
 
 def test_the_end_of_a_pause_is_news_for_the_button(page, clock, db, sid):
     with db.write() as tx:
-        memory.pause(tx, sid, clock() + timedelta(minutes=5), "lunch", by="operator")
+        conversations.pause(tx, sid, clock() + timedelta(minutes=5), "lunch", by="operator")
     tag = {"If-None-Match": page.get(f"/fragments/c/{sid}").headers["ETag"]}
     clock.advance(301)
 
@@ -46,7 +46,7 @@ def test_the_end_of_a_pause_is_news_for_the_button(page, clock, db, sid):
 
 def test_closing_from_elsewhere_is_news(news, db, clock, sid):
     with db.write() as tx:
-        memory.note_state(tx, sid, "closed", dated=clock())
+        conversations.note_state(tx, sid, "closed", dated=clock())
     told = news().text
 
     assert around(told)["ended"] == ENDED
@@ -55,7 +55,7 @@ def test_closing_from_elsewhere_is_news(news, db, clock, sid):
 
 def test_another_name_is_news_for_the_title_and_the_tab(news, db, sid):
     with db.write() as tx:
-        memory.note_conversation(tx, sid, {"friendly_name": "Ada & Bo"})
+        conversations.note_conversation(tx, sid, {"friendly_name": "Ada & Bo"})
     told = around(news().text)
 
     assert told["who"].startswith("Ada & Bo ")
@@ -64,7 +64,7 @@ def test_another_name_is_news_for_the_title_and_the_tab(news, db, sid):
 
 def test_who_opts_out_is_marked_at_once(news, db, clock, sid):
     with db.write() as tx:
-        memory.opt_out(tx, sid, "", clock(), address="+15550100001")
+        conversations.opt_out(tx, sid, "", clock(), address="+15550100001")
 
     assert "opted out" in around(news().text)["who"]
 
@@ -72,7 +72,7 @@ def test_who_opts_out_is_marked_at_once(news, db, clock, sid):
 @pytest.mark.parametrize("state", ["active", "closed"])
 def test_the_page_shows_around_the_lines_what_the_news_tell(page, thread, db, clock, sid, state):
     with db.write() as tx:
-        memory.note_state(tx, sid, state, dated=clock())
+        conversations.note_state(tx, sid, state, dated=clock())
     told = around(page.get(f"/fragments/c/{sid}").text)
 
     assert set(told) == set(AROUND)

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app import delivery_log, memory
+from app.store import conversations as memory
+from app.store import replies
 from tests.page import seen
 
 BURSTS = """
@@ -109,8 +110,8 @@ def test_what_each_recipient_got_is_shown_by_name(notes, db, clock, page):
         for n, (number, status) in enumerate(zip(numbers, ("read", "undelivered"), strict=True)):
             person = f"MB{n:032x}"
             memory.note_participant(tx, person, {"conversation_sid": SID, "address": f"whatsapp:{number}"})
-            receipt = delivery_log.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
-            delivery_log.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
+            receipt = replies.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
+            replies.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
 
     assert ticks(page.get(f"/c/{SID}").text) == ["✓✓ read +15550100001 ✗ undelivered +15550100002"]
 
@@ -232,9 +233,9 @@ def test_lines_are_sent_again_only_when_they_have_changed(notes, page, db, clock
     clock.advance(3600)
     assert page.get(fragment, headers=tag).status_code == 304
 
-    receipt = delivery_log.Receipt("DY" + "1" * 32, message, SID, "MB" + "1" * 32, "", "delivered", 0, clock())
+    receipt = replies.Receipt("DY" + "1" * 32, message, SID, "MB" + "1" * 32, "", "delivered", 0, clock())
     with db.write() as tx:
-        delivery_log.record_receipt(tx, receipt, inbox_id=1, received_at=clock())
+        replies.record_receipt(tx, receipt, inbox_id=1, received_at=clock())
     assert "delivered" in page.get(fragment, headers=tag).text
 
 

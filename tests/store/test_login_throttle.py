@@ -2,27 +2,27 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from app.page import log_ins
+from app.store import login_throttle
 
 
 def test_of_many_guesses_at_once_no_more_are_free_than_one_after_the_other(db, clock):
     for _ in range(5):
-        log_ins.attempt(db, "198.51.100.7")
+        login_throttle.attempt(db, "198.51.100.7")
     clock.advance(3)
     with ThreadPoolExecutor(8) as threads:
-        waits = list(threads.map(lambda _: log_ins.attempt(db, "198.51.100.7"), range(8)))
+        waits = list(threads.map(lambda _: login_throttle.attempt(db, "198.51.100.7"), range(8)))
 
     assert waits.count(0) == 1
 
 
 def test_addresses_are_counted_apart_and_forgiven_apart(db):
-    first = [log_ins.attempt(db, "198.51.100.7") for _ in range(6)]
+    first = [login_throttle.attempt(db, "198.51.100.7") for _ in range(6)]
     with db.write() as tx:
-        log_ins.forgive(tx, "198.51.100.7")
+        login_throttle.forgive(tx, "198.51.100.7")
 
     assert (first[:5], first[5] > 0) == ([0] * 5, True)
-    assert log_ins.attempt(db, "198.51.100.7") == 0
-    assert log_ins.attempt(db, "198.51.100.8") == 0
+    assert login_throttle.attempt(db, "198.51.100.7") == 0
+    assert login_throttle.attempt(db, "198.51.100.8") == 0
 
 
 def test_old_guesses_are_deleted_whoever_made_them(db, clock):
@@ -31,9 +31,9 @@ def test_old_guesses_are_deleted_whoever_made_them(db, clock):
     from app.db.tables import login_failures
 
     for n in range(20):
-        log_ins.attempt(db, f"198.51.100.{n}")
+        login_throttle.attempt(db, f"198.51.100.{n}")
     clock.advance(16 * 60)
-    log_ins.attempt(db, "198.51.100.99")
+    login_throttle.attempt(db, "198.51.100.99")
 
     with db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(login_failures)) == 1

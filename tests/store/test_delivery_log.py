@@ -5,8 +5,8 @@ from itertools import accumulate, permutations
 
 import pytest
 
-from app import delivery_log
-from app.delivery_log import LATTICE, Content, Receipt, merge_status
+from app.store import replies
+from app.store.replies import LATTICE, Content, Receipt, merge_status
 
 MESSAGE, RECEIPT = "IM" + "4" * 32, "DY" + "8" * 32
 INBOUND, CONVERSATION = "IM" + "1" * 32, "CH" + "3" * 32
@@ -25,9 +25,9 @@ def record(db):
     def recorded(*receipts):
         for n, one in enumerate(receipts, start=1):
             with db.write() as tx:
-                delivery_log.record_receipt(tx, one, inbox_id=n, received_at=NOON)
+                replies.record_receipt(tx, one, inbox_id=n, received_at=NOON)
         with db.read() as tx:
-            return delivery_log.history(tx, MESSAGE)
+            return replies.history(tx, MESSAGE)
 
     return recorded
 
@@ -77,37 +77,37 @@ def test_each_recipient_has_a_row(record):
 def test_the_same_event_twice_is_one_line_of_history(db):
     for _ in range(2):
         with db.write() as tx:
-            delivery_log.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
+            replies.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
     with db.read() as tx:
-        (delivery,) = delivery_log.history(tx, MESSAGE)
+        (delivery,) = replies.history(tx, MESSAGE)
     assert len(delivery["history"]) == 1
 
 
 def test_a_receipt_that_was_faster_than_our_bookkeeping_is_linked_later(db):
     with db.write() as tx:
-        delivery_log.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
-        delivery_log.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
-        (reply,) = delivery_log.open_replies(tx, INBOUND)
-        delivery_log.note_sent(tx, reply, MESSAGE, NOON)
-        (delivery,) = delivery_log.list_deliveries(tx)
+        replies.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
+        replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
+        (reply,) = replies.open_replies(tx, INBOUND)
+        replies.note_sent(tx, reply, MESSAGE, NOON)
+        (delivery,) = replies.list_deliveries(tx)
     assert delivery.rule == "greeting"
 
 
 def test_a_message_is_answered_in_the_ledger_once(db):
     with db.write() as tx:
         for text in ("first", "second"):
-            delivery_log.intend(tx, INBOUND, CONVERSATION, "greeting", [Content(text)], NOON)
-        assert [reply.body for reply in delivery_log.replies_to(tx, INBOUND)] == ["first"]
+            replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content(text)], NOON)
+        assert [reply.body for reply in replies.replies_to(tx, INBOUND)] == ["first"]
 
 
 def test_a_message_and_the_silence_after_it_are_answered_once_each(db):
     with db.write() as tx:
-        delivery_log.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
+        replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
         for text in ("sorry", "sorry again"):
-            delivery_log.intend(tx, INBOUND, CONVERSATION, "late", [Content(text)], NOON, timer_seconds=300)
-        (follow_up,) = delivery_log.open_replies(tx, INBOUND, timer_seconds=300)
-        delivery_log.note_sent(tx, follow_up, MESSAGE, NOON)
-        assert [(reply.body, reply.state) for reply in delivery_log.replies_to(tx, INBOUND)] == [
+            replies.intend(tx, INBOUND, CONVERSATION, "late", [Content(text)], NOON, timer_seconds=300)
+        (follow_up,) = replies.open_replies(tx, INBOUND, timer_seconds=300)
+        replies.note_sent(tx, follow_up, MESSAGE, NOON)
+        assert [(reply.body, reply.state) for reply in replies.replies_to(tx, INBOUND)] == [
             ("hello", "intended"),
             ("sorry", "sent"),
         ]
@@ -117,8 +117,8 @@ def test_what_a_reply_carries_comes_back_as_it_was_written_down(db):
     template = Content(content_sid="HX" + "1" * 32, content_variables={"1": "Ada"})
     with db.write() as tx:
         contents = [Content("our menu", "menu.pdf"), template]
-        delivery_log.intend(tx, INBOUND, CONVERSATION, "menu", contents, NOON)
-        first, second = delivery_log.open_replies(tx, INBOUND)
+        replies.intend(tx, INBOUND, CONVERSATION, "menu", contents, NOON)
+        first, second = replies.open_replies(tx, INBOUND)
     assert (first.body, first.media, first.content_sid) == ("our menu", "menu.pdf", "")
     assert (second.body, second.content_sid, second.content_variables) == ("", "HX" + "1" * 32, {"1": "Ada"})
 
@@ -127,16 +127,16 @@ def test_the_times_of_replies_are_those_of_the_newest_and_parts_count_once(db):
     with db.write() as tx:
         for n in range(5):
             sid, at = f"IM{n:032}", NOON + timedelta(minutes=n)
-            delivery_log.intend(tx, sid, CONVERSATION, "long", [Content("a"), Content("b")], at)
-        times = delivery_log.reply_times(tx, CONVERSATION, NOON, most=3)
-        enough = [delivery_log.has_replied(tx, CONVERSATION, count, since=NOON) for count in (1, 4, 5)]
+            replies.intend(tx, sid, CONVERSATION, "long", [Content("a"), Content("b")], at)
+        times = replies.reply_times(tx, CONVERSATION, NOON, most=3)
+        enough = [replies.has_replied(tx, CONVERSATION, count, since=NOON) for count in (1, 4, 5)]
     assert times == tuple(NOON + timedelta(minutes=n) for n in (4, 3, 2))
     assert enough == [True, True, False]  # the one at noon is not since noon
 
 
 def test_suppressed_replies_do_not_count_for_the_budget(db):
     with db.write() as tx:
-        delivery_log.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
-        (reply,) = delivery_log.open_replies(tx, INBOUND)
-        delivery_log.suppress(tx, reply, "paused")
-        assert delivery_log.reply_times(tx, CONVERSATION, NOON - timedelta(hours=1), most=5) == ()
+        replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
+        (reply,) = replies.open_replies(tx, INBOUND)
+        replies.suppress(tx, reply, "paused")
+        assert replies.reply_times(tx, CONVERSATION, NOON - timedelta(hours=1), most=5) == ()

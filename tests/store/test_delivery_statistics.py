@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from app import delivery_statistics as statistics
-from app.delivery_statistics import PERIODS
 from app.page.charts import columns, round_up
+from app.store import delivery_statistics as statistics
+from app.store.delivery_statistics import PERIODS
 from tests.receipts import receipts_in
 
 DAY, WEEK, MONTH = PERIODS

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import memory, rule_statistics
+from app.store import conversations, rule_statistics
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def decide(db, clock):
 
     def store(code, rule="", *, observed=(), age=timedelta()):
         with db.write() as tx:
-            memory.note_decision(tx, f"IM{next(count)}", "CH1", code=code, rule=rule, reason=code, tried=[],
+            conversations.note_decision(tx, f"IM{next(count)}", "CH1", code=code, rule=rule, reason=code, tried=[],
                                  now=clock() - age, observed=observed)  # fmt: skip
 
     return store

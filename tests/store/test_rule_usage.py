@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from app import delivery_log, memory
-from app.delivery_log import Content
-from app.rule_uses import fired
+from app.store import conversations, replies
+from app.store.replies import Content
+from app.store.rule_usage import fired
 
 HERE, ELSEWHERE = "CH" + "3" * 32, "CH" + "4" * 32
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ def decide(db):
         sids = [f"IM{abs(hash((rule, minute, code, where))):032x}" for rule, minute in uses]
         with db.write() as tx:
             for sid, (rule, minute) in zip(sids, uses, strict=True):
-                memory.note_decision(tx, sid, where, code=code, rule=rule, reason="", tried=[],
+                conversations.note_decision(tx, sid, where, code=code, rule=rule, reason="", tried=[],
                                      now=NOON + timedelta(minutes=minute), timer_seconds=timer_seconds)  # fmt: skip
         return sids
 
@@ -77,8 +77,8 @@ def test_a_reply_that_was_not_sent_after_all_was_no_use(db, decide, uses):
     decide(("greeting", 1))
     (second,) = decide(("greeting", 2))
     with db.write() as tx:
-        delivery_log.intend(tx, second, HERE, "greeting", [Content("hello")], NOON)
-        delivery_log.suppress(tx, delivery_log.open_replies(tx, second)[0], "a human wrote")
+        replies.intend(tx, second, HERE, "greeting", [Content("hello")], NOON)
+        replies.suppress(tx, replies.open_replies(tx, second)[0], "a human wrote")
 
     assert uses("greeting") == {"greeting": minutes(1)}
 

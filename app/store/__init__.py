@@ -1,0 +1,1 @@
+"""Rows of the database, one file a subject."""
