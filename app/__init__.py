@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, inbox, logs, metrics, refusals, webhooks
+from app import cli, config, health, logs, metrics, refusals, webhooks
 from app.config import Settings
 from app.db.database import Database
 from app.group_commit import GroupCommit
+from app.inbox import queue
 from app.rest_calls import RestCalls
 from app.twilio_api import signature
 
 log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
+    from app.inbox.job import Work
+    from app.inbox.worker import Worker
     from app.responder_pool import Responder
     from app.rules.loader import Rules
     from app.rules.reload import WatchedRules
     from app.twilio_api.client import Conversations
-    from app.work import Work
-    from app.worker import Worker
 
 
 @dataclass
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     app.extensions["parley.door"] = webhooks.Door(
         public_url=settings.public_url,
         keys=keys,
-        arrivals=GroupCommit(parley.db, partial(inbox.add_all, parley.db)),
+        arrivals=GroupCommit(parley.db, partial(queue.add_all, parley.db)),
         stored=parley.stored,
         refusals=refusals.Refusals(keys, settings.public_url, settings.instance_folder / refusals.FILE),
     )
@@ -99,8 +100,8 @@ def make_worker(
     """
     from app import handlers  # noqa: F401 - handlers register themselves
     from app.bot import Bot
+    from app.inbox.worker import Worker
     from app.rules import engine as rules
-    from app.worker import Worker
     from app.worker_chores import make_rounds
 
     calls = calls or RestCalls()

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import inbox, responder_calls
+from app import responder_calls
 from app.bot import Bot
+from app.inbox import queue
+from app.inbox.job import Postponed
 from app.responder import NAME
 from app.responder_context import context_of, said_by
 from app.responder_pool import Call
@@ -20,7 +22,6 @@ from app.rules.templates import ReplyError, render_reply
 from app.rules.text_matching import keyword_words, words_of
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import read_messages
-from app.work import Postponed
 
 WAITS = "the responder is asked"
 
@@ -95,5 +96,5 @@ def _decision(decision: Decision, code: str, reason: str, failed: str, *, reply:
 def _opted_out_meanwhile(tx: Connection, message: Message, bot: Bot) -> bool:
     """Return whether the customer's STOP is stored behind the message and not yet worked on."""
     opt_outs = set(map(keyword_words, bot.rules.bot.opt_out_words))
-    behind = read_messages(inbox.waiting(tx, bot.work.claimed, MessageAdded.event_type))
+    behind = read_messages(queue.waiting(tx, bot.work.claimed, MessageAdded.event_type))
     return any(one.author == message.author and words_of(one.body) in opt_outs for one in behind)

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.inbox.job import Work
 from app.rules.engine import Policy
 from app.rules.loader import Rules
 from app.twilio_api.client import Conversations
-from app.work import Work
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import Parley, inbox_admin, make_worker
+from app import Parley, make_worker
 from app.emulator.client import Emulator
+from app.inbox import admin
 from app.store import conversations
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - a dummy, for loopback only
@@ -108,7 +109,7 @@ class BotTester:
             make_worker(self._parley.settings, self._parley.db).drain()
             self._settle()
             with self._parley.db.read() as tx:
-                counts = inbox_admin.stats(tx, self._parley.db.now(tx))
+                counts = admin.stats(tx, self._parley.db.now(tx))
             if not counts["pending"] + counts["processing"]:
                 return
 

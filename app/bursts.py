@@ -9,14 +9,15 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app import inbox, responder_calls
+from app import responder_calls
 from app.bot import Bot
-from app.inbox import Claimed
+from app.inbox import queue
+from app.inbox.job import Postponed
+from app.inbox.queue import Claimed
 from app.rules import engine
 from app.store import conversations
 from app.twilio_api.parsing import MessageAdded
 from app.what_is_known import is_agent, message_of, read_messages
-from app.work import Postponed
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def gather(tx: Connection, message: engine.Message, known: engine.Known, bot: Bo
     quiet = bot.rules.bot.coalesce
     if quiet is None or engine.writer_of(message, known, bot.policy) != "customer":
         return []
-    stored = inbox.waiting(tx, bot.work.claimed, MessageAdded.event_type)
+    stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
     first = message.sent_at if message.found_late else bot.work.claimed.received_at
     members = _members(tx, stored, message, known, first, bot)
     call = responder_calls.call(tx, message.message_sid) if bot.responder is not None else None

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from app import follow_ups, handlers
 from app.bot import Bot
 from app.db.database import Record
-from app.dispatch import handler_for
-from app.inbox import Claimed
-from app.own_events import FollowUpDue
+from app.inbox.dispatch import handler_for
+from app.inbox.internal_events import FollowUpDue
+from app.inbox.queue import Claimed
 from app.rules import engine
 from app.rules.engine import Decision, Policy
 from app.rules.loader import Rules

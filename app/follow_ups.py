@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import inbox, own_events
 from app.bot import Bot
-from app.dispatch import handles
-from app.inbox import NewEvent
-from app.own_events import FollowUpDue, TimerEnded, Wait
+from app.inbox import internal_events, queue
+from app.inbox.dispatch import handles
+from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
+from app.inbox.queue import NewEvent
 from app.rules import engine
 from app.store import conversations
 from app.what_is_known import Occasion, known_of, stored_message, with_history
@@ -84,12 +84,12 @@ def _set_timer(event: TimerEnded, bot: Bot) -> None:
 
 def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:
     stored = NewEvent(
-        event_key=own_events.event_key(event),
+        event_key=internal_events.event_key(event),
         event_type=event.event_type,
         lane=lane,
         source="",
-        method=own_events.METHOD,
+        method=internal_events.METHOD,
         target="",
-        body=own_events.body_of(event),
+        body=internal_events.body_of(event),
     )
-    inbox.schedule(bot.tx, stored, due_at, bot.work.now())
+    queue.schedule(bot.tx, stored, due_at, bot.work.now())

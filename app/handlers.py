@@ -6,8 +6,8 @@ import logging
 
 from app.bot import Bot
 from app.db.database import Record
-from app.dispatch import handles
 from app.follow_ups import put_follow_up_in_line
+from app.inbox.dispatch import handles
 from app.noting import note_message
 from app.replying import follow_up, reply_to_message
 from app.store import conversations, replies

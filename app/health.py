@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import Connection
 
-from app import inbox
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import is_migrated
+from app.inbox import queue
 
 BROKEN_RULES = "the file is faulty and the old rules stay in force; `flask rules check` lists its faults"
 
@@ -45,6 +45,6 @@ def readyz() -> tuple[Response, int]:
 def _report(tx: Connection, now: datetime) -> dict[str, Any]:
     if not is_migrated(tx):
         return {"ready": False, "database": "ok", "migrations": "missing; run `flask db upgrade`"}
-    waiting_since = inbox.oldest_due(tx, now)
+    waiting_since = queue.oldest_due(tx, now)
     age = round((now - waiting_since).total_seconds(), 1) if waiting_since else 0.0
     return {"ready": True, "database": "ok", "migrations": "ok", "oldest_due_seconds": age}

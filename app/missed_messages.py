@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from app import rebuilt_webhooks
 from app.db.database import Database, Record
 from app.db.tables import conversations, decisions, inbox, messages, participants, replies
-from app.inbox import NewEvent
+from app.inbox.queue import NewEvent
 from app.polite_calls import PoliteCalls
 from app.twilio_api.client import MARKER
 

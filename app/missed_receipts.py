@@ -13,7 +13,7 @@ from app import rebuilt_webhooks
 from app.db.database import upsert
 from app.db.maintenance_tables import receipt_looks
 from app.db.tables import conversations, deliveries, replies
-from app.inbox import NewEvent
+from app.inbox.queue import NewEvent
 from app.polite_calls import PoliteCalls
 
 PAGE = 50  # Source: Twilio's OpenAPI description, 2026-04-14: the most receipts of one page

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.inbox import NewEvent
+from app.inbox.queue import NewEvent
 from app.recordings import webhook_date
 from app.twilio_api import parsing
 

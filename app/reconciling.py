@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app import chores, inbox, missed_messages, missed_receipts, reconcile_cursors
-from app.chores import Turn
+from app import missed_messages, missed_receipts, reconcile_cursors
 from app.db.database import Database
-from app.inbox import NewEvent
+from app.inbox import periodic, queue
+from app.inbox.periodic import Turn
+from app.inbox.queue import NewEvent
 from app.missed_messages import Missed, unknown_events
 from app.missed_receipts import Quiet
 from app.polite_calls import PoliteCalls, Stopped
@@ -62,7 +63,7 @@ class Reconciliation:
         self._db, self._calls, self._scope, self._turn, self._progress = db, calls, scope, turn, progress
         with db.read() as tx:
             self._now = turn.begun_at if turn else db.now(tx)
-            known = turn or chores.state(tx, CHORE)
+            known = turn or periodic.state(tx, CHORE)
         self._unfinished = dict(known.progress) if known else {}
         self._oldest = oldest = self._now - scope.retention  # what is older was purged here, and would look missing
         reached_at = known.reached_at if known else None
@@ -99,7 +100,7 @@ class Reconciliation:
             self._note_progress(goes_on=bool(self.report.stopped))
             complete = self.report.is_complete
             is_all = complete and self._leaves_no_gap and not self._scope.is_part
-            chores.finish(self._db, self._turn, complete=complete, reached_at=self._round_at if is_all else None)
+            periodic.finish(self._db, self._turn, complete=complete, reached_at=self._round_at if is_all else None)
         return self.report
 
     def _note_progress(self, *, goes_on: bool = True) -> None:
@@ -110,7 +111,7 @@ class Reconciliation:
         told = {"since": self.report.since.isoformat(), "failed": failed}
         if goes_on:
             told |= {"round_at": self._round_at.isoformat(), "asked": self._scope.since is not None}
-        chores.note_progress(self._db, self._turn, told)
+        periodic.note_progress(self._db, self._turn, told)
 
     def _look_at_conversations(self) -> None:
         todo = self._in_order(list(self._open_conversations()))
@@ -244,7 +245,7 @@ class Reconciliation:
         for start in range(0, len(unknown), STORED_AT_ONCE):
             some = unknown[start : start + STORED_AT_ONCE]
             with self._db.write() as tx:
-                stored = inbox.add_all(self._db, tx, some)
+                stored = queue.add_all(self._db, tx, some)
             new += [event for event, is_new in zip(some, stored, strict=True) if is_new]
         return new
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from app import asking, bursts, follow_ups
 from app.bot import Bot
 from app.bursts import Member
-from app.dispatch import handles
+from app.inbox.dispatch import handles
+from app.inbox.internal_events import FollowUpDue
 from app.noting import note_author, note_message
-from app.own_events import FollowUpDue
 from app.rule_actions import perform, wanted
 from app.rules import engine
 from app.rules.engine import Decision

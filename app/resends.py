@@ -12,11 +12,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app import inbox_admin, own_events
 from app.db.database import Record
 from app.db.tables import inbox, replies
+from app.inbox import admin, internal_events
+from app.inbox.internal_events import FollowUpDue
 from app.operations.checks import Refused
-from app.own_events import FollowUpDue
 from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
@@ -58,10 +58,10 @@ def send_again(tx: Connection, resend: Resend, now: datetime) -> None:
     this = (replies.c.reply_to == first.reply_to, replies.c.timer_seconds == first.timer_seconds)
     intended = update(replies).where(*this, replies.c.state.in_(UNSENT)).values(state="intended", reason="")
     tx.execute(intended)
-    inbox_admin.work_again(tx, now, resend.event_key)
+    admin.work_again(tx, now, resend.event_key)
 
 
 def _event_key(reply_to: str, timer_seconds: int) -> str:
     if timer_seconds:
-        return own_events.event_key(FollowUpDue(message_sid=reply_to, seconds=timer_seconds))
+        return internal_events.event_key(FollowUpDue(message_sid=reply_to, seconds=timer_seconds))
     return f"{MessageAdded.event_type}:{reply_to}"

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app import inbox, responder_calls
+from app import responder_calls
 from app.db.database import Database, DatabaseUnavailable
+from app.inbox import queue
 from app.logs import fault
 from app.responder import Context, Function, Message, ResponderError, checked_reply
 
@@ -128,7 +129,7 @@ class Responder:
             now = self._db.now(tx)
             in_time = responder_calls.note_answer(tx, call.message.message_sid, answer, now)
             if in_time:
-                inbox.pull_forward(tx, call.lane, now)
+                queue.pull_forward(tx, call.lane, now)
         return in_time
 
     def _now(self) -> datetime:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, literal, select, text, union_all
 
-from app import inbox, rest_calls
+from app import rest_calls
 from app.db.database import Database, DatabaseUnavailable
 from app.db.maintenance_tables import purged_counts
 from app.db.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
 from app.db.tables import inbox as events
-from app.inbox_admin import state_at
+from app.inbox import queue
+from app.inbox.admin import state_at
 from app.store.delivery_statistics import came_to
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _queue(tx: Connection, now: datetime) -> Iterator[Metric]:
     for state, count in open_events(tx, now).items():
         size.add_metric([state], count)
     yield size
-    due = inbox.oldest_due(tx, now)
+    due = queue.oldest_due(tx, now)
     age = (now - due).total_seconds() if due else 0.0
     yield GaugeMetricFamily("parley_inbox_oldest_due_seconds", "How long the oldest due event has waited", value=age)
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
 
-from app import inbox
 from app.db.database import DatabaseUnavailable
 from app.group_commit import GroupCommit
+from app.inbox import queue
 from app.logs import fault
 from app.refusals import Refusals
 from app.twilio_api import parsing, signature
@@ -34,7 +34,7 @@ class Door:
 
     public_url: str
     keys: signature.Keys
-    arrivals: GroupCommit[inbox.NewEvent, bool]
+    arrivals: GroupCommit[queue.NewEvent, bool]
     stored: Callable[[], None]  # called after each new event, to wake a worker in this process
     refusals: Refusals
     counts: WebhookCounts = field(default_factory=WebhookCounts)
@@ -85,7 +85,7 @@ def _answer(door: Door, request: Request) -> Answer:
 
 
 def _store(door: Door, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
-    event = inbox.NewEvent(
+    event = queue.NewEvent(
         event_key=identity.event_key, event_type=identity.event_type, lane=identity.lane, source=identity.source,
         method=request.method, target=_storable(target), body=body, headers=_kept_headers(request.headers),
     )  # fmt: skip

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import inbox, rebuilt_webhooks
+from app import rebuilt_webhooks
 from app.bot import Bot
 from app.db.database import Record
-from app.inbox import Claimed
+from app.inbox import queue
+from app.inbox.queue import Claimed
 from app.rules import engine
 from app.rules.text_matching import keyword_words, words_of
 from app.store import conversations, replies, rule_usage
@@ -188,7 +189,7 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     """Ask the guards that can change once more; return why nothing may be said, or None."""
     message, now = occasion.message, bot.work.now()
     known = _as_of_now(bot.tx, message, occasion.known, bot, now)
-    behind = inbox.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
+    behind = queue.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
     known = replace(known, opted_out=known.opted_out or _stop_waits(behind, message, bot))
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
     reason = engine.changed_guards(
@@ -210,7 +211,7 @@ def _human_answered(occasion: Occasion, bot: Bot) -> bool:
 
 def _human_waits(message: engine.Message, known: engine.Known, bot: Bot) -> bool:
     """Return whether a human agent's message is stored behind this one and not yet worked on."""
-    stored = inbox.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
+    stored = queue.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
     by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
     return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
 

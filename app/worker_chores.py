@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from app import chores, reconciling, retention
-from app.chores import Turn
+from app import reconciling, retention
 from app.config import Settings
 from app.db.database import Database
+from app.inbox import periodic
+from app.inbox.periodic import Turn
+from app.inbox.periodic_runner import Chore, Rounds, Wait
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
-from app.rounds import Chore, Rounds, Wait
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
@@ -30,13 +31,13 @@ def make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Roun
 
 def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
     before = turn.begun_at - timedelta(days=settings.retention_days)
-    deleted = retention.purge(db, before, wait=wait, still_ours=partial(chores.renew, db, turn))
-    chores.finish(db, turn)
+    deleted = retention.purge(db, before, wait=wait, still_ours=partial(periodic.renew, db, turn))
+    periodic.finish(db, turn)
     return ", ".join(f"{count} {table}" for table, count in deleted.items()) or "nothing was old"
 
 
 def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: Turn, wait: Wait) -> str:
     calls = PoliteCalls(twilio, db, per_second=REQUESTS_PER_SECOND, most=REQUESTS_PER_RUN, wait=wait,
-                        still_ours=partial(chores.renew, db, turn))  # fmt: skip
+                        still_ours=partial(periodic.renew, db, turn))  # fmt: skip
     scope = Scope(settings.service_sid, settings.bot_author, timedelta(days=settings.retention_days))
     return Reconciliation(db, calls, scope, turn).run().in_words()

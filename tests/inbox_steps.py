@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app import inbox, inbox_admin
 from app.db.database import Database
 from app.db.tables import inbox as inbox_table
-from app.inbox import Claimed, NewEvent
-from app.work import Work
+from app.inbox import admin, queue
+from app.inbox.job import Work
+from app.inbox.queue import Claimed, NewEvent
 
 
 def new(key: str, lane: str = "lane a", source: str = "SMS", event_type: str = "onMessageAdded") -> NewEvent:
@@ -17,25 +17,25 @@ def new(key: str, lane: str = "lane a", source: str = "SMS", event_type: str = "
 
 def add(db: Database, *events: NewEvent) -> list[bool]:
     with db.write() as tx:
-        return inbox.add_all(db, tx, events)
+        return queue.add_all(db, tx, events)
 
 
 def claim(db: Database) -> Claimed:
-    claimed = inbox.claim(db)
+    claimed = queue.claim(db)
     assert claimed is not None
     return claimed
 
 
 def finish(db: Database, claimed: Claimed, state: str = "processed", outcome: str = "done") -> str:
     with db.write() as tx:
-        inbox.finish(tx, claimed, state, outcome, db.now(tx))
+        queue.finish(tx, claimed, state, outcome, db.now(tx))
     return key_of(db, claimed)
 
 
 def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = True) -> None:
     with db.write() as tx:
         now = db.now(tx)
-        inbox.postpone(tx, claimed, "later", now + timedelta(seconds=seconds), now, spent=spent)
+        queue.postpone(tx, claimed, "later", now + timedelta(seconds=seconds), now, spent=spent)
 
 
 def commit(db: Database, claimed: Claimed) -> None:
@@ -54,11 +54,11 @@ def key_of(db: Database, claimed: Claimed) -> str:
 def work_off(db: Database) -> list[str]:
     """Finish whatever is due, one after the other; return the keys in the order worked."""
     worked = []
-    while (claimed := inbox.claim(db)) is not None:
+    while (claimed := queue.claim(db)) is not None:
         worked.append(finish(db, claimed))
     return worked
 
 
 def stats(db: Database) -> dict[str, int]:
     with db.read() as tx:
-        return inbox_admin.stats(tx, db.now(tx))
+        return admin.stats(tx, db.now(tx))

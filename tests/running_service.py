@@ -12,8 +12,9 @@ from pathlib import Path
 
 import requests
 
-from app import config, inbox_admin
+from app import config
 from app.db.database import Database
+from app.inbox import admin
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
@@ -105,7 +106,7 @@ class Service:
     def stats(self) -> dict[str, int]:
         """Return the number of events in each state."""
         with self.db.read() as tx:
-            return inbox_admin.stats(tx, self.db.now(tx))
+            return admin.stats(tx, self.db.now(tx))
 
     def drains(self, count: int, *, seconds: float) -> bool:
         """Return whether that many events are stored and none of them is open any more, within the time."""

@@ -3,13 +3,14 @@
 import pytest
 from sqlalchemy import insert, select, update
 
-from app import inbox, make_worker
+from app import make_worker
 from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.erasing import erase
 from app.erasure_search import Subject, find
-from app.work import Work
-from app.worker import work_on
+from app.inbox import queue
+from app.inbox.job import Work
+from app.inbox.worker import work_on
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 
@@ -65,7 +66,7 @@ def test_in_a_conversation_with_others_only_what_is_theirs_goes(
 def test_a_worker_in_the_middle_of_it_stores_nothing_afterwards(customer_writes, app, db):
     customer_writes("I am Annabelle")
     bots = make_worker(app.extensions["parley"].settings, db)._make_bot
-    claimed = inbox.claim(db)
+    claimed = queue.claim(db)
     subject = Subject.of(PERSON)
 
     def erased_meanwhile(work):

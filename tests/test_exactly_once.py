@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app import make_worker
 from app.db.tables import messages, replies
-from app.inbox import LEASE_SECONDS
+from app.inbox.queue import LEASE_SECONDS
 from tests.arrivals import arrive, webhook_of
 from tests.eventually import eventually
 from tests.power_cuts import PowerCut, cut_at

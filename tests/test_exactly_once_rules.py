@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app import make_worker
 from app.db.tables import decisions, replies, rule_actions
-from app.inbox import LEASE_SECONDS
+from app.inbox.queue import LEASE_SECONDS
 from app.twilio_api.client import Conversations
 from tests.arrivals import arrive
 from tests.power_cuts import PowerCut, cut_at

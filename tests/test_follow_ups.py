@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app import inbox, make_worker
+from app import make_worker
+from app.inbox import queue
 from app.store import conversations
 
 RULES = """
@@ -191,9 +192,9 @@ def test_a_longer_silence_is_not_looked_at_before_the_shorter_one(bot, ada, cloc
     ada.says("hello")
     clock.advance(3600)
     parley = app.extensions["parley"]
-    inbox.claim(parley.db)  # a worker that was away takes the first timer, and is slow
+    queue.claim(parley.db)  # a worker that was away takes the first timer, and is slow
 
-    assert inbox.claim(parley.db) is None  # another one finds nothing that could overtake it
+    assert queue.claim(parley.db) is None  # another one finds nothing that could overtake it
 
 
 def test_an_agents_message_that_came_before_the_follow_up_was_sent_stops_it(

@@ -12,7 +12,7 @@ import pytest
 
 from app.cli.follow import Follower
 from app.config import PROJECT
-from app.inbox import NewEvent, add_all
+from app.inbox.queue import NewEvent, add_all
 from tests.eventually import eventually
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app import chores, config, create_app, make_conversations, recordings
+from app import config, create_app, make_conversations, recordings
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
+from app.inbox import periodic
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
 from app.store import conversations
@@ -170,16 +171,16 @@ def test_a_run_with_since_whose_budget_is_spent_is_gone_on_with(missed, reconcil
 def test_only_one_process_reconciles_at_a_time(missed, app, clock):
     missed()
     db = app.extensions["parley"].db
-    turn = chores.take(db, "reconcile")
+    turn = periodic.take(db, "reconcile")
 
     refused = app.test_cli_runner().invoke(args=["reconcile"])
-    clock.advance(chores.LEASE.total_seconds() + 1)
+    clock.advance(periodic.LEASE.total_seconds() + 1)
     taken_over = app.test_cli_runner().invoke(args=["reconcile", "--per-second", "100"])
 
     assert (refused.exit_code, taken_over.exit_code) == (1, 0)
     assert "another process reconciles" in refused.output
-    with pytest.raises(chores.LeaseLost):
-        chores.renew(db, turn)
+    with pytest.raises(periodic.LeaseLost):
+        periodic.renew(db, turn)
 
 
 def test_a_closed_conversation_is_known_as_closed_afterwards(missed, customer_writes, run_worker, app, reconcile):
@@ -251,7 +252,7 @@ def test_a_run_that_is_asked_to_stop_is_gone_on_with(missed, app, reconcile):
     calls = PoliteCalls(make_conversations(parley.settings), parley.db, per_second=100, wait=lambda _: next(waits))
     scope = Scope("", "support-bot", timedelta(days=30))
 
-    stopped = Reconciliation(parley.db, calls, scope, chores.take(parley.db, "reconcile")).run()
+    stopped = Reconciliation(parley.db, calls, scope, periodic.take(parley.db, "reconcile")).run()
     rest = reconcile()
 
     assert (stopped.stopped, stopped.is_complete, rest["complete"]) == ("asked to stop", False, True)

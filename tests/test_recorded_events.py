@@ -1,13 +1,13 @@
 """Which stored webhooks are about one message, on both databases."""
 
-from app import inbox_admin
+from app.inbox import admin
 
 
 def types_about(app, message_sid):
     with app.extensions["parley"].db.read() as tx:
-        ids = inbox_admin.ids_about_message(tx, message_sid)
+        ids = admin.ids_about_message(tx, message_sid)
         now = app.extensions["parley"].db.now(tx)
-        return [inbox_admin.get_event(tx, now, number).event_type for number in ids]
+        return [admin.get_event(tx, now, number).event_type for number in ids]
 
 
 def test_added_edited_and_removed_belong_to_a_message_and_others_do_not(app, post_webhook):

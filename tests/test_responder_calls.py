@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app import inbox, make_worker
+from app import make_worker
 from app.db.tables import lanes, responder_calls
-from app.inbox import LEASE_SECONDS
+from app.inbox import queue
+from app.inbox.queue import LEASE_SECONDS
 from tests.arrivals import arrive
 from tests.eventually import eventually
 from tests.power_cuts import PowerCut, cut_at
@@ -192,7 +193,7 @@ def lane_of(db):
             now = db.now(tx)
             moments = {"ready_at": ready_in and now + ready_in, "lease_until": leased_for and now + leased_for}
             tx.execute(lanes.insert().values(lane="CH1", **moments))
-            inbox.pull_forward(tx, "CH1", now)
+            queue.pull_forward(tx, "CH1", now)
             ready_at = tx.scalar(select(lanes.c.ready_at))
             return ready_at and ready_at - now
 

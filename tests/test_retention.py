@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import inbox, inbox_admin, make_worker, reconcile_cursors, responder_calls, retention
+from app import make_worker, reconcile_cursors, responder_calls, retention
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
-from app.inbox import NewEvent
+from app.inbox import admin, queue
+from app.inbox.queue import NewEvent
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.replies import Content
@@ -39,11 +40,11 @@ def rows(db, table) -> int:
 def add_event(db, key: str, *, state: str = "processed") -> None:
     event = NewEvent(key, "onMessageAdded", f"lane {key}", "SMS", "POST", "/", b"body")
     with db.write() as tx:
-        inbox.add_all(db, tx, [event])
+        queue.add_all(db, tx, [event])
     if state != "pending":
-        claimed = inbox.claim(db)
+        claimed = queue.claim(db)
         with db.write() as tx:
-            inbox.finish(tx, claimed, state, "done", db.now(tx))
+            queue.finish(tx, claimed, state, "done", db.now(tx))
 
 
 def add_message(db, sid: str) -> None:
@@ -89,7 +90,7 @@ def test_what_nobody_has_dealt_with_stays_however_old(state, db, clock, purge):
     purge()
 
     with db.read() as tx:
-        assert inbox_admin.stats(tx, db.now(tx))[state] == 1
+        assert admin.stats(tx, db.now(tx))[state] == 1
 
 
 def test_a_reply_that_was_never_sent_stays(db, clock, purge):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app import config, create_app, inbox, make_worker
+from app import config, create_app, make_worker
 from app.emulator.client import Emulator
+from app.inbox import queue
 from app.operations.webhooks import ROUTE, needed_filters
 from tests import webhook_fixtures
 from tests.arrivals import arrive, webhook_of
@@ -137,7 +138,7 @@ def test_a_stuck_lane_names_its_reason_and_goes_on_in_order(follow, arrives, app
     arrives("my order")
     attempts_go_by(1, 0)
     frozen = arrives("hello", sender="+15550100002")
-    claimed = inbox.claim(app.extensions["parley"].db)
+    claimed = queue.claim(app.extensions["parley"].db)
     steps = follow("A lane is stuck")
 
     assert re.search(r"^1 .* scheduled .*503", steps.run("flask inbox list --state scheduled"), re.MULTILINE)

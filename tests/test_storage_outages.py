@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.tables import inbox
 from app.group_commit import GroupCommit
-from app.inbox import NewEvent, add_all
+from app.inbox.queue import NewEvent, add_all
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import deliver

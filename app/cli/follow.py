@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import Connection
 
-from app import event_lines, inbox_admin
 from app.cli.masks import mask_name, mask_text, one_line
 from app.db.database import Database, Record
-from app.event_lines import Wording
+from app.inbox import admin, describe
+from app.inbox.describe import Wording
 from app.twilio_api import parsing
 from app.twilio_api.parsing import Event
 
@@ -64,10 +64,10 @@ class Follower:
         is_more, newest = True, 0
         while is_more:
             with self._db.read() as tx:
-                now, newest = self._db.now(tx), newest or inbox_admin.last_id(tx)
+                now, newest = self._db.now(tx), newest or admin.last_id(tx)
                 ids = self._look_again()
-                again = inbox_admin.list_events(tx, now, ids=ids, limit=_OPEN_BATCH) if ids else ()
-                new = inbox_admin.list_events(tx, now, after_id=self._after_id, limit=_BATCH)
+                again = admin.list_events(tx, now, ids=ids, limit=_OPEN_BATCH) if ids else ()
+                new = admin.list_events(tx, now, after_id=self._after_id, limit=_BATCH)
                 batch = list(self._told(tx, [*reversed(again), *new]))
             is_more = len(new) == _BATCH and self._after_id < newest
             yield from batch
@@ -124,13 +124,13 @@ def milliseconds(row: Record) -> int | None:
 
 def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Followed | None:
     """Return the event with what is told of it, or None when it has been purged meanwhile."""
-    stored = inbox_admin.get_event(tx, db.now(tx), row.id)
+    stored = admin.get_event(tx, db.now(tx), row.id)
     if stored is None:
         return None
     event = parsing.parse(parsing.read_form(stored.method, stored.target, stored.body))
     wording = _wording(raw)
-    went_out = event_lines.went_out(tx, row, event, wording) if row.state in FINISHED else event_lines.waits(row)
-    return Followed(row, event, event_lines.came_in(event, wording), went_out)
+    went_out = describe.went_out(tx, row, event, wording) if row.state in FINISHED else describe.waits(row)
+    return Followed(row, event, describe.came_in(event, wording), went_out)
 
 
 def _wording(raw: bool) -> Wording:

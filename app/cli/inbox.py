@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from app import inbox_admin
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext, writing
-from app.shown_parameters import shown
+from app.inbox import admin
+from app.inbox.shown_parameters import shown
 from app.twilio_api.parsing import read_form
 
 
@@ -19,7 +19,7 @@ def inbox_commands() -> None:
 
 
 @inbox_commands.command("list")
-@click.option("--state", type=click.Choice(inbox_admin.STATES), help="Only events in this state.")
+@click.option("--state", type=click.Choice(admin.STATES), help="Only events in this state.")
 @click.option("--event-type", help="Only events of this type, e.g. onMessageAdded.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @json_option
@@ -31,7 +31,7 @@ def list_command(state: str | None, event_type: str | None, limit: int, as_json:
     """
     with reading() as (tx, now):
         rows = [dict(row._mapping) for row in
-                inbox_admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)]  # fmt: skip
+                admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)]  # fmt: skip
     if as_json:
         return show_json(rows)
     columns = ["id", "received_at", "event_type", "state", "attempts", "outcome"]
@@ -49,7 +49,7 @@ def show_command(event_id: int, raw: bool, as_json: bool) -> None:
     Example: flask inbox show 42 --raw
     """
     with reading() as (tx, now):
-        row = inbox_admin.get_event(tx, now, event_id)
+        row = admin.get_event(tx, now, event_id)
     if row is None:
         raise click.ClickException(f"there is no event {event_id}; `flask inbox list` shows what there is")
     event = dict(row._mapping)
@@ -77,7 +77,7 @@ def stats_command(as_json: bool) -> None:
     Example: flask inbox stats --json
     """
     with reading() as (tx, now):
-        counts = inbox_admin.stats(tx, now)
+        counts = admin.stats(tx, now)
     if as_json:
         return show_json(counts)
     return show_table([{"state": state, "events": count} for state, count in counts.items()], ["state", "events"],
@@ -97,7 +97,7 @@ def retry_command(ids: tuple[int, ...], all_dead: bool, as_json: bool) -> None:
     if bool(ids) == all_dead:
         raise click.UsageError("name the dead events, or use --all-dead")
     with writing() as (tx, now):
-        revived = inbox_admin.retry(tx, now, None if all_dead else ids)
+        revived = admin.retry(tx, now, None if all_dead else ids)
     missing = sorted(set(ids) - set(revived))
     if as_json:
         show_json({"retried": revived, "not_dead": missing})
@@ -121,7 +121,7 @@ def purge_command(older_than: int | None, dry_run: bool, yes: bool, as_json: boo
     days = older_than or parley().settings.retention_days
     with reading() as (tx, now):
         before = now - timedelta(days=days)
-        count = inbox_admin.count_older(tx, before)
+        count = admin.count_older(tx, before)
     if dry_run or not count:
         return _say_purged(0, count, days, as_json)
     if not yes:
@@ -136,7 +136,7 @@ def purge_command(older_than: int | None, dry_run: bool, yes: bool, as_json: boo
 
 def _purge_batch(before: Any) -> int:
     with writing() as (tx, _now):
-        return inbox_admin.purge(tx, before)
+        return admin.purge(tx, before)
 
 
 def _say_purged(deleted: int, count: int, days: int, as_json: bool) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from app import inbox_admin
 from app.cli.follow import Followed, Follower, milliseconds, show
 from app.cli.nearest import NearestChoice
 from app.cli.numbers import Number
 from app.cli.output import database, explained, with_appcontext
 from app.db.database import Database, Record
+from app.inbox import admin
 from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
 
 _PAUSE_SECONDS = 0.2
@@ -49,7 +49,7 @@ def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str |
 
 @click.command("listen")
 @click.option("--event-type", type=NearestChoice(_STORED_TYPES), metavar="TYPE", help="Only this type of event.")
-@click.option("--state", type=NearestChoice(inbox_admin.STATES), metavar="STATE", help="Only events in this state.")
+@click.option("--state", type=NearestChoice(admin.STATES), metavar="STATE", help="Only events in this state.")
 @click.option("--conversation", metavar="CH...", callback=_conversation_sid, help="Only this conversation.")
 @click.option("--since", type=_Since(), help="Also what arrived since then: 10m, 2h, 1d or an ISO 8601 time.")
 @click.option("--last", metavar="N", type=click.IntRange(1, 10_000), help="Also the last N events.")
@@ -82,11 +82,11 @@ def _listen(
 ) -> None:  # fmt: skip
     with db.read() as tx:
         now = db.now(tx)
-        newest = inbox_admin.list_events(
+        newest = admin.list_events(
             tx, now, state=state, event_type=event_type, conversation_sid=conversation, limit=last or 0
         )
         start = now - since if isinstance(since, timedelta) else since
-        after_id = inbox_admin.last_id(tx, before=start)
+        after_id = admin.last_id(tx, before=start)
     follower = Follower(db, after_id=after_id, raw=raw, wants=_chooser(event_type, state, conversation))
     for followed in follower.show_first(newest[::-1]):
         say(followed)

@@ -13,13 +13,14 @@ from types import FrameType
 
 import click
 
-from app import config, faults_in_responder, faults_in_rules, inbox_admin, make_conversations
+from app import config, faults_in_responder, faults_in_rules, make_conversations
 from app.cli.follow import Follower, show
 from app.cli.live_memory import Memory, alone, recall, remember, restore
 from app.cli.serving import serving
 from app.cli.tunnel import find_tunnel, prove_round_trip
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
+from app.inbox import admin
 from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
 from app.twilio_api import parsing
@@ -127,7 +128,7 @@ def _warn(account: Account, former: Webhook) -> None:
 def _follower(database: Database) -> Follower:
     """Return a follower of what comes from now on: the database may hold years."""
     with database.read() as tx:
-        newest = inbox_admin.list_events(tx, database.now(tx), limit=1)
+        newest = admin.list_events(tx, database.now(tx), limit=1)
     return Follower(database, after_id=newest[0].id if newest else 0)
 
 

@@ -85,23 +85,23 @@ def reconcile_command(
 
 
 def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, dry_run: bool) -> Report:
-    from app import chores
+    from app.inbox import periodic
     from app.polite_calls import PoliteCalls
     from app.reconciling import CHORE, Reconciliation
 
-    turn = None if dry_run else chores.take(db, CHORE)
+    turn = None if dry_run else periodic.take(db, CHORE)
     if turn is None and not dry_run:
         raise click.ClickException("another process reconciles just now; wait until it has ended, or use --dry-run")
 
     def still_ours() -> None:
         if turn:
-            chores.renew(db, turn)
+            periodic.renew(db, turn)
 
     with _progress() as progress, _stoppable() as wait:
         calls = PoliteCalls(twilio, db, per_second=per_second, wait=wait, most=most, still_ours=still_ours)
         try:
             return Reconciliation(db, calls, scope, turn, progress=progress).run()
-        except chores.LeaseLost as lost:
+        except periodic.LeaseLost as lost:
             raise click.ClickException(f"{lost}; run it again when that has ended") from lost
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import expectations, faults_in_rules, inbox_admin, load_rules, rebuilt_webhooks
+from app import expectations, faults_in_rules, load_rules, rebuilt_webhooks
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db.database import Record
+from app.inbox import admin
 from app.operations.webhooks import ROUTE
 from app.recordings import FORM_TYPE, SUFFIX, RecordedRequest, render
 from app.twilio_api import parsing
@@ -92,17 +93,17 @@ def _chosen(tx: Connection, now: Any, last: int, message_sid: str | None, ids: S
     if ids:
         return sorted(set(ids))
     if message_sid is None:
-        return [row.id for row in reversed(inbox_admin.list_events(tx, now, limit=last, webhooks_only=True))]
+        return [row.id for row in reversed(admin.list_events(tx, now, limit=last, webhooks_only=True))]
     if not re.fullmatch("IM[0-9a-fA-F]{32}", message_sid):
         raise click.BadParameter(f"{message_sid[:40]!r} is not IM and 32 hexadecimal digits", param_hint="--message")
-    found = inbox_admin.ids_about_message(tx, message_sid)
+    found = admin.ids_about_message(tx, message_sid)
     if not found:
         raise click.ClickException(f"no webhook about {message_sid} is known; `flask inbox list` shows what there is")
     return found
 
 
 def _row(tx: Connection, now: Any, event_id: int) -> Record:
-    row = inbox_admin.get_event(tx, now, event_id)
+    row = admin.get_event(tx, now, event_id)
     if row is None:
         raise click.ClickException(f"there is no event {event_id}; `flask inbox list` shows what there is")
     return row

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app import inbox_admin
 from app.cli.follow import Followed, Follower, show
 from app.db.database import Database
+from app.inbox import admin
 from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api.parsing import MessageAdded
@@ -80,7 +80,7 @@ def _until_quiet(emulator: Emulator, db: Database, follower: Follower, message_s
 
 def _is_idle(db: Database) -> bool:
     with db.read() as tx:
-        counts = inbox_admin.stats(tx, db.now(tx))
+        counts = admin.stats(tx, db.now(tx))
     return counts["pending"] + counts["processing"] == 0
 
 

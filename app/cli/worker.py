@@ -11,7 +11,7 @@ from app import config, faults_in_responder, faults_in_rules, make_worker
 from app.cli.output import parley, with_appcontext
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import migrate
-from app.worker import Worker
+from app.inbox.worker import Worker
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

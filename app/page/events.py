@@ -12,15 +12,16 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app import inbox_admin, refusals
+from app import refusals
 from app.db.database import Record
-from app.inbox import MAX_ATTEMPTS
-from app.own_events import FollowUpDue, TimerEnded
+from app.inbox import admin
+from app.inbox.internal_events import FollowUpDue, TimerEnded
+from app.inbox.queue import MAX_ATTEMPTS
+from app.inbox.shown_parameters import shown
 from app.page.access import blueprint
 from app.page.asked import LARGEST_ID, number_asked, text_asked
 from app.page.conversations import unless_known
 from app.page.parts import reading, settings, writing
-from app.shown_parameters import shown
 from app.store import audit
 from app.store.decision_trace import trace_of
 from app.twilio_api import parsing
@@ -53,7 +54,7 @@ class Asked:
 def list_events() -> ResponseReturnValue:
     """Show the newest events, or those before one of them."""
     with reading() as (tx, now):
-        return render_template("events.html", **_list(tx, now), types=_TYPES, states=inbox_admin.STATES)
+        return render_template("events.html", **_list(tx, now), types=_TYPES, states=admin.STATES)
 
 
 @blueprint.get("/fragments/events")
@@ -99,7 +100,7 @@ def list_refusals() -> ResponseReturnValue:
 
 def event_row(tx: Connection, now: datetime, event_id: int) -> Record:
     """Return an event; a page that says there is none, when there is none."""
-    row = inbox_admin.get_event(tx, now, event_id) if event_id <= LARGEST_ID else None
+    row = admin.get_event(tx, now, event_id) if event_id <= LARGEST_ID else None
     if row is None:
         abort(404, "There is no such event; finished ones are deleted after BOT_RETENTION_DAYS.")
     return row
@@ -116,18 +117,18 @@ def _list(tx: Connection, now: datetime) -> dict[str, Any]:
     asked, before = _asked(), number_asked("before")
     bound = None
     if asked.type or asked.conversation:
-        bound = (before or inbox_admin.last_id(tx) + 1) - LOOKED_THROUGH
-    found = inbox_admin.list_events(tx, now, state=asked.state or None, event_type=asked.type or None, before_id=before,
+        bound = (before or admin.last_id(tx) + 1) - LOOKED_THROUGH
+    found = admin.list_events(tx, now, state=asked.state or None, event_type=asked.type or None, before_id=before,
                                     from_id=bound, conversation_sid=asked.conversation or None,
                                     limit=_ROWS + 1)  # fmt: skip
     older = found[_ROWS - 1].id if len(found) > _ROWS else bound if bound and bound > 1 else None
     return {"rows": found[:_ROWS], "asked": asked, "before": before, "older": older,
-            "counts": inbox_admin.attention(tx, now), "looked_through": LOOKED_THROUGH}  # fmt: skip
+            "counts": admin.attention(tx, now), "looked_through": LOOKED_THROUGH}  # fmt: skip
 
 
 def _asked() -> Asked:
     state = request.args.get("state", "")
-    return Asked(state if state in inbox_admin.STATES else "", text_asked("type"), text_asked("conversation"))
+    return Asked(state if state in admin.STATES else "", text_asked("type"), text_asked("conversation"))
 
 
 def _facts(tx: Connection, row: Record, *, raw: bool = False) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app import event_lines, inbox_admin
 from app.db.tables import decisions, messages
-from app.event_lines import Wording
+from app.inbox import admin, describe
+from app.inbox.describe import Wording
 from app.page.phone_people import Customer
 from app.twilio_api import parsing
 
@@ -82,8 +82,8 @@ def unseen(me: Customer, shown: Sequence[Bubble]) -> str:
 
 def log_lines(tx: Connection, now: datetime, conversation_sid: str) -> list[LogLine]:
     """Return the newest events of a conversation in two halves: in and out; oldest first."""
-    rows = inbox_admin.list_events(tx, now, conversation_sid=conversation_sid, limit=MOST_LINES)
-    found = [(row, inbox_admin.get_event(tx, now, row.id)) for row in reversed(rows)]
+    rows = admin.list_events(tx, now, conversation_sid=conversation_sid, limit=MOST_LINES)
+    found = [(row, admin.get_event(tx, now, row.id)) for row in reversed(rows)]
     return [_log_line(tx, row, stored) for row, stored in found if stored]
 
 
@@ -124,9 +124,9 @@ def _log_line(tx: Connection, row: Any, stored: Any) -> LogLine:
         event_id=row.id,
         at=row.received_at,
         event_type=row.event_type,
-        came_in=event_lines.came_in(event, _WORDING),
+        came_in=describe.came_in(event, _WORDING),
         state=row.state,
-        went_out=event_lines.went_out(tx, row, event, _WORDING) if is_finished else event_lines.waits(row),
+        went_out=describe.went_out(tx, row, event, _WORDING) if is_finished else describe.waits(row),
         milliseconds=took,
     )
 

@@ -6,7 +6,8 @@ from flask import current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from app import dry_run, inbox_admin
+from app import dry_run
+from app.inbox import admin
 from app.page.access import blueprint
 from app.page.events import conversation_of, event_row
 from app.page.in_force import policy, rules_in_force
@@ -33,7 +34,7 @@ def retry_now(event_id: int) -> ResponseReturnValue:
     """Put a dead event back to work."""
     with writing() as (tx, now):
         row = event_row(tx, now, event_id)
-        if not inbox_admin.retry(tx, now, [event_id]):
+        if not admin.retry(tx, now, [event_id]):
             return _not_dead(event_id, row.state)
         sid, detail = conversation_of(row), {"reason": row.outcome}
         audit.note(tx, current_user.name, "retried an event", now, conversation_sid=sid, subject=str(event_id),

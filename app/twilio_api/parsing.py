@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
-from app import own_events
+from app.inbox import internal_events
 from app.twilio_api.events import (  # noqa: F401 - this file is where the others find events
     EVENT_CLASSES,
     ConversationAdd,
@@ -76,10 +76,10 @@ def is_pre_action(event_type: str) -> bool:
     return event_type in EVENT_CLASSES and not EVENT_CLASSES[event_type].key_parts
 
 
-def read(method: str, target: str, body: bytes) -> Event | own_events.Wait:
+def read(method: str, target: str, body: bytes) -> Event | internal_events.Wait:
     """Return the typed event of what the inbox holds: a webhook, or an event of our own. Never raises."""
     form = read_form(method, target, body)
-    own = own_events.parse(form) if method == own_events.METHOD else None
+    own = internal_events.parse(form) if method == internal_events.METHOD else None
     return own or parse(form)
 
 

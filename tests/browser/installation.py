@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from app import config, inbox_admin
+from app import config
 from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import messages, replies
 from app.emulator.client import Emulator
+from app.inbox import admin
 from tests import gunicorn_process
 from tests.conftest import TOKEN
 from tests.eventually import eventually
@@ -58,12 +59,12 @@ class Installation:
 
     def _open_events(self) -> int:
         with self.db.read() as tx:
-            counts = inbox_admin.stats(tx, self.db.now(tx))
+            counts = admin.stats(tx, self.db.now(tx))
         return counts["pending"] + counts["processing"]
 
     def _dead(self, conversation_sid: str) -> list[int]:
         with self.db.read() as tx:
-            rows = inbox_admin.list_events(tx, self.db.now(tx), state="dead", conversation_sid=conversation_sid)
+            rows = admin.list_events(tx, self.db.now(tx), state="dead", conversation_sid=conversation_sid)
         return [row.id for row in rows]
 
 

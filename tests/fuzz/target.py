@@ -12,8 +12,8 @@ from app.bot_tester import ORIGIN, TOKEN
 from app.db.database import Database, Record
 from app.db.schema import migrate
 from app.db.tables import inbox
+from app.inbox.worker import Worker
 from app.twilio_api import parsing
-from app.worker import Worker
 from tests.fuzz.shots import Seen, Shot, send
 from tests.hostile_requests import signed_bytes
 

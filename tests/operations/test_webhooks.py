@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from app import dispatch
 from app import webhooks as door
+from app.inbox import dispatch
 from app.operations.webhooks import ROUTE, needed_filters
 from app.twilio_api import parsing
 from tests.emulator.receiver import sdk_client

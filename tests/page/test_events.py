@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.inbox import NewEvent, add_all
+from app.inbox.queue import NewEvent, add_all
 from tests.eventually import eventually
 
 SEND = {"method": "POST", "path_contains": "/Messages"}

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app import inbox
 from app.db.database import Database
-from app.work import Work
+from app.inbox import queue
+from app.inbox.job import Work
 from tests.arrivals import arrive, webhook_of
 from tests.eventually import eventually
 from tests.running_service import Service, post_until_stored
@@ -65,14 +65,14 @@ def test_an_answer_later_than_our_patience_is_one_reply(
 
 def test_a_worker_frozen_between_its_commit_and_its_request_does_not_make_the_request(sqlite_url):
     db = Database(sqlite_url)
-    event = inbox.NewEvent("onMessageAdded:IM1", "onMessageAdded", "CH1", "SMS", "POST", "/", b"")
+    event = queue.NewEvent("onMessageAdded:IM1", "onMessageAdded", "CH1", "SMS", "POST", "/", b"")
     with db.write() as tx:
-        inbox.add_all(db, tx, [event])
-    work = Work(db, inbox.claim(db))
+        queue.add_all(db, tx, [event])
+    work = Work(db, queue.claim(db))
     work.commit()
-    time.sleep(inbox.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
+    time.sleep(queue.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
 
-    with pytest.raises(inbox.LeaseLost), work.away():
+    with pytest.raises(queue.LeaseLost), work.away():
         pytest.fail("the request would be made a second time by whoever took over")
     work.rollback()
     db.close()

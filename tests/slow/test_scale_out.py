@@ -24,8 +24,8 @@ from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
-from app.inbox import LEASE_SECONDS
-from app.worker import POSTGRESQL_POLL_SECONDS
+from app.inbox.queue import LEASE_SECONDS
+from app.inbox.worker import POSTGRESQL_POLL_SECONDS
 from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually

@@ -11,7 +11,7 @@ from app.bot_tester import ORIGIN, TOKEN, Clock
 from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import metadata
-from app.worker import Worker
+from app.inbox.worker import Worker
 from tests.torture.schedules import Schedule
 
 RESPONDER = "tests.torture.answering:answer"

@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 import requests
 from flask import Flask
 
-from app import Parley, inbox_admin, logs
+from app import Parley, logs
 from app.db.database import DatabaseUnavailable
+from app.inbox import admin
+from app.inbox.worker import Worker
 from app.recordings import RecordedRequest
-from app.worker import Worker
 from tests.hostile_requests import deliver
 from tests.power_cuts import Step, telling_steps
 from tests.torture.schedules import End
@@ -88,7 +89,7 @@ def live(
         with telling_steps(parley.db.engine, steps.passed):
             work_through(app, worker, orders, steps, threads=threads)
         with parley.db.read() as tx:
-            counts = inbox_admin.stats(tx, parley.db.now(tx))
+            counts = admin.stats(tx, parley.db.now(tx))
         tell("done", steps.count, sorted(steps.places), counts)
     except DatabaseUnavailable as error:
         tell("unavailable", str(error))

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.bot_tester import ORIGIN
 from app.emulator.client import Emulator
-from app.worker import Worker
+from app.inbox.worker import Worker
 from tests.eventually import eventually
 from tests.torture.installation import Installation
 from tests.torture.life import Order, Steps, live, work_through

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app import chores
-from app.chores import Turn
 from app.db.database import Database, DatabaseUnavailable
+from app.inbox import periodic
+from app.inbox.periodic import Turn
 from app.logs import fault
 from app.twilio_api.client import SendError
 
@@ -62,10 +62,10 @@ class Rounds:
 
     def _try(self, chore: Chore) -> None:
         try:
-            turn = chores.take(self._db, chore.name, every=chore.every)
+            turn = periodic.take(self._db, chore.name, every=chore.every)
             if turn is not None:
                 log.info("done", extra={"chore": chore.name, "outcome": chore.do(turn, self._stopping.wait)})
-        except chores.LeaseLost as lost:
+        except periodic.LeaseLost as lost:
             log.warning("left to another process", extra={"chore": chore.name, "reason": str(lost)})
         except (DatabaseUnavailable, SendError) as error:
             log.error("not done", extra={"chore": chore.name, "reason": str(error)})

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
 
-from app import own_events
 from app.db.database import Record
 from app.db.tables import deliveries, delivery_events, inbox, lanes
-from app.inbox import wake
+from app.inbox import internal_events
+from app.inbox.queue import wake
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
 FINISHED = ("processed", "ignored", "dead")
@@ -74,7 +74,7 @@ def list_events(
     if ids is not None:
         query = query.where(inbox.c.id.in_(ids))
     if webhooks_only:
-        query = query.where(inbox.c.method != own_events.METHOD)
+        query = query.where(inbox.c.method != internal_events.METHOD)
     if after_id is not None:
         return tx.execute(query.where(inbox.c.id > after_id).order_by(inbox.c.id).limit(limit)).all()
     return tx.execute(query.order_by(inbox.c.id.desc()).limit(limit)).all()

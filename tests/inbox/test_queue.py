@@ -7,13 +7,13 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select
 
-from app import inbox
 from app.db.tables import inbox as inbox_table
 from app.group_commit import GroupCommit
-from app.inbox import LeaseLost, NewEvent
+from app.inbox import queue
+from app.inbox.queue import LeaseLost, NewEvent
 from tests.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
-LEASE = inbox.LEASE_SECONDS
+LEASE = queue.LEASE_SECONDS
 
 
 def test_an_event_is_new_once_also_inside_one_group(db):
@@ -44,14 +44,14 @@ def test_two_lanes_are_worked_at_the_same_time_and_one_lane_is_not(db):
     taken = {key_of(db, claim(db)), key_of(db, claim(db))}
 
     assert taken == {"a1", "b1"}
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
 
 
 def test_a_lane_whose_worker_died_is_taken_over_when_its_lease_ends_and_not_before(db, clock):
     add(db, new("k1"))
     first = claim(db)
     clock.advance(LEASE - 1)
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
     clock.advance(2)
     second = claim(db)
 
@@ -62,10 +62,10 @@ def test_a_renewed_lease_is_not_taken_over(db, clock):
     add(db, new("k1"))
     claimed = claim(db)
     clock.advance(LEASE - 1)
-    inbox.renew(db, [claimed])
+    queue.renew(db, [claimed])
     clock.advance(LEASE - 1)
 
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
     assert finish(db, claimed) == "k1"
 
 
@@ -75,7 +75,7 @@ def test_renewing_a_lost_lease_leaves_its_new_owner_alone(db, clock):
     clock.advance(LEASE + 1)
     owner = claim(db)
     clock.advance(LEASE - 1)
-    inbox.renew(db, [lost])
+    queue.renew(db, [lost])
     clock.advance(2)
 
     assert claim(db).id == owner.id
@@ -116,7 +116,7 @@ def test_a_new_event_never_pulls_a_back_off_forward(db, clock):
     postpone(db, claim(db), 60)
     add(db, new("k2"))
     clock.advance(59)
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
     clock.advance(2)
 
     assert work_off(db) == ["k1", "k2"]
@@ -132,11 +132,11 @@ def test_an_attempt_counts_only_when_it_is_spent(db, spent, attempts):
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 8), (2, 16), (5, 128), (11, 8192)])
 def test_the_back_off_is_random_up_to_a_limit_that_doubles(attempt, longest):
-    waits = [inbox.back_off(attempt).total_seconds() for _ in range(300)]
+    waits = [queue.back_off(attempt).total_seconds() for _ in range(300)]
 
     assert max(waits) <= longest
     assert min(waits) < longest / 4 < longest * 3 / 4 < max(waits)
-    assert inbox.back_off(attempt, least_seconds=9000).total_seconds() == 9000
+    assert queue.back_off(attempt, least_seconds=9000).total_seconds() == 9000
 
 
 def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
@@ -146,7 +146,7 @@ def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
     add(db, new("another type", source="SDK", event_type="onMessageUpdated"))
     head = claim(db)
     with db.read() as tx:
-        seen = inbox.waiting_from_clients(tx, head, "onMessageAdded")
+        seen = queue.waiting_from_clients(tx, head, "onMessageAdded")
 
     assert [key_of(db, one) for one in seen] == ["two", "one"]
 
@@ -157,7 +157,7 @@ def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
     head, steps = claim(db), []
     with db.read() as tx:
         tx.connection.driver_connection.set_progress_handler(lambda: steps.append(1), 100)
-        (seen,) = inbox.waiting_from_clients(tx, head, "onMessageAdded")
+        (seen,) = queue.waiting_from_clients(tx, head, "onMessageAdded")
         tx.connection.driver_connection.set_progress_handler(None, 0)
 
     assert key_of(db, seen) == "agent"
@@ -167,18 +167,18 @@ def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
 def test_what_a_commit_claims_beside_the_end_of_an_event_is_ours_alone(db):
     add(db, new("one", "lane a"), new("two", "lane b"), new("three", "lane c"))
     with db.write() as tx:
-        inbox.finish(tx, inbox.claim_next(tx, db.now(tx)), "processed", "done", db.now(tx))
-        following = inbox.claim_next(tx, db.now(tx))
+        queue.finish(tx, queue.claim_next(tx, db.now(tx)), "processed", "done", db.now(tx))
+        following = queue.claim_next(tx, db.now(tx))
 
     assert key_of(db, following) == "two"
     assert key_of(db, claim(db)) == "three"
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
 
 
 def test_a_commit_that_fails_claims_nothing(db):
     add(db, new("one", "lane a"), new("two", "lane b"))
     with pytest.raises(ZeroDivisionError), db.write() as tx:
-        inbox.claim_next(tx, db.now(tx))
+        queue.claim_next(tx, db.now(tx))
         raise ZeroDivisionError
 
     assert work_off(db) == ["one", "two"]
@@ -189,7 +189,7 @@ def test_eight_threads_claim_two_hundred_lanes_and_none_twice(db):
     taken: Counter[int] = Counter()
 
     def take() -> list[int]:
-        return [claimed.id for claimed in iter(lambda: inbox.claim(db), None)]
+        return [claimed.id for claimed in iter(lambda: queue.claim(db), None)]
 
     with ThreadPoolExecutor(8) as threads:
         for ids in threads.map(lambda _: take(), range(8)):
@@ -200,7 +200,7 @@ def test_eight_threads_claim_two_hundred_lanes_and_none_twice(db):
 
 
 def test_two_processes_that_store_the_same_events_in_opposite_order_store_each_once(db):
-    doors = [GroupCommit(db, partial(inbox.add_all, db)) for _ in range(2)]
+    doors = [GroupCommit(db, partial(queue.add_all, db)) for _ in range(2)]
     events = [new(f"event {n}", f"lane {n % 7}") for n in range(300)]
 
     def store(door: GroupCommit[NewEvent, bool], posts: list[NewEvent]) -> int:

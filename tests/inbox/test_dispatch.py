@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.dispatch import Handler, dispatch, handler_for, handles
+from app.inbox.dispatch import Handler, dispatch, handler_for, handles
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
-from app import inbox
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
-from app.dispatch import dispatch
-from app.inbox import Claimed
+from app.inbox import queue
+from app.inbox.dispatch import dispatch
+from app.inbox.job import Postponed, Work
+from app.inbox.periodic_runner import Rounds
+from app.inbox.queue import Claimed
 from app.logs import fault
-from app.rounds import Rounds
 from app.twilio_api import parsing
 from app.twilio_api.client import SendError
-from app.work import Postponed, Work
 
 RENEW_SECONDS = 5.0
 SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
@@ -121,7 +121,7 @@ class Worker:
 
     def _work(self, goes_on: Callable[[], bool]) -> bool:
         with self._desk or nullcontext():
-            claimed = inbox.claim(self._db)
+            claimed = queue.claim(self._db)
         if claimed is None:
             return False
         while claimed is not None:
@@ -169,7 +169,7 @@ class Worker:
 
     def _is_anything_due(self) -> bool:
         with self._db.read() as tx:
-            return inbox.is_anything_due(tx, self._db.now(tx))
+            return queue.is_anything_due(tx, self._db.now(tx))
 
     def _try_once(self) -> bool:
         try:
@@ -198,7 +198,7 @@ class Worker:
         if self._db.is_sqlite:
             return self._poll_seconds
         try:
-            due_in = inbox.seconds_to_next(self._db)
+            due_in = queue.seconds_to_next(self._db)
         except DatabaseUnavailable:
             due_in = None
         return self._poll_seconds if due_in is None else min(self._poll_seconds, max(due_in, LEAST_PAUSE_SECONDS))
@@ -214,7 +214,7 @@ class Worker:
             with self._busy_lock:
                 claims = list(self._busy.values())
             try:
-                inbox.renew(self._db, claims)
+                queue.renew(self._db, claims)
             except Exception as error:  # noqa: BLE001 - it must go on renewing
                 log.error("leases not renewed", extra={"fault": fault(error)})
             self._do_aside()
@@ -238,7 +238,7 @@ def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
     try:
         state, outcome = _attempt(work, make_bot)
         _log(work.claimed, state, outcome, started)
-    except inbox.LeaseLost:
+    except queue.LeaseLost:
         _log(work.claimed, "lost", "the lease ended before we did; another worker has it", started)
     except DatabaseUnavailable as unavailable:
         _log(work.claimed, "kept", f"{unavailable}; taken up again when the lease ends", started)
@@ -248,7 +248,7 @@ def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
 
 def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
     claimed = work.claimed
-    if claimed.attempts > inbox.MAX_ATTEMPTS:
+    if claimed.attempts > queue.MAX_ATTEMPTS:
         return _end(work, "dead", "the worker ended each time while working on it")
     try:
         event = parsing.read(claimed.method, claimed.target, claimed.body)
@@ -259,7 +259,7 @@ def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
         return "postponed", wait.reason
     except SendError as error:
         return _retry_or_bury(work, error.reason, error)
-    except (inbox.LeaseLost, DatabaseUnavailable):
+    except (queue.LeaseLost, DatabaseUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
         log.error("fault", extra={"inbox_id": claimed.id, "fault": fault(error)})
@@ -281,7 +281,7 @@ def _retry_or_bury(work: Work, reason: str, error: SendError | None) -> tuple[st
         return _end(work, "dead", reason)
     wait = error.retry_after if error and error.retry_after else None
     least = LEAST_AFTER_UNCERTAIN if error and error.uncertain else 0.0
-    work.postpone(reason, wait or inbox.back_off(work.claimed.attempts, least_seconds=least), spent=spent)
+    work.postpone(reason, wait or queue.back_off(work.claimed.attempts, least_seconds=least), spent=spent)
     return "postponed", reason
 
 

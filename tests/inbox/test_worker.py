@@ -6,14 +6,15 @@ import time
 import pytest
 from sqlalchemy import event, update
 
-from app import dispatch, inbox, make_worker
+from app import make_worker
 from app.db.database import Database
 from app.db.tables import lanes
-from app.inbox import LEASE_SECONDS
+from app.inbox import dispatch, queue
+from app.inbox.job import Work
+from app.inbox.queue import LEASE_SECONDS
 from app.replying import reply_to_message
 from app.store import rate_limits
 from app.twilio_api.parsing import UserUpdated, parse, read_form
-from app.work import Work
 from tests.arrivals import arrive
 from tests.eventually import eventually
 
@@ -216,13 +217,13 @@ def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
 def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulator, handler_of_users, run_worker):
     parley = app.extensions["parley"]
     arrives()
-    lost = inbox.claim(parley.db)
+    lost = queue.claim(parley.db)
     clock.advance(LEASE_SECONDS + 1)
-    owner = inbox.claim(parley.db)
+    owner = queue.claim(parley.db)
     work = Work(parley.db, lost)
     bot = make_worker(parley.settings, parley.db)._make_bot(work)
     message = parse(read_form(lost.method, lost.target, lost.body))
-    with pytest.raises(inbox.LeaseLost):
+    with pytest.raises(queue.LeaseLost):
         reply_to_message(message, bot)
     work.rollback()
 

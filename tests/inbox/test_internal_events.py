@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app import own_events
-from app.own_events import METHOD, FollowUpDue, TimerEnded
+from app.inbox import internal_events
+from app.inbox.internal_events import METHOD, FollowUpDue, TimerEnded
 from app.twilio_api import parsing
 
 WAITING_SINCE = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -22,7 +22,7 @@ WAIT = {
 
 @pytest.mark.parametrize("event", [TimerEnded(**WAIT), FollowUpDue(**WAIT), TimerEnded(seconds=1)], ids=repr)
 def test_an_event_comes_back_as_it_was_stored(event):
-    read = parsing.read(METHOD, "", own_events.body_of(event))
+    read = parsing.read(METHOD, "", internal_events.body_of(event))
 
     assert (type(read), read) == (type(event), event)
 
@@ -30,7 +30,7 @@ def test_an_event_comes_back_as_it_was_stored(event):
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("event", [TimerEnded(**WAIT), FollowUpDue(**WAIT)], ids=lambda event: event.event_type)
 def test_what_came_through_the_door_is_never_one_of_ours(method, event):
-    body = own_events.body_of(event)
+    body = internal_events.body_of(event)
     read = parsing.read(method, "/conversations/webhook?" + body.decode(), body)
 
     assert isinstance(read, parsing.UnknownEvent)
@@ -38,9 +38,9 @@ def test_what_came_through_the_door_is_never_one_of_ours(method, event):
 
 def test_a_webhook_that_names_a_type_of_ours_takes_no_key_of_ours():
     event = TimerEnded(**WAIT)
-    form = parsing.read_form("POST", "", own_events.body_of(event))
+    form = parsing.read_form("POST", "", internal_events.body_of(event))
 
-    assert parsing.identity(form).event_key != own_events.event_key(event)
+    assert parsing.identity(form).event_key != internal_events.event_key(event)
 
 
 def test_a_type_of_ours_that_is_not_there_yet_is_an_unknown_event():

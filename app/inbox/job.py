@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import inbox
 from app.db.database import Database
-from app.inbox import Claimed
+from app.inbox import queue
+from app.inbox.queue import Claimed
 
 FREE_WAITING = timedelta(days=1)
 
@@ -46,7 +46,7 @@ class Work:
         self._desk = desk
         self._goes_on = goes_on
         self._transaction = db.transaction()
-        self._leased_until = claimed.counted_from + inbox.LEASE_SECONDS
+        self._leased_until = claimed.counted_from + queue.LEASE_SECONDS
 
     @property
     def tx(self) -> Connection:
@@ -70,7 +70,7 @@ class Work:
         if self._transaction.is_open:
             raise RuntimeError("commit before you call the network")
         if time.monotonic() > self._leased_until:
-            raise inbox.LeaseLost(f"lane {self.claimed.lane} may have been taken over")
+            raise queue.LeaseLost(f"lane {self.claimed.lane} may have been taken over")
         if self._desk is None:
             yield
             return
@@ -82,7 +82,7 @@ class Work:
 
     @property
     def is_last_attempt(self) -> bool:
-        return self.claimed.attempts >= inbox.MAX_ATTEMPTS
+        return self.claimed.attempts >= queue.MAX_ATTEMPTS
 
     def is_spent_by(self, asked_to_wait: bool) -> bool:
         """Return whether a failure uses up an attempt: waiting as Twilio asks is free, for a day."""
@@ -94,8 +94,8 @@ class Work:
 
     def commit(self) -> None:
         """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
-        leased_until = time.monotonic() + inbox.LEASE_SECONDS
-        inbox.hold(self.tx, self.claimed, self.now())
+        leased_until = time.monotonic() + queue.LEASE_SECONDS
+        queue.hold(self.tx, self.claimed, self.now())
         self._transaction.commit()
         self._leased_until = leased_until
 
@@ -105,13 +105,13 @@ class Work:
 
     def finish(self, state: str, outcome: str) -> None:
         """End the event. Raises LeaseLost, DatabaseUnavailable."""
-        inbox.finish(self.tx, self.claimed, state, outcome, self.now())
-        following = inbox.claim_next(self.tx, self.now()) if self._goes_on() else None
+        queue.finish(self.tx, self.claimed, state, outcome, self.now())
+        following = queue.claim_next(self.tx, self.now()) if self._goes_on() else None
         self._transaction.commit()
         self.following = following
 
     def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
         """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
         now = self.now()
-        inbox.postpone(self.tx, self.claimed, outcome, now + wait, now, spent=spent)
+        queue.postpone(self.tx, self.claimed, outcome, now + wait, now, spent=spent)
         self._transaction.commit()

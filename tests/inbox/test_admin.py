@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app import inbox, inbox_admin
 from app.db.tables import lanes as lanes_table
+from app.inbox import admin, queue
 from tests.inbox_steps import add, claim, finish, new, postpone, stats, work_off
 
 
@@ -28,7 +28,7 @@ def test_a_dead_event_lets_the_next_go_on_and_comes_back_by_command_only(db, clo
     finish(db, dead, "dead", "the reason")
     assert work_off(db) == ["k2"]
     clock.advance(86_400)
-    assert inbox.claim(db) is None
+    assert queue.claim(db) is None
     assert json.loads(flask_command("inbox", "retry", str(dead.id), "--json"))["retried"] == [dead.id]
 
     revived = claim(db)
@@ -43,7 +43,7 @@ def test_purging_deletes_old_finished_events_and_idle_lanes_but_nothing_dead_or_
     clock.advance(86_400)
     finish(db, claim(db), "processed")
     with db.write() as tx:
-        counts = [inbox_admin.purge(tx, db.now(tx) - timedelta(hours=1)) for _ in range(2)]
+        counts = [admin.purge(tx, db.now(tx) - timedelta(hours=1)) for _ in range(2)]
     with db.read() as tx:
         lanes = list(tx.scalars(select(lanes_table.c.lane).order_by(lanes_table.c.lane)))
 

@@ -1,0 +1,1 @@
+"""The durable queue of events, and who works it off."""
