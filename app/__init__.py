@@ -25,9 +25,9 @@ from app.twilio_api import signature
 log = logging.getLogger("parley")
 
 if TYPE_CHECKING:
+    from app.bot.responder_pool import Responder
     from app.inbox.job import Work
     from app.inbox.worker import Worker
-    from app.responder_pool import Responder
     from app.rules.loader import Rules
     from app.rules.reload import WatchedRules
     from app.twilio_api.client import Conversations
@@ -98,8 +98,8 @@ def make_worker(
 
     Raises RulesError, ResponderError, OSError.
     """
-    from app import handlers  # noqa: F401 - handlers register themselves
-    from app.bot import Bot
+    from app.bot import handlers  # noqa: F401 - handlers register themselves
+    from app.bot.context import Bot
     from app.inbox.worker import Worker
     from app.rules import engine as rules
     from app.worker_chores import make_rounds
@@ -125,7 +125,7 @@ def make_responder(settings: Settings, db: Database) -> Responder | None:
     if not settings.bot_responder:
         return None
     from app import responder
-    from app.responder_pool import Responder
+    from app.bot.responder_pool import Responder
 
     return Responder(responder.load(settings.bot_responder), db)
 

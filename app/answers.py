@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
+from app.bot.recording import note_takeover
 from app.db.database import Database, Record
 from app.db.tables import conversations
-from app.noting import note_takeover
 from app.operations import message_plans, messages
 from app.operations.account import Account
 from app.operations.checks import Refused

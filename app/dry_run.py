@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from app import follow_ups, handlers
-from app.bot import Bot
+from app.bot import follow_ups, handlers
+from app.bot.context import Bot
+from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
 from app.db.database import Record
 from app.inbox.dispatch import handler_for
 from app.inbox.internal_events import FollowUpDue
@@ -25,7 +26,6 @@ from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api import parsing
 from app.twilio_api.events import MessageAdded
-from app.what_is_known import Occasion, known_of, message_of, silence, with_history
 
 __all__ = ["Foreseen", "foresee", "handlers"]
 

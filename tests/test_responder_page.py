@@ -96,4 +96,4 @@ def test_the_page_names_every_field(field):
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_page_names_only_codes_that_there_are(code):
-    assert f'"{code}"' in (PROJECT / "app" / "asking.py").read_text()
+    assert f'"{code}"' in (PROJECT / "app" / "bot" / "ask_responder.py").read_text()

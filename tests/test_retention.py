@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import make_worker, reconcile_cursors, responder_calls, retention
+from app import make_worker, reconcile_cursors, retention
+from app.bot import responder_calls
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
 from app.inbox import admin, queue

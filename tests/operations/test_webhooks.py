@@ -48,7 +48,7 @@ def changes(emulator):
 
 
 def test_what_parley_needs_is_what_it_has_handlers_for():
-    from app import handlers, replying
+    from app.bot import handlers, replying
 
     handled = {name for name, event_class in parsing.EVENT_CLASSES.items() if dispatch.handler_for(event_class())}
     assert set(needed_filters()) == handled, (handlers.__name__, replying.__name__)

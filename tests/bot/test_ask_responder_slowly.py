@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from app import make_worker
-from app.responder_pool import MOST_WAITING, THREADS
+from app.bot.responder_pool import MOST_WAITING, THREADS
 from tests.eventually import eventually
 from tests.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.bot import Bot
+from app.bot.context import Bot
+from app.bot.facts_loader import address_of
 from app.rules import engine
 from app.store import conversations
 from app.twilio_api.parsing import MessageEvent
-from app.what_is_known import address_of
 
 
 def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app import responder_calls
+from app.bot import responder_calls
 from app.db.database import Database, DatabaseUnavailable
 from app.inbox import queue
 from app.logs import fault

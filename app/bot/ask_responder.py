@@ -8,20 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app import responder_calls
-from app.bot import Bot
+from app.bot import responder_calls
+from app.bot.context import Bot
+from app.bot.facts_loader import read_messages
+from app.bot.responder_context import context_of, said_by
+from app.bot.responder_pool import Call
 from app.inbox import queue
 from app.inbox.job import Postponed
 from app.responder import NAME
-from app.responder_context import context_of, said_by
-from app.responder_pool import Call
 from app.rules import engine
 from app.rules.engine import Decision, Known, Message, Tried
 from app.rules.guards import in_words
 from app.rules.templates import ReplyError, render_reply
 from app.rules.text_matching import keyword_words, words_of
 from app.twilio_api.parsing import MessageAdded
-from app.what_is_known import read_messages
 
 WAITS = "the responder is asked"
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app.bot import Bot
+from app.bot.context import Bot
+from app.bot.facts_loader import Occasion, known_of, stored_message, with_history
 from app.inbox import internal_events, queue
 from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
 from app.inbox.queue import NewEvent
 from app.rules import engine
 from app.store import conversations
-from app.what_is_known import Occasion, known_of, stored_message, with_history
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # Who wrote this waits for nobody, or nobody may answer.

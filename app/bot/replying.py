@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app import asking, bursts, follow_ups
-from app.bot import Bot
-from app.bursts import Member
+from app.bot import ask_responder, bursts, follow_ups
+from app.bot.actions import perform, wanted
+from app.bot.bursts import Member
+from app.bot.context import Bot
+from app.bot.facts_loader import Occasion, known_of, message_of, with_history
+from app.bot.recording import note_author, note_message
+from app.bot.sending import send_replies
 from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue
-from app.noting import note_author, note_message
-from app.rule_actions import perform, wanted
 from app.rules import engine
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
-from app.sending import send_replies
 from app.store import actions, conversations, replies
 from app.store.replies import Content
 from app.twilio_api.parsing import MessageAdded
-from app.what_is_known import Occasion, known_of, message_of, with_history
 
 PART_OF_BURST = "part of burst"
 
@@ -64,7 +64,7 @@ def _decide(
     known = occasion.known
     decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
     if bot.responder is not None:
-        decision = asking.answer(bot, burst, known, decision)
+        decision = ask_responder.answer(bot, burst, known, decision)
     writer = engine.writer_of(occasion.message, known, bot.policy)
     for one in [event, *(member.event for member in members)]:
         note_message(one, bot)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from app.bot import Bot
+from app.bot.context import Bot
+from app.bot.facts_loader import stored_message
 from app.db.database import Record
 from app.db.tables import messages, replies
 from app.responder import Context
 from app.responder import Message as Said
 from app.rules import engine
-from app.what_is_known import stored_message
 
 RECENT = 20
 

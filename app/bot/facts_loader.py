@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app import rebuilt_webhooks
-from app.bot import Bot
+from app.bot.context import Bot
 from app.db.database import Record
 from app.inbox import queue
 from app.inbox.queue import Claimed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from app.bot import Bot
+from app.bot.context import Bot
+from app.bot.follow_ups import put_follow_up_in_line
+from app.bot.recording import note_message
+from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
-from app.follow_ups import put_follow_up_in_line
 from app.inbox.dispatch import handles
-from app.noting import note_message
-from app.replying import follow_up, reply_to_message
 from app.store import conversations, replies
 from app.twilio_api.client import SendError
 from app.twilio_api.errors import meaning

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from app.bot import Bot
+from app.bot.context import Bot
+from app.bot.facts_loader import Occasion, silence
+from app.bot.sending import close_gate, is_final, wait_for_gate
 from app.rules.engine import Actions
-from app.sending import close_gate, is_final, wait_for_gate
 from app.store import actions as action_log
 from app.store import conversations, replies
 from app.store.actions import Action
 from app.twilio_api import conversation
 from app.twilio_api.client import SendError
-from app.what_is_known import Occasion, silence
 
 log = logging.getLogger("parley.actions")
 

@@ -9,15 +9,15 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app import responder_calls
-from app.bot import Bot
+from app.bot import responder_calls
+from app.bot.context import Bot
+from app.bot.facts_loader import is_agent, message_of, read_messages
 from app.inbox import queue
 from app.inbox.job import Postponed
 from app.inbox.queue import Claimed
 from app.rules import engine
 from app.store import conversations
 from app.twilio_api.parsing import MessageAdded
-from app.what_is_known import is_agent, message_of, read_messages
 
 
 @dataclass(frozen=True)
