@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, logs, metrics, refusals, webhooks
+from app import cli, config, health, logs, metrics
 from app.config import Settings
 from app.db.database import Database
-from app.group_commit import GroupCommit
 from app.inbox import queue
+from app.receiver import rejections, webhook
+from app.receiver.group_commit import GroupCommit
 from app.rest_calls import RestCalls
 from app.twilio_api import signature
 
@@ -73,14 +74,14 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     app.extensions["parley"] = parley
     keys = signature.Keys(tokens=tokens, shared=settings.shared_keys)
-    app.extensions["parley.door"] = webhooks.Door(
+    app.extensions["parley.door"] = webhook.Door(
         public_url=settings.public_url,
         keys=keys,
         arrivals=GroupCommit(parley.db, partial(queue.add_all, parley.db)),
         stored=parley.stored,
-        refusals=refusals.Refusals(keys, settings.public_url, settings.instance_folder / refusals.FILE),
+        refusals=rejections.Refusals(keys, settings.public_url, settings.instance_folder / rejections.FILE),
     )
-    app.register_blueprint(webhooks.blueprint)
+    app.register_blueprint(webhook.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     if settings.admin_password or settings.api_base_url:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from app import config, create_app, refusals
+from app import config, create_app
+from app.receiver import rejections
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
@@ -62,7 +63,7 @@ def test_without_refusals_it_says_so(run):
 
 def test_a_refused_webhook_is_shown_with_the_fix(app, run, tmp_path):
     deliver(app, signed("http://bot.example.com"))
-    assert eventually(lambda: refusals.read(tmp_path / refusals.FILE))
+    assert eventually(lambda: rejections.read(tmp_path / rejections.FILE))
 
     code, said = run("signature", "explain")
 
@@ -74,7 +75,7 @@ def test_a_refused_webhook_is_shown_with_the_fix(app, run, tmp_path):
 
 def test_the_kept_refusals_are_one_json_document_for_scripts(app, run, tmp_path):
     deliver(app, signed("https://new.example.com", replace(SMS, headers=SMS.headers | {"Host": "new.example.com"})))
-    assert eventually(lambda: refusals.read(tmp_path / refusals.FILE))
+    assert eventually(lambda: rejections.read(tmp_path / rejections.FILE))
 
     (refusal,) = json.loads(run("signature", "explain", "--json")[1])
 
@@ -88,7 +89,7 @@ def test_what_the_web_processes_refuse_is_logged_with_its_diagnosis_and_shown(en
     with serving(environ | account, tmp_path / "output") as web:
         statuses = {exchange(web.port, on_the_wire(signed("http://bot.example.com"))).status for _ in range(20)}
         assert eventually(lambda: "diagnosis=scheme" in web.printed())
-        assert eventually(lambda: refusals.read(tmp_path / refusals.FILE))
+        assert eventually(lambda: rejections.read(tmp_path / rejections.FILE))
         assert NUMBER not in web.printed()
 
     assert statuses == {403}

@@ -15,8 +15,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db.tables import inbox
-from app.group_commit import GroupCommit
 from app.inbox.queue import NewEvent, add_all
+from app.receiver.group_commit import GroupCommit
 from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import deliver

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app import refusals
 from app.cli.operating import confirm, dry_run_option, yes_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 from app.db.database import Database, DatabaseUnavailable
+from app.receiver import rejections
 from app.recordings import SUFFIX
 
 if TYPE_CHECKING:
@@ -63,17 +63,17 @@ def erase_command(
         click.echo(
             "Looked for as a chat user's identity; a phone number begins with + and the country's code.", err=True
         )
-    db, refused, hints = database(), settings.instance_folder / refusals.FILE, _recordings_of(recordings, subject)
+    db, refused, hints = database(), settings.instance_folder / rejections.FILE, _recordings_of(recordings, subject)
     with explained():
         found = find(db, subject, settings.bot_agents)
-        kept_refusals = refusals.forget(refused, _speaks_of(subject), dry_run=True)
+        kept_refusals = rejections.forget(refused, _speaks_of(subject), dry_run=True)
         if dry_run:
             return _show(found.counts, kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
         if found or kept_refusals:
             confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
         with _progress(sum(found.counts.values()), as_json) as progress:
             counts = erase(db, subject, settings.bot_agents, found, actor=ACTOR, progress=progress)
-    refusals.forget(refused, _speaks_of(subject))
+    rejections.forget(refused, _speaks_of(subject))
     rewritten = None if no_rewrite or not db.is_sqlite else _rewrite(db)
     _show(counts, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
     if rewritten is False:

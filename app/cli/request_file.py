@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.variants import Received
+from app.receiver.candidates import Received
 
 LARGEST = 1024 * 1024
 _REQUEST_LINE = re.compile(r"([A-Z]{3,10}) (\S+)( HTTP/1\.[01])?")

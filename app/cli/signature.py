@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from app import refusals
 from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
 from app.cli.request_file import UnusableFile, read_request
 from app.config import Settings
-from app.diagnosis import check, explain
+from app.receiver import rejections
+from app.receiver.candidates import Received
+from app.receiver.diagnosis import check, explain
 from app.twilio_api import signature
 from app.twilio_api.signature import Keys, Verdict
-from app.variants import Received
 
 VALID, INVALID, UNUSABLE = 0, 1, 2
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -39,7 +39,7 @@ def explain_command(file: Path | None, as_json: bool) -> None:
     """
     settings = parley().settings
     if file is None:
-        _show_kept(refusals.read(settings.instance_folder / refusals.FILE), as_json)
+        _show_kept(rejections.read(settings.instance_folder / rejections.FILE), as_json)
     else:
         _explain_file(_read(file), settings, as_json)
 
@@ -69,7 +69,7 @@ def verify_command(file: Path, url: str | None, as_json: bool) -> None:
     sys.exit(VALID if verdict.valid else INVALID)
 
 
-def _show_kept(kept: list[refusals.Refusal], as_json: bool) -> None:
+def _show_kept(kept: list[rejections.Refusal], as_json: bool) -> None:
     if as_json:
         return show_json([asdict(refusal) | {"mismatch": refusal.mismatch} for refusal in kept])
     rows = [

@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app import refusals
 from app.db.database import Record
 from app.inbox import admin
 from app.inbox.internal_events import FollowUpDue, TimerEnded
@@ -22,6 +21,7 @@ from app.page.access import blueprint
 from app.page.asked import LARGEST_ID, number_asked, text_asked
 from app.page.conversations import unless_known
 from app.page.parts import reading, settings, writing
+from app.receiver import rejections
 from app.store import audit
 from app.store.decision_trace import trace_of
 from app.twilio_api import parsing
@@ -94,7 +94,7 @@ def event_raw(event_id: int) -> ResponseReturnValue:
 @blueprint.get("/refusals", endpoint="refusals")
 def list_refusals() -> ResponseReturnValue:
     """Show the last refused requests, each with what explains it and what to do."""
-    kept = refusals.read(settings().instance_folder / refusals.FILE)
+    kept = rejections.read(settings().instance_folder / rejections.FILE)
     return render_template("refusals.html", refusals=[asdict(one) for one in kept])
 
 

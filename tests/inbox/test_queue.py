@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.tables import inbox as inbox_table
-from app.group_commit import GroupCommit
 from app.inbox import queue
 from app.inbox.queue import LeaseLost, NewEvent
+from app.receiver.group_commit import GroupCommit
 from tests.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
 LEASE = queue.LEASE_SECONDS

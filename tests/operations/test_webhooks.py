@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from app import webhooks as door
 from app.inbox import dispatch
 from app.operations.webhooks import ROUTE, needed_filters
+from app.receiver import webhook as door
 from app.twilio_api import parsing
 from tests.emulator.receiver import sdk_client
 from tests.ngrok import Ngrok

@@ -20,7 +20,7 @@ from tests.conftest import ORIGIN, TOKEN
 from tests.hostile_requests import FORM_TYPE, TARGET, deliver
 from tests.webhook_fixtures import RecordedRequest
 
-SAMPLES = sorted((Path(__file__).parents[2] / "shared" / "samples").glob("*.json"))
+SAMPLES = sorted((Path(__file__).parents[3] / "shared" / "samples").glob("*.json"))
 PRE_ACTIONS = ["onMessageAdd__get", "onMessageAdd__sms", "onParticipantAdd__chat"]
 RECORDED = [name for name in webhook_fixtures.names() if name not in PRE_ACTIONS]
 SMS = "onMessageAdded__sms_text"

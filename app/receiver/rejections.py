@@ -17,10 +17,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from app.diagnosis import Explanation, explain
 from app.logs import fault
+from app.receiver.candidates import Received, plain_name
+from app.receiver.diagnosis import Explanation, explain
 from app.twilio_api.signature import Keys
-from app.variants import Received, plain_name
 
 FILE = "refused.jsonl"
 KEPT = 100

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from app import config, create_app, refusals
-from app.diagnosis import explain
+from app import config, create_app
+from app.receiver import rejections
+from app.receiver.candidates import Received
+from app.receiver.diagnosis import explain
 from app.twilio_api.form import decode_form
 from app.twilio_api.signature import Keys
-from app.variants import Received
 from tests.conftest import ORIGIN, TOKEN
 from tests.eventually import eventually
 from tests.hostile_requests import FORM_TYPE, TARGET, deliver
@@ -218,10 +219,10 @@ def secretive(signature):
 
 def test_the_door_keeps_why_and_the_names_of_the_query_and_nothing_else(app, tmp_path, capfd):
     answer = deliver(app, secretive("c2VjcmV0LXNpZ25hdHVyZQ=="))
-    file = tmp_path / refusals.FILE
-    assert eventually(lambda: refusals.read(file))
+    file = tmp_path / rejections.FILE
+    assert eventually(lambda: rejections.read(file))
 
-    (refusal,) = refusals.read(file)
+    (refusal,) = rejections.read(file)
     assert answer.status_code == 403
     assert refusal.checked_url == ORIGIN + TARGET
     assert refusal.query_names == ("token", "?", "b")
@@ -233,14 +234,14 @@ def test_the_door_keeps_why_and_the_names_of_the_query_and_nothing_else(app, tmp
 def test_the_door_explains_one_request_a_second_and_counts_the_others(app, tmp_path):
     for _ in range(50):
         deliver(app, secretive("x"))
-    file = tmp_path / refusals.FILE
-    assert eventually(lambda: refusals.read(file))
+    file = tmp_path / rejections.FILE
+    assert eventually(lambda: rejections.read(file))
 
-    assert len(refusals.read(file)) <= 2
+    assert len(rejections.read(file)) <= 2
 
 
 def test_the_answer_does_not_wait_for_the_diagnosis(app, tmp_path):
-    with (tmp_path / refusals.FILE).with_suffix(".lock").open("w") as held:
+    with (tmp_path / rejections.FILE).with_suffix(".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         started = time.perf_counter()
         deliver(app, replace(secretive("x"), body=b"a=" + b"x" * 200_000))
@@ -250,35 +251,35 @@ def test_the_answer_does_not_wait_for_the_diagnosis(app, tmp_path):
 
 
 def some_refusal(number):
-    return refusals.Refusal(datetime.now(UTC), "POST", f"{ORIGIN}/{number}", (), "mismatch", ())
+    return rejections.Refusal(datetime.now(UTC), "POST", f"{ORIGIN}/{number}", (), "mismatch", ())
 
 
 def test_the_last_hundred_refusals_are_kept_newest_first(tmp_path):
-    file = tmp_path / "instance" / refusals.FILE
+    file = tmp_path / "instance" / rejections.FILE
     for number in range(130):
-        refusals.keep(file, some_refusal(number))
+        rejections.keep(file, some_refusal(number))
 
-    kept = [refusal.checked_url for refusal in refusals.read(file)]
+    kept = [refusal.checked_url for refusal in rejections.read(file)]
     assert kept == [f"{ORIGIN}/{number}" for number in range(129, 29, -1)]
 
 
 def test_garbage_in_the_file_is_left_out_and_gone_with_the_next_refusal(tmp_path):
-    file = tmp_path / refusals.FILE
-    refusals.keep(file, some_refusal(1))
+    file = tmp_path / rejections.FILE
+    rejections.keep(file, some_refusal(1))
     file.write_bytes(b"\xff\x00 garbage\n[]\n{}\n" + b'{"at": 1}\n' + file.read_bytes() + b'{"at": "2026')
-    assert len(refusals.read(file)) == 1
-    refusals.keep(file, some_refusal(2))
+    assert len(rejections.read(file)) == 1
+    rejections.keep(file, some_refusal(2))
 
-    assert len(file.read_text().splitlines()) == len(refusals.read(file)) == 2
+    assert len(file.read_text().splitlines()) == len(rejections.read(file)) == 2
 
 
 def test_many_writers_at_once_lose_nothing_and_tear_nothing(tmp_path):
-    file = tmp_path / refusals.FILE
-    writers = [threading.Thread(target=refusals.keep, args=(file, some_refusal(number))) for number in range(40)]
+    file = tmp_path / rejections.FILE
+    writers = [threading.Thread(target=rejections.keep, args=(file, some_refusal(number))) for number in range(40)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
 
-    assert len(refusals.read(file)) == 40
+    assert len(rejections.read(file)) == 40
     assert all(json.loads(line) for line in file.read_text().splitlines())

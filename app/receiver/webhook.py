@@ -12,12 +12,12 @@ from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
 
 from app.db.database import DatabaseUnavailable
-from app.group_commit import GroupCommit
 from app.inbox import queue
 from app.logs import fault
-from app.refusals import Refusals
+from app.receiver.candidates import Received
+from app.receiver.group_commit import GroupCommit
+from app.receiver.rejections import Refusals
 from app.twilio_api import parsing, signature
-from app.variants import Received
 from app.webhook_counts import UNVERIFIED, Outcome, WebhookCounts
 
 ROUTE = "/conversations/webhook"

@@ -6,10 +6,10 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.receiver.candidates import MOST_FIELDS, Change, Received, Variant, of_form, of_url, origin_of
 from app.twilio_api import signature
 from app.twilio_api.form import Form, read_form
 from app.twilio_api.signature import DEFAULT_ALGORITHM, Keys
-from app.variants import MOST_FIELDS, Change, Received, Variant, of_form, of_url, origin_of
 
 MOST_TRIES = 4000
 MOST_BYTES = 8 * 1024 * 1024  # hashed for one request, about 20 ms

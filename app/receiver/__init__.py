@@ -1,0 +1,1 @@
+"""The endpoint that Twilio calls: checks who calls, stores what comes, answers."""
