@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.inbox.queue import NewEvent
-from app.recordings import webhook_date
+from app.recordings.files import webhook_date
 from app.twilio_api import parsing
 
 METHOD = "RECONCILE"

@@ -16,12 +16,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app, expectations, make_worker, recordings
+from app import config, create_app, make_worker
 from app.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
-from app.recordings import SUFFIX, RecordedRequest
+from app.recordings import expectations, files
+from app.recordings.files import SUFFIX, RecordedRequest
 from app.twilio_api import parsing
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
@@ -108,7 +109,7 @@ def app(environ: dict[str, str], clock: Clock) -> Iterator[Flask]:
 @pytest.fixture
 def sign_webhook() -> Sign:
     """Return the headers of a request with its signature."""
-    return lambda request: recordings.sign(request, ORIGIN, TOKEN)
+    return lambda request: files.sign(request, ORIGIN, TOKEN)
 
 
 @pytest.fixture
@@ -139,9 +140,9 @@ def post_webhook(
     """
 
     def post(name: str, changes: dict[str, str | None] | None = None, /, **more: str | None) -> TestResponse:
-        recorded = recordings.read(fixtures_folder / f"{name}{SUFFIX}")
-        now = {"DateCreated": recordings.webhook_date(clock())}
-        request = recordings.with_fields(recorded, now | (changes or {}), **more)
+        recorded = files.read(fixtures_folder / f"{name}{SUFFIX}")
+        now = {"DateCreated": files.webhook_date(clock())}
+        request = files.with_fields(recorded, now | (changes or {}), **more)
         _adopt(request, emulator)
         return deliver(request)
 
@@ -166,12 +167,12 @@ def replay(
     def run(pattern: str = f"*{SUFFIX}") -> list[str]:
         paths = sorted(fixtures_folder.glob(pattern))
         assert paths, f"no recording in {fixtures_folder} matches {pattern!r}"
-        requests = [recordings.read(path) for path in paths]
-        dates = [date for request in requests if (date := recordings.newest_date(request))]
+        requests = [files.read(path) for path in paths]
+        dates = [date for request in requests if (date := files.newest_date(request))]
         offset = clock() - min(dates) if dates else timedelta()
         differences = []
         for path, request in zip(paths, requests, strict=True):
-            moved = recordings.moved(request, offset)
+            moved = files.moved(request, offset)
             _wait_for(moved, clock, emulator)
             _adopt(moved, emulator)
             answer = deliver(moved)
@@ -234,18 +235,18 @@ def bot(app: Flask, webhooks_arrive: None, emulator: Emulator, clock: Clock, tmp
 
 
 def _message_sid(request: RecordedRequest) -> str:
-    event = parsing.parse(recordings.form_of(request))
+    event = parsing.parse(files.form_of(request))
     return event.message_sid if isinstance(event, parsing.MessageAdded) else ""
 
 
 def _adopt(request: RecordedRequest, emulator: Emulator) -> None:
-    form = dict(recordings.form_of(request))
+    form = dict(files.form_of(request))
     if _message_sid(request) and re.fullmatch("CH[0-9a-fA-F]{32}", form.get("ConversationSid", "")):
         emulator.adopt(form)
 
 
 def _wait_for(request: RecordedRequest, clock: Clock, emulator: Emulator) -> None:
-    date = recordings.newest_date(request)
+    date = files.newest_date(request)
     ahead = (date - clock()).total_seconds() if date else 0.0
     if ahead > 0:
         clock.advance(ahead)

@@ -17,7 +17,7 @@ from app.bot_tester import ORIGIN, TOKEN, Clock
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
-from app.recordings import RecordedRequest
+from app.recordings.files import RecordedRequest
 from tests import webhook_fixtures
 
 __all__ = ["ORIGIN", "RULES", "TOKEN"]

@@ -12,9 +12,9 @@ APP = Path(__file__).parent.parent / "app"
 ALLOWED = {
     "__init__": {"bot", "cli", "config", "db", "health", "inbox", "logs", "metrics", "page", "receiver", "responder",
                  "rest_calls", "rules", "twilio_api", "worker_chores"},
-    "cli": {"__init__", "cli", "config", "db", "emulator", "erasing", "erasure_search", "expectations", "inbox",
-            "operations", "polite_calls", "rebuilt_webhooks", "receiver", "reconcile_report", "reconciling",
-            "recordings", "redaction", "rules", "scrubbing", "store", "twilio_api"},
+    "cli": {"__init__", "cli", "config", "db", "emulator", "erasing", "erasure_search", "inbox", "operations",
+            "polite_calls", "rebuilt_webhooks", "receiver", "reconcile_report", "reconciling", "recordings", "rules",
+            "scrubbing", "store", "twilio_api"},
     "operations": {"config", "db", "operations", "rules", "store", "twilio_api"},
     "twilio_api": {"inbox", "twilio_api"},
     "page": {"answers", "config", "conversation_list", "db", "dry_run", "emulator", "inbox", "operations", "page",
@@ -54,12 +54,9 @@ ALLOWED = {
     "scrubbing": {"db"},
     "worker_chores": {"config", "db", "inbox", "polite_calls", "reconciling", "retention", "twilio_api"},
     "db": {"db", "logs"},
-    "testing": {"__init__", "bot_tester", "config", "db", "emulator", "expectations", "recordings", "twilio_api"},
+    "testing": {"__init__", "bot_tester", "config", "db", "emulator", "recordings", "twilio_api"},
     "bot_tester": {"__init__", "emulator", "inbox", "store"},
-    "redaction": {"neutral_text", "recordings", "rules", "twilio_api"},
-    "neutral_text": {"rules"},
-    "expectations": {"recordings", "store"},
-    "recordings": {"twilio_api"},
+    "recordings": {"recordings", "rules", "store", "twilio_api"},
     "emulator": {"emulator"},
 }  # fmt: skip
 HOMES = {

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app import config, create_app, make_conversations, recordings
+from app import config, create_app, make_conversations
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.inbox import periodic
 from app.polite_calls import PoliteCalls
 from app.reconciling import Reconciliation, Scope
+from app.recordings import files
 from app.store import conversations
 from tests.eventually import eventually
 
@@ -239,7 +240,7 @@ def test_what_was_found_can_be_recorded_and_replayed(missed, reconcile, run_work
     flask_command("record", "--out", str(tmp_path / "recordings"))
 
     (path,) = (tmp_path / "recordings").glob("*onMessageAdded.http")
-    recorded = recordings.read(path)
+    recorded = files.read(path)
     assert (recorded.method, recorded.target) == ("POST", "/conversations/webhook")
     assert b"ParleyFoundAt" in recorded.body
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.serving import make_server
 
-from app import recordings
-from app.recordings import form_of
+from app.recordings import files as recordings
+from app.recordings.files import form_of
 from tests import webhook_fixtures
 
 SMS = webhook_fixtures.FOLDER / "onMessageAdded__sms_text.http"

@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from app import recordings
-from app.recordings import RecordedRequest, with_fields
+from app.recordings import files
+from app.recordings.files import RecordedRequest, with_fields
 
 __all__ = ["RecordedRequest", "form", "load", "names", "sign", "with_fields"]
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "fixtures"
 
 def load(name: str) -> RecordedRequest:
     """Return the request recorded in tests/fixtures/<name>.http."""
-    return recordings.read(FOLDER / f"{name}.http")
+    return files.read(FOLDER / f"{name}.http")
 
 
 def names() -> list[str]:

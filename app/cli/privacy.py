@@ -14,7 +14,7 @@ from app.cli.operating import confirm, dry_run_option, yes_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 from app.db.database import Database, DatabaseUnavailable
 from app.receiver import rejections
-from app.recordings import SUFFIX
+from app.recordings.files import SUFFIX
 
 if TYPE_CHECKING:
     from app.erasure_search import Subject
@@ -87,7 +87,7 @@ def _speaks_of(subject: Subject) -> Callable[[str], bool]:
 
 def _recordings_of(folder: Path, subject: Subject) -> list[str]:
     """Return the recorded webhooks that name the person; there should be none, recordings have stand-ins."""
-    from app.recordings import Unreadable, form_of, read
+    from app.recordings.files import Unreadable, form_of, read
 
     found = []
     for path in sorted(folder.glob(f"**/*{SUFFIX}")):

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import expectations, faults_in_rules, load_rules, rebuilt_webhooks
+from app import faults_in_rules, load_rules, rebuilt_webhooks
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db.database import Record
 from app.inbox import admin
 from app.operations.webhooks import ROUTE
-from app.recordings import FORM_TYPE, SUFFIX, RecordedRequest, render
+from app.recordings import expectations
+from app.recordings.files import FORM_TYPE, SUFFIX, RecordedRequest, render
 from app.twilio_api import parsing
 
 if TYPE_CHECKING:
-    from app.redaction import Kept
+    from app.recordings.redaction import Kept
 
 
 @click.command("record")
@@ -47,7 +48,7 @@ def record_command(
 
     Example: flask record --last 20 --out recordings
     """  # fmt: skip
-    from app.redaction import redact  # brings the rules along: only when it is used
+    from app.recordings.redaction import redact  # brings the rules along: only when it is used
 
     if sum(map(bool, (last, message_sid, ids))) > 1:
         raise click.UsageError("choose one of --last, --message and --id")
@@ -75,7 +76,7 @@ def record_command(
 
 def _kept() -> Kept:
     """Return what may stay: our own names, and the words that guards and rules look for."""
-    from app.redaction import Kept
+    from app.recordings.redaction import Kept
     from app.rules.reachability import everything_in
 
     settings = parley().settings

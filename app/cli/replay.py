@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from app import expectations
 from app.cli import offline_loop
 from app.cli.numbers import Number
 from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
 from app.cli.signed_post import UrlParam, send
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
-from app.expectations import Decided
-from app.recordings import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
+from app.recordings import expectations
+from app.recordings.expectations import Decided
+from app.recordings.files import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
 from app.twilio_api import parsing
 
 

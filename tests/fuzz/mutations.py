@@ -8,9 +8,9 @@ from dataclasses import replace
 from random import Random
 from urllib.parse import urlencode
 
-from app import recordings
 from app.bot_tester import ORIGIN, TOKEN
-from app.recordings import RecordedRequest
+from app.recordings import files
+from app.recordings.files import RecordedRequest
 from app.twilio_api import events
 from tests import webhook_fixtures
 from tests.fuzz.shots import Shot
@@ -19,7 +19,7 @@ from tests.hostile_requests import FORM_TYPE, TARGET, signed_bytes
 Pairs = list[tuple[str, str]]
 
 RECORDED = tuple(webhook_fixtures.load(name) for name in webhook_fixtures.names())
-NAMES = tuple(sorted({name for one in RECORDED for name, _ in recordings.form_of(one)}))
+NAMES = tuple(sorted({name for one in RECORDED for name, _ in files.form_of(one)}))
 TYPES = (*sorted(events.EVENT_CLASSES), "onMessageAdd", "onConversationAdd", "onPollAnswered", "", "é" * 400)
 VALUES = (
     "", " ", "0", "-1", "1e999", "9" * 400, "null", "true", "{", "[" * 3000, "a" * 5000, '{"parley": {"reply_to": []}}',
@@ -49,7 +49,7 @@ LENGTHS = ("", "0", "7", "-1", "x", "1e3", "9" * 50, "\xb2", "+5", "262145")
 def draw(seed: int, number: int) -> Shot:
     """Return the request with this number: the same one each time."""
     die = Random(f"{seed}:{number}")
-    body = _bytes(_form(list(recordings.form_of(die.choice(RECORDED))), die), die)
+    body = _bytes(_form(list(files.form_of(die.choice(RECORDED))), die), die)
     request = _request(body, die)
     shot = Shot(request.method, request.target, tuple(request.headers.items()), request.body, str(len(request.body)))
     for _ in range(die.choice([0, 0, 0, 1, 1, 2])):

@@ -22,7 +22,7 @@ from app import Parley, logs
 from app.db.database import DatabaseUnavailable
 from app.inbox import admin
 from app.inbox.worker import Worker
-from app.recordings import RecordedRequest
+from app.recordings.files import RecordedRequest
 from tests.hostile_requests import deliver
 from tests.power_cuts import Step, telling_steps
 from tests.torture.schedules import End

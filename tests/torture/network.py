@@ -7,7 +7,7 @@ from random import Random
 
 from app.bot_tester import ORIGIN, TOKEN
 from app.emulator.client import Emulator
-from app.recordings import RecordedRequest, encode
+from app.recordings.files import RecordedRequest, encode
 from tests.hostile_requests import signed_bytes
 from tests.torture.life import Order
 

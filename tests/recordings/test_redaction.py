@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.recordings import RecordedRequest, form_of, parse, render, with_form
-from app.redaction import Kept, redact
+from app.recordings.files import RecordedRequest, form_of, parse, render, with_form
+from app.recordings.redaction import Kept, redact
 from tests import webhook_fixtures
 
 KEPT = Kept(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.recordings import Unreadable
+from app.recordings.files import Unreadable
 from app.store import conversations, replies
 
 _UNSENT = ("intended", "sending")

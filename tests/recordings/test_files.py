@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from app import recordings
+from app.recordings import files
 from tests import webhook_fixtures
 
 
 @pytest.mark.parametrize("path", sorted(webhook_fixtures.FOLDER.glob("*.http")), ids=lambda path: path.stem)
 def test_a_recording_that_is_read_and_written_is_the_same_byte_for_byte(path: Path):
-    assert recordings.render(recordings.read(path)) == path.read_bytes()
+    assert files.render(files.read(path)) == path.read_bytes()
 
 
 @pytest.mark.parametrize("path", sorted(webhook_fixtures.FOLDER.glob("*.http")), ids=lambda path: path.stem)
 def test_our_signature_is_the_one_of_twilios_sdk(path: Path):
-    request = recordings.read(path)
+    request = files.read(path)
     sdk = webhook_fixtures.sign(request, "https://bot.example.com", "0123456789abcdef0123456789abcdef")
 
-    assert recordings.sign(request, "https://bot.example.com", "0123456789abcdef0123456789abcdef") == sdk
+    assert files.sign(request, "https://bot.example.com", "0123456789abcdef0123456789abcdef") == sdk

@@ -16,8 +16,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote
 
-from app.neutral_text import kept_words, neutral_signs, neutral_space, neutral_word
-from app.recordings import FORM_TYPE, RecordedRequest, encode, form_of, with_form
+from app.recordings.files import FORM_TYPE, RecordedRequest, encode, form_of, with_form
+from app.recordings.placeholders import kept_words, neutral_signs, neutral_space, neutral_word
 from app.rules.text_matching import words_of
 from app.twilio_api.form import Form, decode_form, read_date
 
