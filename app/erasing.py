@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple_, update
 
-from app import reconcile_cursors
 from app.db.database import Database
 from app.db.tables import (
     audit_log,
@@ -29,6 +28,7 @@ from app.db.tables import (
     rule_actions,
 )
 from app.erasure_search import ERASED, Found, Key, Subject, find
+from app.reconcile import progress as reconcile_cursors
 from app.store import audit
 
 AT_ONCE = 200

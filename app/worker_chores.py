@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from app import reconciling, retention
+from app import retention
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
 from app.inbox.periodic import Turn
 from app.inbox.periodic_runner import Chore, Rounds, Wait
-from app.polite_calls import PoliteCalls
-from app.reconciling import Reconciliation, Scope
+from app.reconcile import run
+from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.run import Reconciliation, Scope
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
@@ -25,7 +26,7 @@ def make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Roun
     wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db))]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
-        wanted.append(Chore(reconciling.CHORE, every, partial(_reconcile, settings, db, twilio)))
+        wanted.append(Chore(run.CHORE, every, partial(_reconcile, settings, db, twilio)))
     return Rounds(db, wanted)
 
 

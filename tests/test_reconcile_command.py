@@ -10,8 +10,8 @@ from app import config, create_app, make_conversations
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.inbox import periodic
-from app.polite_calls import PoliteCalls
-from app.reconciling import Reconciliation, Scope
+from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.run import Reconciliation, Scope
 from app.recordings import files
 from app.store import conversations
 from tests.eventually import eventually

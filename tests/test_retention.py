@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import make_worker, reconcile_cursors, retention
+from app import make_worker, retention
 from app.bot import responder_calls
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
 from app.inbox import admin, queue
 from app.inbox.queue import NewEvent
+from app.reconcile import progress
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.replies import Content
@@ -131,15 +132,15 @@ def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, cl
 
 def test_what_was_erased_is_remembered_though_reconciliation_was_long_ago(db, clock, purge):
     with db.write() as tx:
-        reconcile_cursors.note_looked(tx, "CH1", db.now(tx))
+        progress.note_looked(tx, "CH1", db.now(tx))
     clock.advance(31 * DAY)
     with db.write() as tx:
-        reconcile_cursors.forget(tx, "CH1", db.now(tx))
+        progress.forget(tx, "CH1", db.now(tx))
 
     purge()
 
     with db.read() as tx:
-        assert reconcile_cursors.cursors(tx, ["CH1"])["CH1"].forgotten_before
+        assert progress.cursors(tx, ["CH1"])["CH1"].forgotten_before
     clock.advance(31 * DAY)
     assert purge()["reconcile_cursors"] == 1
 

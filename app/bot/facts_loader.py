@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import rebuilt_webhooks
 from app.bot.context import Bot
 from app.db.database import Record
 from app.inbox import queue
 from app.inbox.queue import Claimed
+from app.reconcile import webhooks
 from app.rules import engine
 from app.rules.text_matching import keyword_words, words_of
 from app.store import conversations, replies, rule_usage
@@ -66,9 +66,9 @@ def message_of(event: MessageEvent, received_at: datetime) -> engine.Message:
         participant_sid=event.participant_sid,
         has_media=bool(event.media),
         sent_at=event.date_created or received_at,
-        found_late=bool(rebuilt_webhooks.found_at(event)),
-        was_answered=rebuilt_webhooks.was_answered(event),
-        has_binding=rebuilt_webhooks.has_binding(event),
+        found_late=bool(webhooks.found_at(event)),
+        was_answered=webhooks.was_answered(event),
+        has_binding=webhooks.has_binding(event),
     )
 
 

@@ -19,8 +19,8 @@ from app.cli.output import database, explained, json_option, parley, show_json, 
 
 if TYPE_CHECKING:
     from app.db.database import Database
-    from app.reconcile_report import Gap, Report
-    from app.reconciling import Scope
+    from app.reconcile.report import Gap, Report
+    from app.reconcile.run import Scope
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _LINES_EVERY = 100
@@ -64,7 +64,7 @@ def reconcile_command(
 
     Example: flask reconcile --since 2h --dry-run
     """  # fmt: skip
-    from app.reconciling import Scope
+    from app.reconcile.run import Scope
 
     settings, db = parley().settings, database()
     with operating(service_sid) as account, explained():
@@ -86,8 +86,8 @@ def reconcile_command(
 
 def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, dry_run: bool) -> Report:
     from app.inbox import periodic
-    from app.polite_calls import PoliteCalls
-    from app.reconciling import CHORE, Reconciliation
+    from app.reconcile.paced_client import PoliteCalls
+    from app.reconcile.run import CHORE, Reconciliation
 
     turn = None if dry_run else periodic.take(db, CHORE)
     if turn is None and not dry_run:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import faults_in_rules, load_rules, rebuilt_webhooks
+from app import faults_in_rules, load_rules
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db.database import Record
 from app.inbox import admin
 from app.operations.webhooks import ROUTE
+from app.reconcile import webhooks
 from app.recordings import expectations
 from app.recordings.files import FORM_TYPE, SUFFIX, RecordedRequest, render
 from app.twilio_api import parsing
@@ -117,7 +118,7 @@ def _decision(tx: Connection, row: Record) -> expectations.Decided | None:
 
 def _request(row: Record) -> RecordedRequest:
     """Return the request; a webhook that reconciliation built anew becomes the post that should have come."""
-    if row.method == rebuilt_webhooks.METHOD:
+    if row.method == webhooks.METHOD:
         return RecordedRequest("POST", ROUTE, {"Content-Type": FORM_TYPE, **row.headers}, bytes(row.body))
     return RecordedRequest(row.method, row.target, dict(row.headers), bytes(row.body))
 

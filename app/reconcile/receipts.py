@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from app import rebuilt_webhooks
 from app.db.database import upsert
 from app.db.maintenance_tables import receipt_looks
 from app.db.tables import conversations, deliveries, replies
 from app.inbox.queue import NewEvent
-from app.polite_calls import PoliteCalls
+from app.reconcile import webhooks
+from app.reconcile.paced_client import PoliteCalls
 
 PAGE = 50  # Source: Twilio's OpenAPI description, 2026-04-14: the most receipts of one page
 STILL_MOVING = timedelta(minutes=10)  # receipts were seen 1 to 5 s after a message was sent
@@ -86,7 +86,7 @@ def look(calls: PoliteCalls, message: Quiet, now: datetime) -> list[NewEvent]:
     found = calls.listed(
         lambda client: _receipts(client, message).page(page_size=PAGE), conversation_sid=message.conversation_sid
     )
-    return [rebuilt_webhooks.delivery_updated(message.service_sid, one, now) for one in found if one.status]
+    return [webhooks.delivery_updated(message.service_sid, one, now) for one in found if one.status]
 
 
 def _receipts(client: Any, message: Quiet) -> Any:

@@ -1,4 +1,4 @@
-"""What a run of reconciliation found and how it ended, in numbers and in words; reconciling.py fills it in."""
+"""What a run of reconciliation found and how it ended, in numbers and in words; run.py fills it in."""
 
 from __future__ import annotations
 

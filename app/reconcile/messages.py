@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app import rebuilt_webhooks
 from app.db.database import Database, Record
 from app.db.tables import conversations, decisions, inbox, messages, participants, replies
 from app.inbox.queue import NewEvent
-from app.polite_calls import PoliteCalls
+from app.reconcile import webhooks
+from app.reconcile.paced_client import PoliteCalls
 from app.twilio_api.client import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
@@ -63,11 +63,11 @@ def look(
         roster = _roster(calls, conversation)
         with db.read() as tx:
             strangers = _unknown_participants(tx, roster)
-        events += [rebuilt_webhooks.participant_added(conversation, one, now) for one in strangers]
+        events += [webhooks.participant_added(conversation, one, now) for one in strangers]
         by_sid = {one.sid: one for one in roster}
         # Answers that we do not know of: our database was set back since, and says nothing of whom they answered.
         answered_to = max((one.index for one in read if _has_marker(one) and one.sid not in known), default=-1)
-        events += [rebuilt_webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now,
+        events += [webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now,
                                                   answered=one.index < answered_to)
                    for one in missing]  # fmt: skip
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
@@ -158,8 +158,8 @@ def _about_conversation(
 ) -> list[NewEvent]:
     """Return what there is to tell of the conversation itself: that it is there, or what state it is in now."""
     if here is None or not here.chat_service_sid:
-        return [rebuilt_webhooks.conversation_added(conversation, now)] if any_missing else []
+        return [webhooks.conversation_added(conversation, now)] if any_missing else []
     if here.state and here.state != conversation.state and here.state != "closed":
-        tell = rebuilt_webhooks.conversation_state_updated if is_erased else rebuilt_webhooks.conversation_updated
+        tell = webhooks.conversation_state_updated if is_erased else webhooks.conversation_updated
         return [tell(conversation, now)]
     return []

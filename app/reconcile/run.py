@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app import missed_messages, missed_receipts, reconcile_cursors
 from app.db.database import Database
 from app.inbox import periodic, queue
 from app.inbox.periodic import Turn
 from app.inbox.queue import NewEvent
-from app.missed_messages import Missed, unknown_events
-from app.missed_receipts import Quiet
-from app.polite_calls import PoliteCalls, Stopped
-from app.reconcile_cursors import Cursor
-from app.reconcile_report import BUDGET_IS_SPENT, Gap, Report
+from app.reconcile import messages as missed_messages
+from app.reconcile import progress as reconcile_cursors
+from app.reconcile import receipts
+from app.reconcile.messages import Missed, unknown_events
+from app.reconcile.paced_client import PoliteCalls, Stopped
+from app.reconcile.progress import Cursor
+from app.reconcile.receipts import Quiet
+from app.reconcile.report import BUDGET_IS_SPENT, Gap, Report
 from app.twilio_api.client import SendError
 
 CHORE = "reconcile"
@@ -207,9 +209,9 @@ class Reconciliation:
                 reconcile_cursors.note_checked(tx, conversation_sid, checked_index, now)
 
     def _look_at_receipts(self) -> None:
-        since = min(self.report.since, max(self._now - missed_receipts.LOOK_BACK, self._oldest))
+        since = min(self.report.since, max(self._now - receipts.LOOK_BACK, self._oldest))
         with self._db.read() as tx:
-            found = missed_receipts.stopped(tx, since=since, now=self._now)
+            found = receipts.stopped(tx, since=since, now=self._now)
         for message in found:
             self._stop_if_spent()
             try:
@@ -220,7 +222,7 @@ class Reconciliation:
                 self._note_receipt(message)
 
     def _look_at_receipt(self, message: Quiet) -> None:
-        new = self._store(missed_receipts.look(self._calls, message, self._now))
+        new = self._store(receipts.look(self._calls, message, self._now))
         self.report.receipts += len(new)
         if new:
             gap = self._gap(message.conversation_sid, message.service_sid)
@@ -231,7 +233,7 @@ class Reconciliation:
         """Write down that receipts were looked at, also those of a message that is gone by now."""
         if self._turn:
             with self._db.write() as tx:
-                missed_receipts.note_looked(tx, [message.message_sid], self._now)
+                receipts.note_looked(tx, [message.message_sid], self._now)
 
     def _store(self, events: Sequence[NewEvent]) -> list[NewEvent]:
         """Put events into the inbox, in their order; return those that were not known."""

@@ -1,0 +1,1 @@
+"""Fetches what Twilio failed to deliver."""
