@@ -17,8 +17,9 @@ from gunicorn.http import errors, message  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from app import config as parley_config
-from app import faults_in_responder, faults_in_rules, logs, metrics_folder
+from app import faults_in_responder, faults_in_rules, logs
 from app.db.database import DatabaseUnavailable
+from app.monitoring import multiprocess
 
 settings = parley_config.from_environment()
 
@@ -92,7 +93,7 @@ def on_starting(_server: Any) -> None:
     if faults:
         sys.exit("\n".join(["Parley does not start:", *(f"  - {fault}" for fault in faults)]))
     with contextlib.suppress(OSError):  # without the folder, each process counts for itself
-        os.environ[metrics_folder.VARIABLE] = str(metrics_folder.create())
+        os.environ[multiprocess.VARIABLE] = str(multiprocess.create())
 
 
 def _elsewhere(step: Callable[[], list[str]]) -> list[str]:
@@ -149,8 +150,8 @@ def post_worker_init(worker: Any) -> None:
 
 def _prepare_to_count(counts: Any) -> None:
     try:
-        if folder := os.environ.get(metrics_folder.VARIABLE):
-            metrics_folder.reserve(Path(folder), os.getpid())
+        if folder := os.environ.get(multiprocess.VARIABLE):
+            multiprocess.reserve(Path(folder), os.getpid())
     except OSError:
         counts.give_up()  # no room: writing there would end the process
     else:
@@ -169,5 +170,5 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 def on_exit(_server: Any) -> None:
     """Remove what the processes counted, when the last of them is gone."""
-    if folder := os.environ.get(metrics_folder.VARIABLE):
-        metrics_folder.remove(Path(folder))
+    if folder := os.environ.get(multiprocess.VARIABLE):
+        multiprocess.remove(Path(folder))

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from app import cli, config, health, logs, metrics
+from app import cli, config, logs
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import queue
+from app.monitoring import health, metrics
+from app.monitoring.rest_metrics import RestCalls
 from app.receiver import rejections, webhook
 from app.receiver.group_commit import GroupCommit
-from app.rest_calls import RestCalls
 from app.twilio_api import signature
 
 log = logging.getLogger("parley")

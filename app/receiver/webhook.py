@@ -14,11 +14,11 @@ from werkzeug.datastructures import Headers
 from app.db.database import DatabaseUnavailable
 from app.inbox import queue
 from app.logs import fault
+from app.monitoring.webhook_metrics import UNVERIFIED, Outcome, WebhookCounts
 from app.receiver.candidates import Received
 from app.receiver.group_commit import GroupCommit
 from app.receiver.rejections import Refusals
 from app.twilio_api import parsing, signature
-from app.webhook_counts import UNVERIFIED, Outcome, WebhookCounts
 
 ROUTE = "/conversations/webhook"
 LARGEST_BODY = 256 * 1024  # bytes; Twilio's largest, an inbound message of 32 KB with attributes, is far below

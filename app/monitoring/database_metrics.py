@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, literal, select, text, union_all
 
-from app import rest_calls
 from app.db.database import Database, DatabaseUnavailable
 from app.db.maintenance_tables import purged_counts
 from app.db.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
 from app.db.tables import inbox as events
 from app.inbox import queue
 from app.inbox.admin import state_at
+from app.monitoring import rest_metrics
 from app.store.delivery_statistics import came_to
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _metrics(tx: Connection, now: datetime) -> Iterator[Metric]:
     yield from _replies(tx)
     yield from _deliveries(tx)
     yield _counter(
-        "parley_rest_calls", "Requests to Twilio, by result", "result", sorted(rest_calls.totals(tx).items())
+        "parley_rest_calls", "Requests to Twilio, by result", "result", sorted(rest_metrics.totals(tx).items())
     )
 
 

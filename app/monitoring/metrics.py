@@ -24,7 +24,7 @@ def metrics() -> Response:
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    from app.stored_metrics import StoredMetrics
+    from app.monitoring.database_metrics import StoredMetrics
 
     parley = current_app.extensions["parley"]
     with contextlib.suppress(DatabaseUnavailable):

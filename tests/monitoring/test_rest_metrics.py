@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.db.database import Database, DatabaseUnavailable
-from app.rest_calls import RestCalls, totals
+from app.monitoring.rest_metrics import RestCalls, totals
 from app.twilio_api.client import Conversations, SendError
 from tests.conftest import TOKEN
 

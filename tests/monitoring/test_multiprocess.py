@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from app import metrics_folder
+from app.monitoring import multiprocess
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Where folders are made, of this test alone."""
-    monkeypatch.setattr(metrics_folder, "_IN_MEMORY", tmp_path)
+    monkeypatch.setattr(multiprocess, "_IN_MEMORY", tmp_path)
     return tmp_path
 
 
 def test_two_that_live_have_folders_of_their_own(place):
-    first, second = metrics_folder.create(), metrics_folder.create()
+    first, second = multiprocess.create(), multiprocess.create()
 
     assert first != second
     assert {first, second} == set(place.glob("parley-metrics-*"))
@@ -28,26 +28,26 @@ def test_two_that_live_have_folders_of_their_own(place):
 def test_the_folder_of_one_that_was_killed_is_removed_by_the_next(place):
     killed = f"""
 import os, pathlib
-from app import metrics_folder
+from app.monitoring import multiprocess as metrics_folder
 metrics_folder._IN_MEMORY = pathlib.Path({str(place)!r})
 print(metrics_folder.create(), flush=True)
 os._exit(9)
 """
     ended = subprocess.run(
-        [sys.executable, "-c", killed], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", killed], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     left = Path(ended.stdout.strip())
     assert left.is_dir()
 
-    metrics_folder.create()
+    multiprocess.create()
 
     assert not left.exists()
 
 
 def test_the_files_of_a_process_have_their_room_before_it_counts(place):
-    folder = metrics_folder.create()
+    folder = multiprocess.create()
 
-    metrics_folder.reserve(folder, os.getpid())
+    multiprocess.reserve(folder, os.getpid())
 
     files = {path.name: path.stat() for path in folder.glob("*.db")}
     assert set(files) == {f"counter_{os.getpid()}.db", f"histogram_{os.getpid()}.db"}
@@ -55,9 +55,9 @@ def test_the_files_of_a_process_have_their_room_before_it_counts(place):
 
 
 def test_removing_twice_is_no_fault(place):
-    folder = metrics_folder.create()
+    folder = multiprocess.create()
 
-    metrics_folder.remove(folder)
-    metrics_folder.remove(folder)
+    multiprocess.remove(folder)
+    multiprocess.remove(folder)
 
     assert not folder.exists()
