@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from app import retention
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
 from app.inbox.periodic import Turn
 from app.inbox.periodic_runner import Chore, Rounds, Wait
+from app.privacy import retention
 from app.reconcile import run
 from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope

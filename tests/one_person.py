@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, select
 
-from app import erasure_search
 from app.bot_tester import BotTester
 from app.db.database import Database
 from app.db.tables import metadata
+from app.privacy import subject_search
 
 PERSON, OTHER = "+15550100001", "+15550100002"
 RULES = """
@@ -28,7 +28,7 @@ def texts(db: Database) -> str:
     found = []
     for table in metadata.sorted_tables:
         with db.read() as tx:
-            found += [erasure_search.texts_of(row) for row in tx.execute(select(table))]
+            found += [subject_search.texts_of(row) for row in tx.execute(select(table))]
     return "\n".join(found)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app import make_conversations
 from app.db.tables import decisions, messages
 from app.db.tables import inbox as inbox_table
-from app.erasure_search import NoSubject, Subject
+from app.privacy.subject_search import NoSubject, Subject
 from app.store import audit, conversations
 from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 

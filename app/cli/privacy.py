@@ -17,7 +17,7 @@ from app.receiver import rejections
 from app.recordings.files import SUFFIX
 
 if TYPE_CHECKING:
-    from app.erasure_search import Subject
+    from app.privacy.subject_search import Subject
 
 ACTOR = "flask privacy erase"
 
@@ -51,8 +51,8 @@ def erase_command(
 
     Example: flask privacy erase +15550100001 --dry-run
     """  # fmt: skip
-    from app.erasing import erase
-    from app.erasure_search import NoSubject, Subject, find
+    from app.privacy.erasure import erase
+    from app.privacy.subject_search import NoSubject, Subject, find
 
     settings = parley().settings
     try:
@@ -108,7 +108,7 @@ def _progress(rows: int, as_json: bool) -> Iterator[Callable[[str, int], None]]:
 
 def _rewrite(db: Database) -> bool:
     """Return whether the file was rewritten, so that its free space tells nothing either."""
-    from app.scrubbing import scrub
+    from app.privacy.scrubbing import scrub
 
     try:
         return scrub(db)

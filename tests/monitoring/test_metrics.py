@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from app import retention
 from app.config import PROJECT
 from app.db.tables import FAILED, delivery_events, replies
+from app.privacy import retention
 from tests.scraping import PASSWORD, by, one, scraper_of
 
 SMS = "onMessageAdded__sms_text"

@@ -27,7 +27,7 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
-from app.erasure_search import ERASED, Found, Key, Subject, find
+from app.privacy.subject_search import ERASED, Found, Key, Subject, find
 from app.reconcile import progress as reconcile_cursors
 from app.store import audit
 

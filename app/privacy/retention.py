@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, false, func, or_, select
 
-from app import purged_counts
 from app.db.database import Database
 from app.db.maintenance_tables import receipt_looks, reconcile_cursors
 from app.db.tables import (
@@ -32,6 +31,7 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.privacy import purged_counts
 
 CHORE = "retention"
 LOOKED_AT_ONCE = 2_000

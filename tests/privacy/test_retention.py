@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import make_worker, retention
+from app import make_worker
 from app.bot import responder_calls
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
 from app.inbox import admin, queue
 from app.inbox.queue import NewEvent
+from app.privacy import retention
 from app.reconcile import progress
 from app.store import conversations as memory
 from app.store import replies as delivery_log
