@@ -17,11 +17,11 @@ from sqlalchemy import Connection, select
 from app.bot.recording import note_takeover
 from app.db.database import Database, Record
 from app.db.tables import conversations
-from app.operations import message_plans, messages
+from app.operations import message_plan, messages
 from app.operations.account import Account
-from app.operations.checks import Refused
-from app.operations.message_plans import Draft
+from app.operations.message_plan import Draft
 from app.operations.resources import document
+from app.operations.validation import Refused
 from app.store import audit
 from app.store import conversations as memory
 from app.twilio_api.client import SendError
@@ -64,7 +64,7 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
             _store(tx, earlier.id, answer, found, db.now(tx))
         return "sent before" if found["body"] == answer.text else "another text was sent before"
     draft = Draft(body=answer.text, default_author=answer.author, attributes={ATTRIBUTE: answer.form})
-    ready = message_plans.plan(account, answer.conversation_sid, draft, db=db, now=now)
+    ready = message_plan.plan(account, answer.conversation_sid, draft, db=db, now=now)
     begun = _begin(db, answer, pause_for, looked_up=looked_up)
     if not isinstance(begun, _Begun):
         return begun

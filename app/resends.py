@@ -16,7 +16,7 @@ from app.db.database import Record
 from app.db.tables import inbox, replies
 from app.inbox import admin, internal_events
 from app.inbox.internal_events import FollowUpDue
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded

@@ -12,7 +12,7 @@ from app.cli.output import database, json_option, show_json, with_appcontext, wr
 from app.db.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from app.operations.bot_pauses import BotPause
+    from app.operations.pauses import BotPause
 
 conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
 
@@ -29,13 +29,13 @@ def pause_command(conversation: str, length: str, service_sid: str, as_json: boo
     \b
     Example: flask conversations pause CH00000000000000000000000000000003 --for 2h
     """
-    from app.operations import bot_pauses, checks
+    from app.operations import pauses, validation
 
     with explained():
-        wanted = checks.span(length) if length else None
+        wanted = validation.span(length) if length else None
         sid = _sid_of(conversation, service_sid)
         with writing() as (tx, now):
-            pause = bot_pauses.pause(tx, sid, wanted, now=now)
+            pause = pauses.pause(tx, sid, wanted, now=now)
     if as_json:
         return show_json(_document(pause))
     click.echo(f"The bot is silent in {sid} {pause.until}.")
@@ -55,12 +55,12 @@ def resume_command(conversation: str, service_sid: str, as_json: bool) -> None:
     \b
     Example: flask conversations resume CH00000000000000000000000000000003
     """
-    from app.operations import bot_pauses
+    from app.operations import pauses
 
     with explained():
         sid = _sid_of(conversation, service_sid)
         with writing() as (tx, now):
-            before = bot_pauses.resume(tx, sid, now=now)
+            before = pauses.resume(tx, sid, now=now)
     if as_json:
         return show_json({"conversation_sid": sid, "paused_until": None, "was_paused": before.paused_until is not None})
     if before.paused_until is None:
@@ -70,12 +70,12 @@ def resume_command(conversation: str, service_sid: str, as_json: bool) -> None:
 
 def pause_of(conversation_sid: str) -> BotPause | None:
     """Return whether the bot is silent in a conversation, or None when our database cannot be read."""
-    from app.operations import bot_pauses
+    from app.operations import pauses
 
     db = database()
     try:
         with db.read() as tx:
-            return bot_pauses.state(tx, conversation_sid, now=db.now(tx))
+            return pauses.state(tx, conversation_sid, now=db.now(tx))
     except DatabaseUnavailable:
         return None
 

@@ -32,7 +32,7 @@ def get_command(conversation: str, key: str | None, service_sid: str, as_json: b
     \b
     Example: flask conversations attributes get CH00000000000000000000000000000003
     """
-    from app.operations import conversation_attributes
+    from app.operations import attributes as conversation_attributes
 
     with operating(service_sid) as account:
         found = conversation_attributes.get(account, conversation)
@@ -53,7 +53,7 @@ def set_command(conversation: str, attributes: str, service_sid: str, as_json: b
 
     Example: flask conversations attributes set CH... '{"order": 42}'
     """
-    from app.operations import conversation_attributes
+    from app.operations import attributes as conversation_attributes
 
     with operating(service_sid) as account:
         after = conversation_attributes.replace(account, conversation, _given(attributes))
@@ -72,7 +72,7 @@ def merge_command(conversation: str, attributes: str, service_sid: str, as_json:
     \b
     Example: flask conversations attributes merge CH... '{"vip": true}'
     """
-    from app.operations import conversation_attributes
+    from app.operations import attributes as conversation_attributes
 
     with operating(service_sid) as account:
         after = conversation_attributes.merge(account, conversation, _given(attributes))
@@ -90,7 +90,7 @@ def unset_command(conversation: str, keys: tuple[str, ...], service_sid: str, as
 
     Example: flask conversations attributes unset CH... vip
     """
-    from app.operations import conversation_attributes
+    from app.operations import attributes as conversation_attributes
 
     with operating(service_sid) as account:
         after = conversation_attributes.unset(account, conversation, keys)

@@ -9,7 +9,7 @@ import click
 from app.cli.output import show_table
 
 if TYPE_CHECKING:
-    from app.operations.bot_pauses import BotPause
+    from app.operations.pauses import BotPause
 
 _TEXT_SHOWN = 80
 

@@ -12,7 +12,7 @@ from app.cli.operating import explained, yes_option
 from app.cli.output import json_option, parley, show_json, with_appcontext
 
 if TYPE_CHECKING:
-    from app.operations.doctor_findings import Finding, Patient
+    from app.operations.doctor_report import Finding, Patient
 
 _QUESTIONS = {
     "migrations": "Bring the schema of the database to this version's?",
@@ -52,7 +52,7 @@ def _patient() -> Patient:
 
     from app import config, make_conversations
     from app.operations.account import Account
-    from app.operations.doctor_findings import Patient
+    from app.operations.doctor_report import Patient
 
     settings = parley().settings
     callable_ = not config.faults_for_rest(settings)

@@ -14,7 +14,7 @@ from app.cli.progress import progress
 
 if TYPE_CHECKING:
     from app.db.database import Database
-    from app.operations.message_plans import Plan
+    from app.operations.message_plan import Plan
 
 
 @click.command("send")
@@ -46,18 +46,18 @@ def send_command(
     Example: flask messages send CH... --body "The menu:" --media menu.pdf --media https://www.example.com/terrace.jpg
     Example: flask messages send CH... --content-sid HX... --content-variables '{"1": "Ann"}'
     """
-    from app.operations import message_plans, messages
-    from app.operations.checks import OTHER_ATTRIBUTES
-    from app.operations.checks import attributes as checked
+    from app.operations import message_plan, messages
+    from app.operations.validation import OTHER_ATTRIBUTES
+    from app.operations.validation import attributes as checked
 
     with operating(service_sid) as account:
-        draft = message_plans.Draft(
+        draft = message_plan.Draft(
             body=body, author=author, default_author=parley().settings.bot_author, subject=subject, media=media,
             attributes=checked(attributes, OTHER_ATTRIBUTES) if attributes else {}, content_sid=content_sid,
             content_variables=content_variables,
         )  # fmt: skip
         db = database_if_any()
-        planned = message_plans.plan(account, conversation, draft, db=db, now=_now(db), force=force)
+        planned = message_plan.plan(account, conversation, draft, db=db, now=_now(db), force=force)
         for note in planned.notes:
             click.echo(f"{note}.", err=True)
         if dry_run:

@@ -124,7 +124,7 @@ def download_command(names: tuple[str, ...], folder: Path, service_sid: str, as_
 
 def _download(account: Account, message: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
     from app.operations import conversations, media
-    from app.operations.fetching import Guard
+    from app.operations.safe_download import Guard
 
     files = message["media"] or []
     if not files:

@@ -11,8 +11,8 @@ from app.cli.output import json_option, parley, show_json, with_appcontext
 
 if TYPE_CHECKING:
     from app.operations.account import Account
-    from app.operations.conversation_plans import FirstMessage, Plan
-    from app.operations.new_conversations import Outcome
+    from app.operations.conversation_plan import FirstMessage, Plan
+    from app.operations.create_conversation import Outcome
 
 _MANY = 10  # participants, from which on it says how far it has come
 
@@ -53,18 +53,18 @@ def create_command(
     Example: flask conversations create --friendly-name "Order 42" --sms +15550100001 --proxy-address +15550100099
     Example: flask conversations create --unique-name chat-7 --identity ada --identity bob --body "Hello!"
     """
-    from app.operations import conversation_plans, new_conversations
+    from app.operations import conversation_plan, create_conversation
 
     with explained():
-        people = conversation_plans.invited(
+        people = conversation_plan.invited(
             sms=sms, whatsapp=whatsapp, identities=identities, group=group, proxy_address=proxy_address,
             projected_address=projected_address)  # fmt: skip
         ours = (*identities[:1], projected_address)[0] if group else parley().settings.bot_author
         message = _first_message(author, ours, body, content_sid, content_variables)
-        planned = conversation_plans.plan(people=people, message=message, state=state or "", **settings)
+        planned = conversation_plan.plan(people=people, message=message, state=state or "", **settings)
     with operating(service_sid) as account:
         if dry_run:
-            new_conversations.check_at_twilio(account, planned)
+            create_conversation.check_at_twilio(account, planned)
             return _say_steps(planned.steps(), as_json)
         outcome = _create_with_progress(account, planned)
     return _say_outcome(outcome, as_json)
@@ -72,7 +72,7 @@ def create_command(
 
 def _create_with_progress(account: Account, planned: Plan) -> Outcome:
     from app.cli.progress import progress
-    from app.operations.new_conversations import create
+    from app.operations.create_conversation import create
 
     if len(planned.people) < _MANY:
         return create(account, planned)
@@ -83,8 +83,8 @@ def _create_with_progress(account: Account, planned: Plan) -> Outcome:
 def _first_message(
     author: str, ours: str, body: str, content_sid: str, content_variables: str
 ) -> FirstMessage | None:  # fmt: skip
-    from app.operations.checks import Refused
-    from app.operations.conversation_plans import FirstMessage
+    from app.operations.conversation_plan import FirstMessage
+    from app.operations.validation import Refused
 
     if not (body or content_sid):
         if author or content_variables:

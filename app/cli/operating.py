@@ -12,7 +12,7 @@ from app import config, make_conversations
 from app.cli import offline_loop
 from app.cli.output import parley
 from app.operations.account import Account
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

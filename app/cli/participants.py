@@ -11,8 +11,8 @@ from app.cli.output import json_option, show_json, show_table, with_appcontext
 from app.cli.participant_attributes import WHO, attributes_commands, conversation_argument, who_argument
 
 if TYPE_CHECKING:
-    from app.operations.bulk_participants import Added, Failure, Outcome, Plan
-    from app.operations.newcomers_file import Entry
+    from app.operations.bulk_add import Added, Failure, Outcome, Plan
+    from app.operations.participant_file import Entry
 
 
 @click.group("participants")
@@ -50,27 +50,27 @@ def add_command(
 
     Example: flask participants add CH... --sms +15550100001 --proxy-address +15550100099
     """
-    from app.operations import bulk_participants, newcomers_file
+    from app.operations import bulk_add, participant_file
 
     with operating(service_sid) as account:
         named = {"sms": sms, "whatsapp": whatsapp, "identity": identity, "group": group}
-        entries = newcomers_file.from_arguments(named, proxy_address, projected_address, attributes)
+        entries = participant_file.from_arguments(named, proxy_address, projected_address, attributes)
         if listed:
             csv_only = str(getattr(listed, "name", "")).lower().endswith(".csv")
-            entries += newcomers_file.read(listed.read(), proxy_address=proxy_address, attributes=attributes,
+            entries += participant_file.read(listed.read(), proxy_address=proxy_address, attributes=attributes,
                                            csv_only=csv_only)  # fmt: skip
-        planned = bulk_participants.plan(account, conversation, newcomers_file.each_once(entries))
+        planned = bulk_add.plan(account, conversation, participant_file.each_once(entries))
         if dry_run:
             return _show_plan(planned, as_json)
         results = _add_with_progress(account, planned)
-    return _show_outcome(planned.conversation, bulk_participants.outcome(planned, results), as_json)
+    return _show_outcome(planned.conversation, bulk_add.outcome(planned, results), as_json)
 
 
 def _add_with_progress(account: Any, planned: Plan) -> list[Added | Failure]:
     import time
 
     from app.cli.progress import progress
-    from app.operations.bulk_participants import Pace, add_all
+    from app.operations.bulk_add import Pace, add_all
 
     def wait(seconds: float) -> None:
         if seconds > 2:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from app.operations import checks
+from app.operations import validation
 from app.twilio_api.client import Conversations
 
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ class Account:
 
     def __post_init__(self) -> None:
         if self.service_sid:
-            checks.sid("IS", self.service_sid)
+            validation.sid("IS", self.service_sid)
 
     def ask(self, request: Callable[[Any], Result]) -> Result:
         """Return what a request brings; it is given the SDK's `v1` or `v1.services(IS...)`. Raises SendError.

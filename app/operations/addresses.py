@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
-from app.operations.checks import Refused
 from app.operations.resources import document, must_exist
+from app.operations.validation import Refused
 
 # Source: api/address-configuration-resource and Twilio's OpenAPI description of 2026-04-14.
 TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
@@ -44,11 +44,11 @@ class AutoCreation:
         url = self.webhook_url
         found = {
             "type": self.type and _known(self.type, CREATES, "kind of autocreation"),
-            "conversation_service_sid": self.service_sid and checks.sid("IS", self.service_sid),
+            "conversation_service_sid": self.service_sid and validation.sid("IS", self.service_sid),
             "webhook_url": url and _url(url),
             "webhook_method": self.webhook_method and _known(self.webhook_method.lower(), METHODS, "method"),
             "webhook_filters": [_known(name, FILTERS, "event here") for name in self.webhook_filters],
-            "studio_flow_sid": self.studio_flow_sid and checks.sid("FW", self.studio_flow_sid),
+            "studio_flow_sid": self.studio_flow_sid and validation.sid("FW", self.studio_flow_sid),
         }
         given: dict[str, Any] = {name: value for name, value in found.items() if value}
         counts = {"enabled": self.enabled, "studio_retry_count": self.studio_retry_count}
@@ -114,12 +114,12 @@ def address_of(type: str, text: str) -> str:
     """Return the address as Twilio wants it for its type. Raises Refused."""
     _known(type, TYPES, "type of address")
     if type == "whatsapp":
-        return checks.whatsapp_address(text)
+        return validation.whatsapp_address(text)
     if type == "sms":
         short_code = re.fullmatch(r"\d{4,8}", text)
-        return text if short_code else checks.phone_number(text)
-    if not text or len(text) > checks.NAME_CHARS or not text.isprintable() or re.search(r"\s", text):
-        raise Refused(f"{text[:40]!r} is no address; it needs 1 to {checks.NAME_CHARS} characters without spaces")
+        return text if short_code else validation.phone_number(text)
+    if not text or len(text) > validation.NAME_CHARS or not text.isprintable() or re.search(r"\s", text):
+        raise Refused(f"{text[:40]!r} is no address; it needs 1 to {validation.NAME_CHARS} characters without spaces")
     return text
 
 
@@ -129,16 +129,16 @@ def _named(which: str) -> str:
     Source: api/address-configuration-resource, fetch (read 2026-11-22): either may be given.
     """
     if re.fullmatch(r"IG\w*", which):
-        return checks.sid("IG", which)
+        return validation.sid("IG", which)
     if re.fullmatch(r"(whatsapp:)?\+.*", which):
-        return checks.address(which)
+        return validation.address(which)
     if not re.fullmatch(r"[\w.~+@:-]{1,256}", which, re.ASCII) or which in (".", ".."):
         raise Refused(f"{which[:40]!r} is neither the SID of an address configuration (IG...) nor an address")
     return which
 
 
 def _name(friendly_name: str) -> dict[str, str]:
-    return {"friendly_name": checks.name(friendly_name, "the friendly name")} if friendly_name else {}
+    return {"friendly_name": validation.name(friendly_name, "the friendly name")} if friendly_name else {}
 
 
 def _refuse_mixtures(it: AutoCreation) -> None:
@@ -157,7 +157,7 @@ def _refuse_mixtures(it: AutoCreation) -> None:
 def _url(text: str) -> str:
     if len(text) > URL_CHARS:
         raise Refused(f"the URL has {len(text)} characters; Twilio takes {URL_CHARS} (50372)")
-    return checks.web_url(text)
+    return validation.web_url(text)
 
 
 def _known(value: str, among: Sequence[str], what: str) -> str:

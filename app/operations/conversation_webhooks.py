@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from app.operations import checks, webhooks
+from app.operations import validation, webhooks
 from app.operations.account import Account
-from app.operations.checks import Refused
 from app.operations.resources import document, must_exist
+from app.operations.validation import Refused
 
 TARGETS = ("webhook", "trigger", "studio")
 MOST_WEBHOOKS = 5
@@ -37,7 +37,7 @@ class Hook:
 
 def list_hooks(account: Account, conversation: str) -> list[dict[str, Any]]:
     """Return the conversation's webhooks in Twilio's fields. Raises Refused, SendError."""
-    checks.conversation(conversation)
+    validation.conversation(conversation)
     with _there(conversation):
         found = account.ask(lambda scope: _hooks(scope, conversation).list(limit=MOST_WEBHOOKS))
     return [document(hook) for hook in found]
@@ -48,8 +48,8 @@ def set_hook(account: Account, conversation: str, hook: Hook, webhook_sid: str =
 
     Raises Refused, SendError.
     """
-    checks.conversation(conversation)
-    named = checks.sid("WH", webhook_sid) if webhook_sid else ""
+    validation.conversation(conversation)
+    named = validation.sid("WH", webhook_sid) if webhook_sid else ""
     wanted = _parameters(hook)
     existing = list_hooks(account, conversation)
     found = named or _of_the_same(existing, hook)
@@ -67,8 +67,8 @@ def set_hook(account: Account, conversation: str, hook: Hook, webhook_sid: str =
 
 def delete_hooks(account: Account, conversation: str, sids: Sequence[str]) -> list[str]:
     """Delete these webhooks of the conversation and return their SIDs. Raises Refused, SendError."""
-    checks.conversation(conversation)
-    wanted = [checks.sid("WH", sid) for sid in sids]
+    validation.conversation(conversation)
+    wanted = [validation.sid("WH", sid) for sid in sids]
     for sid in wanted:
         with must_exist(f"webhook {sid} of {conversation}", "`flask webhooks show --conversation` lists them"):
             account.ask(lambda scope, sid=sid: _hook(scope, conversation, sid).delete())  # type: ignore[misc]
@@ -81,7 +81,7 @@ def _parameters(hook: Hook) -> dict[str, Any]:
         raise Refused(f"the target {hook.target[:20]!r} is not one of {', '.join(TARGETS)}")
     if hook.target == "studio":
         _want(not (hook.url or hook.filters or hook.triggers), "a studio webhook has a flow only; leave the rest out")
-        return {"configuration_flow_sid": checks.sid("FW", hook.flow_sid)}
+        return {"configuration_flow_sid": validation.sid("FW", hook.flow_sid)}
     _want(not hook.flow_sid, "--flow-sid is for --target studio")
     _want(bool(hook.url), "a URL is needed; give --post-webhook-url")
     _want(len(hook.url) <= LONGEST_URL, f"the URL has {len(hook.url)} characters; Twilio takes {LONGEST_URL}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
-from app.operations.checks import Refused
 from app.operations.resources import document, must_exist
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 
 # Source: api/conversation-resource and api/participant-conversation-resource, the largest PageSize; Twilio's OpenAPI
@@ -28,10 +28,10 @@ def list_conversations(
     Twilio takes the first and the last second of a day. Source: api/conversation-resource, read 2026-11-22.
     """
     wanted = {"state": _known_state(state)} if state else {}
-    if start_date and end_date and checks.day(start_date) > checks.day(end_date):
+    if start_date and end_date and validation.day(start_date) > validation.day(end_date):
         raise Refused(f"--start-date {start_date} is after --end-date {end_date}; exchange them")
-    wanted |= {"start_date": f"{checks.day(start_date)}T00:00:00Z"} if start_date else {}
-    wanted |= {"end_date": f"{checks.day(end_date)}T23:59:59Z"} if end_date else {}
+    wanted |= {"start_date": f"{validation.day(start_date)}T00:00:00Z"} if start_date else {}
+    wanted |= {"end_date": f"{validation.day(end_date)}T23:59:59Z"} if end_date else {}
     size = min(limit, PAGE)
     return account.ask(
         lambda v1: [document(found) for found in v1.conversations.list(limit=limit, page_size=size, **wanted)]
@@ -47,7 +47,7 @@ def list_of_participant(
     """
     if bool(address) == bool(identity):
         raise Refused("give either --address or --identity, not both")
-    who = {"address": checks.address(address)} if address else {"identity": checks.identity(identity)}
+    who = {"address": validation.address(address)} if address else {"identity": validation.identity(identity)}
     _known_state(state)
 
     def look(v1: Any) -> list[Document]:
@@ -64,7 +64,7 @@ def list_of_participant(
 
 def fetch(account: Account, conversation: str) -> Document:
     """Return one conversation by SID or unique name. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     with must_exist(f"conversation {name}", _next_step(account)):
         return document(account.ask(lambda v1: v1.conversations(name).fetch()))
 
@@ -98,11 +98,11 @@ def settings(
 ) -> dict[str, str]:  # fmt: skip
     """Return the SDK's parameters for what is given, checked. Raises Refused."""
     found = {
-        "friendly_name": friendly_name and checks.name(friendly_name, "the friendly name"),
-        "unique_name": unique_name and checks.unique_name(unique_name),
-        "timers_inactive": timers_inactive and checks.timer(timers_inactive, "the inactive timer", 1),
-        "timers_closed": timers_closed and checks.timer(timers_closed, "the closed timer", 10),
-        "messaging_service_sid": messaging_service_sid and checks.sid("MG", messaging_service_sid),
+        "friendly_name": friendly_name and validation.name(friendly_name, "the friendly name"),
+        "unique_name": unique_name and validation.unique_name(unique_name),
+        "timers_inactive": timers_inactive and validation.timer(timers_inactive, "the inactive timer", 1),
+        "timers_closed": timers_closed and validation.timer(timers_closed, "the closed timer", 10),
+        "messaging_service_sid": messaging_service_sid and validation.sid("MG", messaging_service_sid),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -134,14 +134,14 @@ def reopen(account: Account, conversation: str) -> Document:
 
 def delete(account: Account, conversation: str) -> None:
     """Delete a conversation with all its messages. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     with must_exist(f"conversation {name}", _next_step(account)):
         account.ask(lambda v1: v1.conversations(name).delete())
 
 
 def change(account: Account, conversation: str, changes: Mapping[str, str]) -> Document:
     """Send changes that are checked already and return the conversation. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     with must_exist(f"conversation {name}", _next_step(account)):
         return document(account.ask(lambda v1: v1.conversations(name).update(**changes)))
 

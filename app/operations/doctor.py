@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.db.schema import migrate
-from app.operations import doctor_account, doctor_here, webhooks
-from app.operations.doctor_findings import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
+from app.operations import doctor_account, doctor_local, webhooks
+from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Yield what is found, one thing after the other, in the order in which to mend it."""
-    yield from doctor_here.settings(patient)
-    yield from doctor_here.database(patient)
-    yield from doctor_here.rules(patient)
-    yield from doctor_here.token_key(patient)
+    yield from doctor_local.settings(patient)
+    yield from doctor_local.database(patient)
+    yield from doctor_local.rules(patient)
+    yield from doctor_local.token_key(patient)
     credentials = _asked("credentials", doctor_account.credentials, patient)
     yield from credentials
     for name, check in doctor_account.CHECKS.items():
@@ -27,7 +27,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
             yield Finding(name, NOT_CHECKED, "needs credentials that Twilio accepts")
         else:
             yield from _asked(name, check, patient)
-    yield from doctor_here.signature(patient)
+    yield from doctor_local.signature(patient)
 
 
 def repair(patient: Patient, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.operations import webhooks
-from app.operations.doctor_findings import OK, PROBLEM, WARNING, Check, Finding, Patient, account_scope
+from app.operations.doctor_report import OK, PROBLEM, WARNING, Check, Finding, Patient, account_scope
 from app.operations.round_trip import LOOPBACK
 from app.operations.webhooks import ServiceWebhook, Webhook
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
 from app.operations.resources import document, must_exist
 from app.twilio_api.client import SendError
@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 def recent(account: Account, conversation: str, *, limit: int = 50) -> list[Document]:
     """Return the newest messages, the oldest of them first. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     with _must_exist(name):
         return account.ask(lambda v1: _newest(v1, name, limit))[::-1]
 
@@ -35,7 +35,7 @@ def follow(
 
     Looks every 2 seconds, less often while Twilio does not answer; gives up with its SendError after five failures.
     """
-    name, known = checks.conversation(conversation), {message["sid"]: _mark(message) for message in shown}
+    name, known = validation.conversation(conversation), {message["sid"]: _mark(message) for message in shown}
     last = max((message["index"] for message in shown), default=-1)
     failures = 0
     while True:
@@ -64,7 +64,7 @@ def count(account: Account, conversation: str) -> int:
 
 def everything(account: Account, conversation: str) -> Iterator[Document]:
     """Yield all messages, the oldest first, a page at a time. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     with _must_exist(name):
         page = account.ask(lambda v1: v1.conversations(name).messages.page(order="asc", page_size=PAGE))
     while page is not None:

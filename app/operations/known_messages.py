@@ -6,13 +6,13 @@ from sqlalchemy import select, union_all
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.tables import deliveries, messages, replies
-from app.operations import checks
-from app.operations.checks import Refused
+from app.operations import validation
+from app.operations.validation import Refused
 
 
 def conversation_of(db: Database, message_sid: str) -> str:
     """Return the ConversationSid of a message. Raises Refused when it is not known here."""
-    sid = checks.sid("IM", message_sid)
+    sid = validation.sid("IM", message_sid)
     places = [
         select(table.c.conversation_sid).where(table.c.message_sid == sid) for table in (messages, deliveries, replies)
     ]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app.operations import checks
+from app.operations import validation as checks
 from app.operations.account import Account
-from app.operations.checks import Refused
-from app.operations.fetching import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.file_types import FileType, fitting_name, must_fit, of_content_type, recognize
 from app.operations.resources import must_exist
+from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
+from app.operations.validation import Refused
 from app.twilio_api import media as media_service
 
 MOST_BYTES = 150 * MEGABYTE  # Source: conversations-classic/conversations-limits, read 2026-11-22

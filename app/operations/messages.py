@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from app.operations import checks, media
+from app.operations import media, validation
 from app.operations.account import Account
-from app.operations.message_plans import Part, Plan
+from app.operations.message_plan import Part, Plan
 from app.operations.resources import document, must_exist
 from app.twilio_api.client import SendError
 from app.twilio_api.errors import meaning
@@ -53,7 +53,7 @@ def show(account: Account, conversation: str, message_sid: str) -> Document:
 
     Raises Refused, SendError.
     """
-    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+    name, sid = validation.conversation(conversation), validation.sid("IM", message_sid)
 
     def look(v1: Any) -> Document:
         message = v1.conversations(name).messages(sid)
@@ -69,14 +69,14 @@ def show(account: Account, conversation: str, message_sid: str) -> Document:
 
 def fetch_message(account: Account, conversation: str, message_sid: str) -> Document:
     """Return a message. Raises Refused, SendError."""
-    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+    name, sid = validation.conversation(conversation), validation.sid("IM", message_sid)
     with _message_must_exist(name, sid):
         return account.ask(lambda v1: document(v1.conversations(name).messages(sid).fetch()))
 
 
 def delete(account: Account, conversation: str, message_sid: str) -> None:
     """Delete a message; phones keep what they have received. Raises Refused, SendError."""
-    name, sid = checks.conversation(conversation), checks.sid("IM", message_sid)
+    name, sid = validation.conversation(conversation), validation.sid("IM", message_sid)
     with _message_must_exist(name, sid):
         account.ask(lambda v1: v1.conversations(name).messages(sid).delete())
 
@@ -105,7 +105,7 @@ def _parameters(ready: Plan, part: Part, media_sid: str) -> dict[str, str]:
         "author": ready.author,
         "body": part.body,
         "media_sid": media_sid,
-        "attributes": checks.as_json(draft.attributes, checks.OTHER_ATTRIBUTES) if draft.attributes else "",
+        "attributes": validation.as_json(draft.attributes, validation.OTHER_ATTRIBUTES) if draft.attributes else "",
         "subject": draft.subject,
         "content_sid": draft.content_sid,
         "content_variables": draft.content_variables,

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.operations import checks, participants
+from app.operations import participants, validation
 from app.operations.account import Account
-from app.operations.checks import OTHER_ATTRIBUTES, Refused
 from app.operations.participants import Shown
+from app.operations.validation import OTHER_ATTRIBUTES, Refused
 
 Attributes = dict[str, Any]
 
@@ -21,13 +21,13 @@ def get(account: Account, conversation: str, who: str) -> Attributes:
 
 def replace(account: Account, conversation: str, who: str, attributes: str | Mapping[str, Any]) -> Attributes:
     """Set the attributes to exactly these and return them. Raises Refused, SendError."""
-    wanted = checks.attributes(attributes, OTHER_ATTRIBUTES)
+    wanted = validation.attributes(attributes, OTHER_ATTRIBUTES)
     return _write(account, conversation, _find(account, conversation, who), wanted)
 
 
 def merge(account: Account, conversation: str, who: str, attributes: str | Mapping[str, Any]) -> Attributes:
     """Set some attributes, keep the others, and return all. Raises Refused, SendError."""
-    news = checks.attributes(attributes, OTHER_ATTRIBUTES)
+    news = validation.attributes(attributes, OTHER_ATTRIBUTES)
     participant = _find(account, conversation, who)
     return _write(account, conversation, participant, _read(participant) | news)
 
@@ -48,7 +48,7 @@ def _find(account: Account, conversation: str, who: str) -> Shown:
 
 
 def _write(account: Account, conversation: str, participant: Shown, wanted: Attributes) -> Attributes:
-    text = checks.as_json(wanted, OTHER_ATTRIBUTES)
+    text = validation.as_json(wanted, OTHER_ATTRIBUTES)
     return _read(participants.change(account, conversation, participant, {"attributes": text}))
 
 

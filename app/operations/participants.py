@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
-from app.operations.checks import Refused
-from app.operations.newcomers import Kind, Newcomer, newcomer
+from app.operations.participant_spec import Kind, Newcomer, newcomer
 from app.operations.resources import document, must_exist
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
@@ -44,7 +44,7 @@ def add(
 
 def add_newcomer(account: Account, conversation: str, one: Newcomer) -> Added:
     """Add somebody who was checked before; may be asked again after an answer that never came. Raises SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     try:
         created = account.ask(lambda v1: v1.conversations(name).participants.create(**one.parameters()))
     except SendError as error:
@@ -59,7 +59,7 @@ def add_newcomer(account: Account, conversation: str, one: Newcomer) -> Added:
 
 def list_participants(account: Account, conversation: str, *, limit: int | None = None) -> list[Shown]:
     """Return the participants with Twilio's field names, the oldest first. Raises Refused, SendError."""
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     size = min(PAGE, limit or PAGE)
     with must_exist(f"conversation {name}", LIST):
         listed = account.ask(lambda v1: v1.conversations(name).participants.list(limit=limit, page_size=size))
@@ -79,15 +79,15 @@ def find(account: Account, conversation: str, names: Iterable[str]) -> list[Show
 
 def remove(account: Account, conversation: str, participant_sid: str) -> None:
     """Take one participant out of a conversation. Raises Refused, SendError."""
-    name, sid = checks.conversation(conversation), checks.sid("MB", participant_sid)
+    name, sid = validation.conversation(conversation), validation.sid("MB", participant_sid)
     account.ask(lambda v1: v1.conversations(name).participants(sid).delete())
 
 
 def update(account: Account, conversation: str, who: str, *, role_sid: str = "", proxy_address: str = "") -> Shown:
     """Change a participant's role or our number towards it, and return it. Raises Refused, SendError."""
-    changes = {"role_sid": checks.sid("RL", role_sid)} if role_sid else {}
+    changes = {"role_sid": validation.sid("RL", role_sid)} if role_sid else {}
     if proxy_address:
-        checks.phone_number(proxy_address.removeprefix("whatsapp:"))
+        validation.phone_number(proxy_address.removeprefix("whatsapp:"))
     if not changes and not proxy_address:
         raise Refused("nothing to change; give --role-sid RL... or --proxy-address +1...")
     (participant,) = find(account, conversation, [who])
@@ -98,7 +98,7 @@ def update(account: Account, conversation: str, who: str, *, role_sid: str = "",
 
 def change(account: Account, conversation: str, participant: Shown, changes: Mapping[str, Any]) -> Shown:
     """Set the SDK's parameters `changes` of a participant that was found, and return it. Raises SendError."""
-    name, sid = checks.conversation(conversation), participant["sid"]
+    name, sid = validation.conversation(conversation), participant["sid"]
     return document(account.ask(lambda v1: v1.conversations(name).participants(sid).update(**changes)))
 
 
@@ -142,8 +142,8 @@ def _the_one(everybody: list[Shown], name: str, conversation: str) -> Shown:
 def _as_listed(name: str) -> str:
     """Return a number as Twilio writes it, however a person wrote it; anything else as it is. Raises Refused."""
     if name.startswith("whatsapp:"):
-        return checks.whatsapp_address(name)
-    return checks.phone_number(name) if name.startswith("+") else checks.identity(name)
+        return validation.whatsapp_address(name)
+    return validation.phone_number(name) if name.startswith("+") else validation.identity(name)
 
 
 def _proxy(participant: Shown) -> str:
@@ -154,12 +154,12 @@ def _proxy(participant: Shown) -> str:
 def _proxy_for(participant: Shown, proxy_address: str) -> str:
     kind = kind_of(participant)
     if kind == "whatsapp":
-        return checks.whatsapp_address(proxy_address)
+        return validation.whatsapp_address(proxy_address)
     if kind != "sms":
         raise Refused(f"{_name(participant)} has no proxy address (it is {kind}); only SMS and WhatsApp have one")
     if proxy_address.startswith("whatsapp:"):
         raise Refused(f"{_name(participant)} takes part by SMS; give a proxy address without whatsapp:")
-    return checks.phone_number(proxy_address)
+    return validation.phone_number(proxy_address)
 
 
 def _name(participant: Shown) -> str:

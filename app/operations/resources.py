@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 
 

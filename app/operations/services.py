@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
 from app.operations.resources import document, must_exist
 
@@ -14,7 +14,7 @@ _SHOWS = "`flask services list` shows what there is"
 
 def create(account: Account, friendly_name: str) -> dict[str, Any]:
     """Return a new conversation service. Raises Refused, SendError."""
-    checks.name(friendly_name, "the friendly name")
+    validation.name(friendly_name, "the friendly name")
     return document(account.ask_account(lambda v1: v1.services.create(friendly_name=friendly_name)))
 
 
@@ -27,7 +27,7 @@ def list_services(account: Account, *, limit: int = 20) -> list[dict[str, Any]]:
 
 def show(account: Account, sid: str) -> dict[str, Any]:
     """Return a service; `is_default` as in a list. Raises Refused, SendError."""
-    checks.sid("IS", sid)
+    validation.sid("IS", sid)
     with must_exist(f"service {sid}", _SHOWS):
         found = account.ask_account(lambda v1: v1.services(sid).fetch())
     return document(found) | {"is_default": found.sid == _default(account)}
@@ -35,7 +35,7 @@ def show(account: Account, sid: str) -> dict[str, Any]:
 
 def delete(account: Account, sid: str) -> None:
     """Delete a service with all its conversations, messages and users. Raises Refused, SendError."""
-    checks.sid("IS", sid)
+    validation.sid("IS", sid)
     with must_exist(f"service {sid}", _SHOWS):
         account.ask_account(lambda v1: v1.services(sid).delete())
 

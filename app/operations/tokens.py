@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 
 # Source: iam/access-tokens, read 2026-11-22: 24 hours at most.
 LONGEST_SECONDS = 86_400
@@ -38,7 +38,7 @@ def create(account: Account, key: ApiKey, identity: str, *, ttl: int = 3600, now
     A ChatGrant names one service; where none is set that is the account's default one, which Twilio is asked for.
     Source: iam/access-tokens (read 2026-11-22). Raises Refused, SendError.
     """
-    checks.identity(identity)
+    validation.identity(identity)
     if not 1 <= ttl <= LONGEST_SECONDS:
         raise Refused(f"a token of {ttl} seconds is not possible; give 1 to {LONGEST_SECONDS} (24 hours)")
     _check(key)
@@ -62,8 +62,8 @@ def _check(key: ApiKey) -> None:
         are = "are" if len(missing) > 1 else "is"
         raise Refused(f"{' and '.join(missing)} {are} not set; tokens are signed with an API key, never with the auth "
                       "token: create one in the Twilio console (Account > API keys)")  # fmt: skip
-    checks.sid("AC", key.account_sid)
-    checks.sid("SK", key.sid)
+    validation.sid("AC", key.account_sid)
+    validation.sid("SK", key.sid)
 
 
 def _signed(key: ApiKey, identity: str, service_sid: str, now: datetime, expires_at: datetime) -> str:

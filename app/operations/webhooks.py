@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.operations import checks
+from app.operations import validation
 from app.operations.account import Account
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 from app.twilio_api import parsing
 
 ROUTE = "/conversations/webhook"  # where Parley listens, below PUBLIC_URL
@@ -143,7 +143,7 @@ def url(text: str) -> str:
     """
     if "#" in text:
         raise Refused(f"{text[:80]!r} has a #; Conversations takes no connection overrides, so leave that part out")
-    return checks.web_url(text)
+    return validation.web_url(text)
 
 
 def checked_filters(filters: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

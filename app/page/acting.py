@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from app import resends
-from app.operations import bot_pauses
-from app.operations.bot_pauses import BotPause
-from app.operations.checks import Refused
+from app.operations import pauses
 from app.operations.conversations import close
+from app.operations.pauses import BotPause
+from app.operations.validation import Refused
 from app.page.access import blueprint
 from app.page.answering import known_conversation, where
 from app.page.asked import number_asked
@@ -35,7 +35,7 @@ def pause(sid: str) -> ResponseReturnValue:
         abort(400, "say for how long: 30m, 2h or open")
     known_conversation(sid)
     with writing() as (tx, now):
-        held = bot_pauses.pause(tx, sid, LENGTHS[length], now=now)
+        held = pauses.pause(tx, sid, LENGTHS[length], now=now)
         audit.note(tx, current_user.name, "paused the bot", now, conversation_sid=sid, detail={"length": length})
     flash(f"The bot is silent here {_until(held)}.")
     return _back_to(sid)
@@ -46,7 +46,7 @@ def resume(sid: str) -> ResponseReturnValue:
     """Let the bot speak again."""
     known_conversation(sid)
     with writing() as (tx, now):
-        before = bot_pauses.resume(tx, sid, now=now)
+        before = pauses.resume(tx, sid, now=now)
         was_paused = before.paused_until is not None
         detail = {"was_paused": was_paused}
         audit.note(tx, current_user.name, "resumed the bot", now, conversation_sid=sid, detail=detail)

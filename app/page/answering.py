@@ -17,8 +17,8 @@ from sqlalchemy import Connection, select
 from app import answers
 from app.db.database import Record
 from app.db.tables import participants
-from app.operations.checks import Refused
-from app.operations.window import OutsideWindow
+from app.operations.validation import Refused
+from app.operations.whatsapp_window import OutsideWindow
 from app.page import conversations
 from app.page.access import blueprint
 from app.page.in_force import pause_after_agent

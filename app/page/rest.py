@@ -7,7 +7,7 @@ from flask import current_app
 from app import config, make_conversations
 from app.db.database import Record
 from app.operations.account import Account
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 from app.page.parts import settings
 from app.twilio_api.client import Conversations
 

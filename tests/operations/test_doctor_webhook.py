@@ -8,7 +8,7 @@ import pytest
 from app import make_conversations
 from app.operations.account import Account
 from app.operations.doctor_account import global_webhook
-from app.operations.doctor_findings import Patient
+from app.operations.doctor_report import Patient
 from app.operations.webhooks import ROUTE, needed_filters
 from tests.emulator.receiver import sdk_client
 

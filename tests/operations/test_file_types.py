@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.operations.checks import Refused
 from app.operations.file_types import fitting_name, must_fit, recognize
+from app.operations.validation import Refused
 from tests.operations import sample_files as files
 
 

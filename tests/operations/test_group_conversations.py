@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.operations import conversation_plans, new_conversations
+from app.operations import conversation_plan, create_conversation
 from app.twilio_api.client import SendError
 
 ADA, BOB, OURS = "+15550100001", "+15550100002", "+15550100099"
@@ -15,9 +15,9 @@ def create(in_json):
 
 @pytest.fixture
 def group():
-    people = conversation_plans.invited(group=[ADA, BOB], projected_address=OURS)
-    message = conversation_plans.FirstMessage(OURS, "Hello, you two!")
-    return conversation_plans.plan(people=people, message=message)
+    people = conversation_plan.invited(group=[ADA, BOB], projected_address=OURS)
+    message = conversation_plan.FirstMessage(OURS, "Hello, you two!")
+    return conversation_plan.plan(people=people, message=message)
 
 
 def writes(emulator):
@@ -44,7 +44,7 @@ def test_a_group_can_have_an_identity_behind_our_number(create, emulator):
 def test_the_message_to_a_group_waits_until_it_is_set_up(account, group, emulator):
     emulator.faults(set_up={"seconds": 0.1})
     waits = []
-    made = new_conversations.create(account, group, sleep=lambda _seconds: waits.append(emulator.settle()))
+    made = create_conversation.create(account, group, sleep=lambda _seconds: waits.append(emulator.settle()))
 
     assert waits == [True]
     assert (made.conversation["state"], made.problem, made.message["body"]) == ("active", "", "Hello, you two!")
@@ -52,7 +52,7 @@ def test_the_message_to_a_group_waits_until_it_is_set_up(account, group, emulato
 
 def test_a_group_that_could_not_be_set_up_is_reported(account, group, emulator):
     emulator.faults(set_up={"seconds": 0, "fails": True})
-    made = new_conversations.create(account, group)
+    made = create_conversation.create(account, group)
 
     assert made.problem == ("Twilio could not add everybody and closed it (50427); check the numbers, then create it "
                             "again")  # fmt: skip
@@ -63,17 +63,17 @@ def test_a_group_that_could_not_be_set_up_is_reported(account, group, emulator):
 def test_a_group_that_takes_too_long_is_left_alone(account, group, emulator):
     emulator.faults(set_up={"seconds": 600})
     waits = []
-    made = new_conversations.create(account, group, sleep=waits.append)
+    made = create_conversation.create(account, group, sleep=waits.append)
 
-    assert sum(waits) == new_conversations.SET_UP_SECONDS
+    assert sum(waits) == create_conversation.SET_UP_SECONDS
     assert made.problem == "Twilio is still setting it up; look again in a minute"
     assert made.go_on == [f"flask conversations show {made.conversation['sid']}"]
 
 
 def test_a_group_that_exists_already_is_told_by_its_code(account, emulator):
     emulator.faults(fail_next=[{"status": 400, "code": 50438, "method": "POST"}])
-    people = conversation_plans.invited(group=[ADA, BOB], projected_address=OURS)
+    people = conversation_plan.invited(group=[ADA, BOB], projected_address=OURS)
 
     with pytest.raises(SendError) as failure:
-        new_conversations.create(account, conversation_plans.plan(people=people))
+        create_conversation.create(account, conversation_plan.plan(people=people))
     assert failure.value.code == 50438

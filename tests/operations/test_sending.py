@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from app.operations import message_plans, messages
-from app.operations.checks import Refused
-from app.operations.fetching import Guard
+from app.operations import message_plan, messages
+from app.operations.safe_download import Guard
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 from tests.operations import sample_files as files
 from tests.operations.channel_conversations import PROXY, said
@@ -21,7 +21,7 @@ def plan(account, app, clock):
 
     def make(conversation, guard=None, **draft):
         db = app.extensions["parley"].db
-        return message_plans.plan(account, conversation, message_plans.Draft(**draft), db=db, now=clock(), guard=guard)
+        return message_plan.plan(account, conversation, message_plan.Draft(**draft), db=db, now=clock(), guard=guard)
 
     return make
 

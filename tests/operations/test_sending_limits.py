@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.operations.fetching import MEGABYTE
+from app.operations.safe_download import MEGABYTE
 from tests.operations import sample_files as files
 from tests.operations.channel_conversations import SENDER, WHATSAPP, new_conversation, said
 

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from app.operations import conversations, participants
 from app.operations.account import Account
-from app.operations.checks import Refused
-from app.operations.conversation_plans import FirstMessage, Plan, who
-from app.operations.newcomers import Newcomer
+from app.operations.conversation_plan import FirstMessage, Plan, who
+from app.operations.participant_spec import Newcomer
 from app.operations.participants import Added
 from app.operations.resources import document
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.operations import checks
-from app.operations.checks import Refused
+from app.operations import validation
+from app.operations.validation import Refused
 
 Kind = Literal["sms", "whatsapp", "chat", "group"]
 KINDS: tuple[Kind, ...] = ("sms", "whatsapp", "chat", "group")
@@ -74,13 +74,13 @@ def newcomer(
     if group and projected_address:
         raise Refused("in a group MMS only your own number is a projected address; give it without another address")
     if group:
-        return Newcomer("group", address=checks.phone_number(group), attributes=text)
+        return Newcomer("group", address=validation.phone_number(group), attributes=text)
     if not identity and not projected_address:
         raise Refused("nobody to add; give --sms, --whatsapp, --identity, --group or --projected-address")
-    name = checks.identity(identity) if identity else ""
+    name = validation.identity(identity) if identity else ""
     if not projected_address:
         return Newcomer("chat", identity=name, attributes=text)
-    own = checks.phone_number(projected_address)
+    own = validation.phone_number(projected_address)
     return Newcomer("group", identity=name, projected_address=own, attributes=text)
 
 
@@ -88,8 +88,8 @@ def json_of(attributes: Mapping[str, Any] | str | None) -> str:
     """Return a participant's attributes as the JSON that Twilio wants, "" for none. Raises Refused."""
     if not attributes:
         return ""
-    found = checks.attributes(attributes, checks.OTHER_ATTRIBUTES)
-    return checks.as_json(found, checks.OTHER_ATTRIBUTES)
+    found = validation.attributes(attributes, validation.OTHER_ATTRIBUTES)
+    return validation.as_json(found, validation.OTHER_ATTRIBUTES)
 
 
 def _is_whatsapp(text: str) -> bool:
@@ -106,7 +106,7 @@ def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: st
     if _is_whatsapp(proxy_address):
         raise Refused(f"the proxy address {proxy_address[:40]!r} is of WhatsApp and {sms[:40]!r} is not; "
                       "both must be of one channel")  # fmt: skip
-    address, proxy = checks.phone_number(sms), checks.phone_number(proxy_address)
+    address, proxy = validation.phone_number(sms), validation.phone_number(proxy_address)
     return Newcomer("sms", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 
 
@@ -115,7 +115,7 @@ def _by_whatsapp(whatsapp: str, group: str, proxy_address: str, projected_addres
         raise Refused("Conversations has no WhatsApp groups; add each person with --whatsapp and --proxy-address")
     if not proxy_address:
         raise Refused(f"{whatsapp[:40]!r} needs your WhatsApp sender too; give it with --proxy-address +1...")
-    address, proxy = checks.whatsapp_address(whatsapp), checks.whatsapp_address(proxy_address)
+    address, proxy = validation.whatsapp_address(whatsapp), validation.whatsapp_address(proxy_address)
     return Newcomer("whatsapp", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.operations import channels, checks, conversations
-from app.operations.checks import CONVERSATION_ATTRIBUTES, Refused
-from app.operations.newcomers import Newcomer, newcomer
+from app.operations import channel_limits, conversations, validation
+from app.operations.participant_spec import Newcomer, newcomer
+from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
 
 # Source: conversations-classic/conversations-limits and /api/conversation-with-participants-resource, read 2026-11-22.
 MOST_PARTICIPANTS, MOST_PHONES, GROUP_SIZES = 1000, 50, range(3, 11)
@@ -71,8 +71,8 @@ def plan(
         friendly_name=friendly_name, unique_name=unique_name, timers_inactive=timers_inactive,
         timers_closed=timers_closed, messaging_service_sid=messaging_service_sid)  # fmt: skip
     if attributes:
-        found = checks.attributes(attributes, CONVERSATION_ATTRIBUTES)
-        parameters["attributes"] = checks.as_json(found, CONVERSATION_ATTRIBUTES)
+        found = validation.attributes(attributes, CONVERSATION_ATTRIBUTES)
+        parameters["attributes"] = validation.as_json(found, CONVERSATION_ATTRIBUTES)
     if state not in ("", "active", "inactive"):
         raise Refused(f"a conversation cannot be created {state[:20]!r}; use active or inactive")
     if state or timers_inactive or timers_closed:
@@ -127,15 +127,15 @@ def _check_message(planned: Plan, message: FirstMessage) -> None:
     if bool(message.body) == bool(message.content_sid):
         raise Refused("the first message is a text (--body) or a template (--content-sid), one of them")
     if message.content_sid:
-        checks.sid("HX", message.content_sid)
+        validation.sid("HX", message.content_sid)
     if message.content_variables:
         if not message.content_sid:
             raise Refused("--content-variables belong to a template; give its --content-sid HX... too")
         _check_variables(message.content_variables)
-    checks.name(message.author, "the author")
-    reached = channels.channels_of([_as_document(one) for one in planned.people], message.author)
-    channels.check_author(reached, message.author)
-    channels.check_text(reached, message.body)
+    validation.name(message.author, "the author")
+    reached = channel_limits.channels_of([_as_document(one) for one in planned.people], message.author)
+    channel_limits.check_author(reached, message.author)
+    channel_limits.check_text(reached, message.body)
 
 
 def _as_document(one: Newcomer) -> dict[str, Any]:

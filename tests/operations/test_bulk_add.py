@@ -6,9 +6,9 @@ import signal
 import pytest
 
 from app.emulator.client import Emulator
-from app.operations import bulk_participants, participants
-from app.operations.bulk_participants import Pace
-from app.operations.newcomers_file import Entry, read
+from app.operations import bulk_add, participants
+from app.operations.bulk_add import Pace
+from app.operations.participant_file import Entry, read
 from tests.operations.live_command import LiveCommand, joined, progress_of, writes
 
 PEOPLE = [f"user-{number:04d}" for number in range(60)]
@@ -65,9 +65,9 @@ def add_all(account, conversation, time):
 
     def run(people=PEOPLE):
         entries = read("\n".join(people).encode(), proxy_address="+15550100099")
-        planned = bulk_participants.plan(account, conversation, entries)
+        planned = bulk_add.plan(account, conversation, entries)
         pace = Pace(clock=time.clock, sleep=time.sleep)
-        return bulk_participants.outcome(planned, list(bulk_participants.add_all(account, planned, pace=pace)))
+        return bulk_add.outcome(planned, list(bulk_add.add_all(account, planned, pace=pace)))
 
     return run
 
@@ -126,8 +126,8 @@ def test_what_everybody_would_meet_ends_it_at_once(add_all, emulator, fault, req
 def test_what_was_done_although_the_answer_was_lost_is_not_done_twice(account, conversation, emulator, add_all):
     participants.add(account, conversation, sms="+15550100001", proxy_address="+15550100099")
     entry = read(b"+15550100001", proxy_address="+15550100099")[0]
-    planned = bulk_participants.Plan(conversation, (entry,))
-    (result,) = bulk_participants.add_all(account, planned)
+    planned = bulk_add.Plan(conversation, (entry,))
+    (result,) = bulk_add.add_all(account, planned)
 
     assert (result.address, result.already) == ("+15550100001", True)
     assert joined(emulator, conversation) == ["+15550100001"]

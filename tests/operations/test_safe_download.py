@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.operations.checks import Refused
-from app.operations.fetching import Guard, fetch, is_public
+from app.operations.safe_download import Guard, fetch, is_public
+from app.operations.validation import Refused
 from tests.operations.loopback_site import PHOTO, on_loopback, resolving
 
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.operations import checks, conversations
+from app.operations import conversations, validation
 from app.operations.account import Account
-from app.operations.checks import CONVERSATION_ATTRIBUTES, Refused
+from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
 
 Attributes = dict[str, Any]
 
@@ -20,13 +20,13 @@ def get(account: Account, conversation: str) -> Attributes:
 
 def replace(account: Account, conversation: str, attributes: str | Mapping[str, Any]) -> Attributes:
     """Set the attributes to exactly these and return them. Raises Refused, SendError."""
-    wanted = checks.attributes(attributes, CONVERSATION_ATTRIBUTES)
+    wanted = validation.attributes(attributes, CONVERSATION_ATTRIBUTES)
     return _write(account, conversation, wanted)
 
 
 def merge(account: Account, conversation: str, attributes: str | Mapping[str, Any]) -> Attributes:
     """Set some attributes, keep the others, and return all. Raises Refused, SendError."""
-    news = checks.attributes(attributes, CONVERSATION_ATTRIBUTES)
+    news = validation.attributes(attributes, CONVERSATION_ATTRIBUTES)
     return _write(account, conversation, get(account, conversation) | news)
 
 
@@ -41,7 +41,7 @@ def unset(account: Account, conversation: str, keys: Sequence[str]) -> Attribute
 
 
 def _write(account: Account, conversation: str, wanted: Attributes) -> Attributes:
-    text = checks.as_json(wanted, CONVERSATION_ATTRIBUTES)
+    text = validation.as_json(wanted, CONVERSATION_ATTRIBUTES)
     return _read(conversations.change(account, conversation, {"attributes": text})["attributes"])
 
 

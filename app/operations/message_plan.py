@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from app.db.database import Database
-from app.operations import channels, checks, conversations, media
+from app.operations import channel_limits, conversations, media, validation
 from app.operations.account import Account
-from app.operations.channels import Channels
-from app.operations.checks import Refused
-from app.operations.fetching import Guard
+from app.operations.channel_limits import Channels
 from app.operations.media import MediaFile
 from app.operations.participants import list_participants
-from app.operations.window import check_window
+from app.operations.safe_download import Guard
+from app.operations.validation import Refused
+from app.operations.whatsapp_window import check_window
 
 MOST_MEDIA = 10
 _AS_VARIABLES = """write them like '{"1": "Ann"}'"""
@@ -71,7 +71,7 @@ def plan(
 
     `force` sends what some phone will not get: a file it cannot show, or text outside WhatsApp's window.
     """
-    name = checks.conversation(conversation)
+    name = validation.conversation(conversation)
     _check(draft)
     local = {text: media.from_path(text) for text in draft.media if media.is_path(text)}
     found = conversations.fetch(account, name)
@@ -79,8 +79,8 @@ def plan(
         raise Refused(f"{found['sid']} is closed, which is final; create a new conversation")
     author, reached = _author(draft, list_participants(account, str(found["sid"])))
     ready = Plan(str(found["sid"]), str(found["chat_service_sid"]), author, draft, ())
-    channels.check_author(reached, author)
-    channels.check_text(reached, draft.body)
+    channel_limits.check_author(reached, author)
+    channel_limits.check_text(reached, draft.body)
     if not (draft.content_sid or force):
         check_window(account, ready.conversation_sid, reached.whatsapp, db=db, now=now)
     guard = guard or Guard()
@@ -89,7 +89,7 @@ def plan(
     parts = _parts(draft, files)
     for part in parts:
         if part.file and not force:
-            channels.check_file(reached, part.file, len(part.body.encode()))
+            channel_limits.check_file(reached, part.file, len(part.body.encode()))
     return replace(ready, parts=parts, notes=_notes(parts))
 
 
@@ -103,11 +103,11 @@ def _check(draft: Draft) -> None:
     if twice := {sid for sid in given if given.count(sid) > 1}:
         raise Refused(f"{min(twice)} is given twice; a media can be in one message only")
     for url in filter(media.is_url, draft.media):
-        checks.web_url(url)
+        validation.web_url(url)
     for text, what in ((draft.author, "the author"), (draft.subject, "the subject")):
         if text:
-            checks.name(text, what)
-    checks.as_json(draft.attributes, checks.OTHER_ATTRIBUTES)
+            validation.name(text, what)
+    validation.as_json(draft.attributes, validation.OTHER_ATTRIBUTES)
     _check_template(draft)
 
 
@@ -117,7 +117,7 @@ def _check_template(draft: Draft) -> None:
         raise Refused("--content-variables fill in a template; give its --content-sid HX... too")
     if not draft.content_sid:
         return
-    checks.sid("HX", draft.content_sid)
+    validation.sid("HX", draft.content_sid)
     if draft.body or draft.media:
         raise Refused("a template brings its own text and media, and Twilio would drop yours; "
                       "leave out --body and --media")  # fmt: skip
@@ -136,10 +136,10 @@ def _check_variables(text: str) -> None:
 
 def _author(draft: Draft, participants: list[Document]) -> tuple[str, Channels]:
     author = draft.author or draft.default_author
-    reached = channels.channels_of(participants, author)
+    reached = channel_limits.channels_of(participants, author)
     if reached.is_group and not draft.author and reached.own_name:
         author = reached.own_name
-        reached = channels.channels_of(participants, author)
+        reached = channel_limits.channels_of(participants, author)
     return author, reached
 
 

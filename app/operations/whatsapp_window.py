@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, or_, select
 from app.db.database import Database, DatabaseUnavailable
 from app.db.tables import participants
 from app.operations.account import Account
-from app.operations.checks import Refused
+from app.operations.validation import Refused
 
 WINDOW = timedelta(hours=24)
 _PAGE = 50

@@ -6,7 +6,7 @@ from app import config
 from app.db import schema
 from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
-from app.operations.doctor_findings import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
+from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
 from app.rules import lint, loader
 from app.twilio_api.signature import Keys
 

@@ -10,8 +10,8 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.operations.checks import Refused
-from app.operations.newcomers import KINDS, Newcomer, newcomer
+from app.operations.participant_spec import KINDS, Newcomer, newcomer
+from app.operations.validation import Refused
 
 COLUMNS = ("address", "identity", "channel", "proxy_address", "attributes")
 NAMED_AT_MOST = 20  # bad lines in one refusal

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.operations import newcomers_file
-from app.operations.checks import Refused
-from app.operations.newcomers import newcomer
+from app.operations import participant_file
+from app.operations.participant_spec import newcomer
+from app.operations.validation import Refused
 
 PROXY = "+15550100099"
 
@@ -116,7 +116,7 @@ def told(entries):
 def test_a_text_file_has_one_a_line_of_any_kind():
     content = b"# customers\n+15550100001\n\n whatsapp:+15550100002 \nalice\n"
 
-    assert told(newcomers_file.read(content, proxy_address=PROXY)) == [
+    assert told(participant_file.read(content, proxy_address=PROXY)) == [
         (2, "sms", "+15550100001", ""),
         (4, "whatsapp", "whatsapp:+15550100002", ""),
         (5, "chat", "alice", ""),
@@ -139,7 +139,7 @@ def test_a_text_file_has_one_a_line_of_any_kind():
     ],
 )
 def test_a_csv_has_columns(content):
-    assert told(newcomers_file.read(content.encode(), proxy_address="+15550100098")) == [
+    assert told(participant_file.read(content.encode(), proxy_address="+15550100098")) == [
         (2, "sms", "+15550100001", '{"vip":true}'),
         (3, "whatsapp", "whatsapp:+15550100002", ""),
         (5, "group", "+15550100003", ""),
@@ -150,7 +150,7 @@ def test_a_csv_has_columns(content):
 def test_every_bad_line_is_named_with_its_number():
     content = b"address,identity,channel\n+15550100001,,sms\nnobody,,sms\n,bob\n,+15550100002\n+15550100003,,fax\n,,\n"
     with pytest.raises(Refused) as refusal:
-        newcomers_file.read(content, proxy_address=PROXY)
+        participant_file.read(content, proxy_address=PROXY)
 
     assert str(refusal.value).splitlines() == [
         "3 of 5 lines cannot be used, so nobody was added:",
@@ -162,7 +162,7 @@ def test_every_bad_line_is_named_with_its_number():
 
 def test_of_very_many_bad_lines_twenty_are_named():
     with pytest.raises(Refused, match=r"and 30 more$"):
-        newcomers_file.read(b"+1\n" * 50, proxy_address=PROXY)
+        participant_file.read(b"+1\n" * 50, proxy_address=PROXY)
 
 
 @pytest.mark.parametrize(
@@ -182,15 +182,15 @@ def test_of_very_many_bad_lines_twenty_are_named():
 )
 def test_a_csv_that_cannot_be_right_is_refused(content, sentence):
     with pytest.raises(Refused) as refusal:
-        newcomers_file.read(content, proxy_address=PROXY, csv_only=True)
+        participant_file.read(content, proxy_address=PROXY, csv_only=True)
 
     assert sentence in str(refusal.value)
 
 
 def test_who_is_given_twice_is_added_once_but_not_with_two_sets_of_values():
-    entries = newcomers_file.read(b"bob\nalice\nbob\n")
-    other = newcomers_file.read(b'identity,attributes\nbob,"{""vip"": 1}"\n')
+    entries = participant_file.read(b"bob\nalice\nbob\n")
+    other = participant_file.read(b'identity,attributes\nbob,"{""vip"": 1}"\n')
 
-    assert told(newcomers_file.each_once(entries)) == [(1, "chat", "bob", ""), (2, "chat", "alice", "")]
+    assert told(participant_file.each_once(entries)) == [(1, "chat", "bob", ""), (2, "chat", "alice", "")]
     with pytest.raises(Refused, match=r"line 2, bob: given before with other values \(line 1, bob\)"):
-        newcomers_file.each_once(entries + other)
+        participant_file.each_once(entries + other)

@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from app.operations.checks import Refused, web_url
+from app.operations.validation import Refused, web_url
 
 MEGABYTE = 1024 * 1024
 MOST_REDIRECTS = 3

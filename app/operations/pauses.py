@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app.operations import checks
+from app.operations import validation
 from app.store import conversations
 
 WHY, BY = "paused by an operator", "operator"
@@ -40,7 +40,7 @@ def pause(tx: Connection, conversation_sid: str, length: timedelta | None, *, no
 
     A longer pause that is in force already stays. A conversation that no webhook has mentioned gets a row.
     """
-    sid = checks.sid("CH", conversation_sid)
+    sid = validation.sid("CH", conversation_sid)
     known = conversations.conversation(tx, sid) is not None
     conversations.note_conversation(tx, sid, {})
     conversations.pause(tx, sid, now + length if length else conversations.FOREVER, WHY, by=BY)
@@ -49,7 +49,7 @@ def pause(tx: Connection, conversation_sid: str, length: timedelta | None, *, no
 
 def resume(tx: Connection, conversation_sid: str, *, now: datetime) -> BotPause:
     """Let the bot speak again, whoever paused it, and return what held before. Raises Refused."""
-    sid = checks.sid("CH", conversation_sid)
+    sid = validation.sid("CH", conversation_sid)
     before = state(tx, sid, now=now)
     conversations.resume(tx, sid)
     return before
@@ -57,7 +57,7 @@ def resume(tx: Connection, conversation_sid: str, *, now: datetime) -> BotPause:
 
 def state(tx: Connection, conversation_sid: str, *, now: datetime) -> BotPause:
     """Return whether the bot is silent in a conversation. Raises Refused."""
-    sid = checks.sid("CH", conversation_sid)
+    sid = validation.sid("CH", conversation_sid)
     return _state(tx, sid, now, conversations.conversation(tx, sid) is not None)
 
 

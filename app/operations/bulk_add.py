@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.operations.account import Account
-from app.operations.checks import Refused
-from app.operations.newcomers_file import Entry
+from app.operations.participant_file import Entry
 from app.operations.participants import Added, Shown, add_newcomer, key_of, kind_of, list_participants
+from app.operations.validation import Refused
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.operations import conversation_plans, new_conversations
+from app.operations import conversation_plan, create_conversation
 
 ADA, BOB, OURS = "+15550100001", "+15550100002", "+15550100099"
 
@@ -173,8 +173,8 @@ def test_a_limit_is_waited_for(account, emulator):
     emulator.faults(fail_next=[{"status": 429, "code": 50063, "retry_after": 2, "method": "POST",
                                 "path_contains": "/Participants"}])  # fmt: skip
     waits = []
-    planned = conversation_plans.plan(people=conversation_plans.invited(identities=["ada", "bob"]))
-    made = new_conversations.create(account, planned, sleep=waits.append)
+    planned = conversation_plan.plan(people=conversation_plan.invited(identities=["ada", "bob"]))
+    made = create_conversation.create(account, planned, sleep=waits.append)
 
     assert [it["address"] for it in made.participants] == ["ada", "bob"]
     assert (waits, made.problem) == ([2.0], "")
@@ -183,8 +183,8 @@ def test_a_limit_is_waited_for(account, emulator):
 def test_a_limit_of_an_hour_is_not_waited_for(account, emulator):
     emulator.faults(fail_next=[{"status": 429, "code": 20429, "retry_after": 3600, "method": "POST",
                                 "path_contains": "/Participants"}])  # fmt: skip
-    planned = conversation_plans.plan(people=conversation_plans.invited(identities=["ada"]))
-    made = new_conversations.create(account, planned, sleep=pytest.fail)
+    planned = conversation_plan.plan(people=conversation_plan.invited(identities=["ada"]))
+    made = create_conversation.create(account, planned, sleep=pytest.fail)
 
     assert made.problem.startswith("ada in the chat could not be added: too many requests for the account (20429)")
 
@@ -194,8 +194,8 @@ def test_an_interruption_says_what_exists(account, emulator):
         raise KeyboardInterrupt
 
     emulator.faults(fail_next=[{"status": 429, "code": 50063, "method": "POST", "path_contains": "/Participants"}])
-    planned = conversation_plans.plan(people=conversation_plans.invited(identities=["ada", "bob"]))
-    made = new_conversations.create(account, planned, sleep=interrupt)
+    planned = conversation_plan.plan(people=conversation_plan.invited(identities=["ada", "bob"]))
+    made = create_conversation.create(account, planned, sleep=interrupt)
 
     assert made.problem == "ada in the chat could not be added: interrupted"
     assert made.go_on[0] == f"flask conversations show {made.conversation['sid']}"
