@@ -104,7 +104,7 @@ def make_worker(
     from app.bot.context import Bot
     from app.inbox.worker import Worker
     from app.rules import engine as rules
-    from app.worker_chores import make_rounds
+    from app.runtime.periodic_jobs import make_rounds
 
     calls = calls or RestCalls()
     twilio = make_conversations(settings, note_call=calls.note)

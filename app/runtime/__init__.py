@@ -1,0 +1,1 @@
+"""The parts of one process: what serves, what works, and how they are put together."""
