@@ -86,9 +86,9 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     if settings.admin_password or settings.api_base_url:
-        from app import page  # where nobody may look, nothing of it is loaded
+        from app import dashboard  # where nobody may look, nothing of it is loaded
 
-        page.register(app, settings)
+        dashboard.register(app, settings)
     cli.register(app)
     return app
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import answers, make_conversations
-from app.answers import Answer
+from app import make_conversations
+from app.dashboard import agent_replies
+from app.dashboard.agent_replies import Answer
 from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
@@ -36,7 +37,9 @@ def sid(emulator: Emulator, post_webhook: Callable[..., Any], run_worker: Callab
 @pytest.fixture
 def give(db: Database, account: Account, sid: str) -> Callable[..., str]:
     """Submit a form with an answer."""
-    return lambda text="Here I am.", form="f" * 32: answers.give(db, account, Answer(sid, "Maria", text, form), PAUSE)
+    return lambda text="Here I am.", form="f" * 32: agent_replies.give(
+        db, account, Answer(sid, "Maria", text, form), PAUSE
+    )
 
 
 def test_submitted_by_eight_threads_at_once_it_is_sent_once(give, emulator):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import conversation_list
+from app.dashboard import conversation_list
 from app.store import conversations, replies
 from app.store.replies import Content, Receipt
 

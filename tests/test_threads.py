@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from app import thread_rows, threads
+from app.dashboard import thread_queries, threads
 from app.db.tables import messages
 from app.store import actions, replies
 from app.store import conversations as memory
@@ -61,7 +61,7 @@ def thread(db):
 
     def read(*, before=None, limit=50):
         with db.read() as tx:
-            return threads.arrange(thread_rows.read(tx, SID, before=before, limit=limit))
+            return threads.arrange(thread_queries.read(tx, SID, before=before, limit=limit))
 
     return read
 
@@ -154,11 +154,11 @@ def test_pages_of_a_long_thread_have_every_line_once(says, answers, thread):
 def test_where_a_message_is_can_be_asked_also_for_the_bots(says, answers, db):
     answers(says(0), "hi", at=3, sent_as=9)
     with db.read() as tx:
-        places = [thread_rows.place_of(tx, sid) for sid in (im(0), im(9), im(404))]
+        places = [thread_queries.place_of(tx, sid) for sid in (im(0), im(9), im(404))]
 
     assert places == [(SID, seconds(0)), (SID, seconds(3)), None]
 
 
 def test_a_conversation_nobody_has_told_of_is_none(db):
     with db.read() as tx:
-        assert thread_rows.read(tx, "CH404", before=None, limit=50) is None
+        assert thread_queries.read(tx, "CH404", before=None, limit=50) is None

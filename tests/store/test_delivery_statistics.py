@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.page.charts import columns, round_up
+from app.dashboard.charts import columns, round_up
 from app.store import delivery_statistics as statistics
 from app.store.delivery_statistics import PERIODS
 from tests.receipts import receipts_in

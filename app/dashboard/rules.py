@@ -1,0 +1,193 @@
+"""The page of rules: those in force, how often each was used, what the linter finds, and a message to try them with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import current_app, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.dashboard.auth import blueprint
+from app.dashboard.deliveries import asked_period
+from app.dashboard.in_force import policy, rules_in_force
+from app.dashboard.request_context import reading, settings
+from app.responder import NAME as RESPONDER_NAME
+from app.rules import describe
+from app.rules.lint import Finding, lint
+from app.rules.loader import rule_lines
+from app.rules.moments import FORMS, moment
+from app.rules.schema import Rule, Rules
+from app.rules.simulate import AUTHORS, Supposed, actions_of, tried_out
+from app.store import rule_statistics
+from app.store.delivery_statistics import PERIODS
+
+MOST_LINTED = 300  # rules; each is held against all before it, so more of them take seconds
+LONGEST_TEXT, LONGEST_JSON = 20_000, 16 * 1024  # characters
+CHANNELS = ("sms", "whatsapp", "chat", "messenger")
+
+
+@dataclass
+class Form:
+    """What was asked of the dry run, as it was written, and what is wrong with it, by field."""
+
+    fields: dict[str, str]
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> str:
+        return self.fields.get(name, "")
+
+
+@blueprint.get("/rules")
+def rules() -> ResponseReturnValue:
+    """Show the rules that are in force, with their use in a period."""
+    found, fault = _in_force()
+    period = asked_period()
+    with reading() as (tx, now):
+        since = period.since(now)
+        uses = rule_statistics.uses(tx, since)
+        observed, is_cut = rule_statistics.observed(tx, since)
+    named = {rule.name for rule in found.rules} if found else set()
+    return render_template(
+        "rules.html",
+        **_about_the_file(found, fault),
+        period=period,
+        periods=PERIODS,
+        since=since,
+        uses=uses,
+        observed=observed,
+        is_cut=is_cut,
+        most_observed=rule_statistics.MOST_OBSERVED,
+        unnamed={name: count for name, count in uses.by_rule.items() if name not in named},
+        responder_name=RESPONDER_NAME,
+        form=Form({}),
+    )
+
+
+@blueprint.get("/rules/try")
+def rule_trial() -> ResponseReturnValue:
+    """Show what would be answered to a message, and why; nothing is sent, stored or logged."""
+    found, fault = _in_force()
+    form = Form({name: value for name, value in request.args.items() if name != "period"})
+    trial = None
+    if found and form.fields:
+        now = _now(form, found)
+        supposed = _supposed(form)
+        if not form.problems:
+            trial = tried_out(supposed, found, policy(), now)
+    responder = settings().bot_responder
+    status = 400 if form.problems else 200
+    page = render_template("rule_trial.html", form=form, trial=trial, fault="" if found else fault,
+                           actions_of=actions_of, responder=responder, **_of_the_form())  # fmt: skip
+    return page, status
+
+
+def _in_force() -> tuple[Rules | None, str]:
+    """Return the rules that hold, and why the file as it is does not; None for rules that nobody here has."""
+    watched = current_app.extensions["parley"].rules
+    try:
+        return rules_in_force(), watched.fault() if watched else ""
+    except (ValueError, OSError) as error:
+        return None, str(error)
+
+
+def _about_the_file(found: Rules | None, fault: str) -> dict[str, Any]:
+    findings = _findings(found, fault) if found else []
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+    return {
+        "file": settings().bot_rules.name,
+        "rules": found.rules if found else (),
+        "bot": found.bot if found else None,
+        "fault": fault,
+        "findings": findings,
+        "findings_of": by_rule,
+        "most_linted": MOST_LINTED,
+        "works_here": current_app.extensions["parley"].rules is not None,
+        **_of_the_form(),
+    }
+
+
+def _of_the_form() -> dict[str, Any]:
+    return {"channels": CHANNELS, "authors": AUTHORS, "forms": FORMS}
+
+
+def _findings(found: Rules, fault: str) -> list[Finding]:
+    """Return what the linter finds in the rules in force; found once, as long as they stay the same."""
+    if len(found.rules) > MOST_LINTED:
+        return []
+    known = current_app.extensions.get("parley.findings")
+    text = "" if fault else _text()
+    if known is None or known[0] != found or known[1] != text:
+        lines, path = rule_lines(text) if text else (), settings().bot_rules
+        new = lint(found, lines=lines, folder=path.parent, has_responder=bool(settings().bot_responder))
+        known = current_app.extensions["parley.findings"] = (found, text, new)
+    findings: list[Finding] = known[2]
+    return findings
+
+
+def _text() -> str:
+    try:
+        return settings().bot_rules.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _now(form: Form, found: Rules) -> datetime:
+    now = datetime.now(UTC).astimezone(found.bot.timezone)
+    try:
+        return moment(form["at"], now, found.bot.timezone) if form["at"].strip() else now
+    except ValueError as error:
+        form.problems["at"] = str(error)
+        return now
+
+
+def _supposed(form: Form) -> Supposed:
+    """Return what the form supposes; what is wrong with it is written into the form."""
+    texts = tuple(text for text in (form["text"][:LONGEST_TEXT].strip(),) if text)
+    if not texts and not form["media"]:
+        form.problems["text"] = "Write the text of the message."
+    roles = tuple(role for role in (one.strip() for one in form["roles"].split(",")) if role)
+    return Supposed(
+        texts,
+        channel=form["channel"].strip().lower() or "sms",
+        author=form["author"].strip(),
+        attributes=_object(form, "attributes"),
+        participant_attributes=_object(form, "participant_attributes"),
+        roles=roles,
+        first_contact=form["contact"] != "known",
+        media=bool(form["media"]),
+        paused=bool(form["paused"]),
+        opted_out=bool(form["opted_out"]),
+    )
+
+
+def _object(form: Form, name: str) -> dict[str, Any]:
+    text = form[name].strip()
+    try:
+        found = json.loads(text[:LONGEST_JSON]) if text else {}
+    except (ValueError, RecursionError) as error:
+        form.problems[name] = f'This is not JSON ({error}); write {{"tier": "gold"}}.'
+        return {}
+    if not isinstance(found, dict):
+        form.problems[name] = 'This is no JSON object; write {"tier": "gold"}.'
+        return {}
+    return found
+
+
+@blueprint.app_template_filter("rule_conditions")
+def _conditions(rule: Rule) -> list[str]:
+    return describe.conditions(rule.when)
+
+
+@blueprint.app_template_filter("rule_deeds")
+def _deeds(rule: Rule) -> list[str]:
+    return [*describe.deeds(rule), *describe.limits(rule)]
+
+
+@blueprint.app_template_filter("as_json")
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,169 @@
+"""One conversation as people read it: its lines in order, with ticks and reasons. It reads and stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from app.dashboard.participants import Person, channels_of, in_order, person_of, plain_name, title_of
+from app.dashboard.thread_details import Tick, Why, ticks_of, whys_of
+from app.dashboard.thread_queries import ThreadRows
+from app.db.database import Record
+from app.rules.facts import channel_of
+from app.twilio_api.parsing import MessageAdded
+
+# Codes of decisions that tell who wrote a message; all others are about a customer's.
+SIDES = {"agent": "agent", "own author": "bot", "own marker": "bot", "system": "system", "api": "system"}
+NO_INDEX = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a thread; `side` is customer, bot, agent or system. A reply not sent yet has no `message_sid`."""
+
+    message_sid: str
+    side: str
+    author: str
+    channel: str
+    text: str
+    at: datetime
+    noted_at: datetime
+    order: int = 0
+    media: tuple[Mapping[str, Any], ...] = ()
+    edited: bool = False
+    removed: bool = False
+    state: str = ""  # of a reply: intended, sending, sent, failed, suppressed; of a message: waiting, dead
+    reason: str = ""
+    rule: str = ""
+    reply_to: str = ""  # the message that this one of ours answers
+    timer_seconds: int = 0
+    template: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    event_id: int = 0  # of the event that tells of a message not decided yet
+    ticks: tuple[Tick, ...] = ()
+    whys: tuple[Why, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """Return what an address may point at."""
+        return f"m-{self.message_sid}" if self.message_sid else f"r-{self.reply_to}-{self.timer_seconds}-{self.order}"
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation: who is in it, and some of its lines, oldest first; `older_than` is set where there are more."""
+
+    conversation: Record
+    title: str
+    people: tuple[Person, ...]
+    channels: tuple[str, ...]
+    lines: tuple[Line, ...]
+    older_than: datetime | None
+
+
+def arrange(rows: ThreadRows) -> Thread:
+    """Return the rows of a conversation as people read them."""
+    people = tuple(person_of(row) for row in rows.people if row.address or row.identity)
+    lines = _explained(_in_order(_merged(rows)), rows, people)
+    lines += [_undecided_line(row, event) for row, event in rows.undecided]
+    present = in_order(person for person in people if not person.has_left)
+    title, channels = title_of(rows.conversation, present), channels_of(people)
+    return Thread(rows.conversation, title, present, channels, tuple(lines), rows.older_than)
+
+
+def _merged(rows: ThreadRows) -> list[Line]:
+    """Put a reply of ours that also came as a webhook into one line: what the ledger knows, with the text of today."""
+    said = {row.message_sid: _line(row) for row in rows.written}
+    ours = [_reply_line(row) for row in rows.answers]
+    both = [
+        replace(line, text=seen.text, edited=seen.edited, removed=seen.removed)
+        if (seen := said.pop(line.message_sid, None))
+        else line
+        for line in ours
+    ]
+    return [*said.values(), *both]
+
+
+def _in_order(lines: Sequence[Line]) -> list[Line]:
+    """Return lines as they were said: by time, but messages that arrived out of order by their index.
+
+    A message counts as noted no later than those with a higher index. What the bot said comes after what it had
+    noted at that moment.
+    """
+    placed = [(line.noted_at, 1, line.order, line) for line in lines if line.reply_to]
+    at: datetime | None = None
+    for line in sorted((one for one in lines if not one.reply_to), key=lambda one: one.order, reverse=True):
+        at = line.noted_at if at is None or line.order == NO_INDEX else min(at, line.noted_at)
+        placed.append((at, 0, line.order, line))
+    return [line for *_, line in sorted(placed, key=lambda one: one[:3])]
+
+
+def _line(row: Record) -> Line:
+    return Line(
+        message_sid=row.message_sid,
+        side="customer",
+        author=plain_name(row.author),
+        channel=channel_of(row.author, row.source),
+        text=row.body,
+        media=tuple(row.media or ()),
+        at=row.created_at or row.noted_at,
+        noted_at=row.noted_at,
+        order=NO_INDEX if row.message_index is None else row.message_index,
+        edited=bool(row.updated_at and row.created_at and row.updated_at > row.created_at and not row.removed_at),
+        removed=row.removed_at is not None,
+    )
+
+
+def _reply_line(row: Record) -> Line:
+    return Line(
+        message_sid=row.message_sid or "",
+        side="bot",
+        author="",
+        channel="",
+        text=row.body,
+        media=({"filename": row.media},) if row.media else (),
+        at=row.sent_at or row.intended_at,
+        noted_at=row.intended_at,
+        order=row.n,
+        state=row.state,
+        reason=row.reason,
+        rule=row.rule,
+        reply_to=row.reply_to,
+        timer_seconds=row.timer_seconds,
+        template=row.content_sid,
+        variables=row.content_variables or {},
+    )
+
+
+def _explained(lines: Sequence[Line], rows: ThreadRows, people: Sequence[Person]) -> list[Line]:
+    """Add to each line its ticks, its decisions, and with them whose it is."""
+    answered = {(line.reply_to, line.timer_seconds) for line in lines if line.reply_to}
+    ticks = ticks_of(rows.deliveries, {person.participant_sid: person.name for person in people})
+    whys = whys_of(rows.decisions, rows.actions, answered)
+    return [_with(line, ticks.get(line.message_sid, ()), whys.get(line.message_sid, ())) for line in lines]
+
+
+def _with(line: Line, ticks: tuple[Tick, ...], whys: tuple[Why, ...]) -> Line:
+    if line.reply_to:
+        return replace(line, ticks=ticks)
+    side = SIDES.get(whys[0].code, "customer") if whys else "customer"
+    return replace(line, ticks=ticks, side=side, whys=whys if side == "customer" else ())
+
+
+def _undecided_line(row: Record, event: MessageAdded) -> Line:
+    return Line(
+        message_sid=event.message_sid,
+        side="customer",
+        author=plain_name(event.author),
+        channel=channel_of(event.author, event.source),
+        text=event.body,
+        media=tuple({"filename": one.filename, "content_type": one.content_type, "size": one.size}
+                    for one in event.media),
+        at=event.date_created or row.received_at,
+        noted_at=row.received_at,
+        state="dead" if row.finished_at else "waiting",
+        reason=row.outcome,
+        event_id=row.id,
+    )  # fmt: skip

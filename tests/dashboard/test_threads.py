@@ -1,0 +1,299 @@
+"""One conversation on the page: what was said, what became of it, and why the bot answered or kept silent."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.store import conversations as memory
+from app.store import replies
+from tests.dashboard import seen
+
+BURSTS = """
+[bot]
+coalesce = "2s"
+
+[[rule]]
+name = "echo"
+reply = "You said: {{ text }}"
+"""
+FOLLOW_UP = """
+[[rule]]
+name = "nobody"
+when = { unanswered_for = "10m" }
+reply = "Sorry, we are slow today."
+
+[[rule]]
+name = "first"
+reply = "A human will answer."
+"""
+SID = "CH" + "1" * 32
+OTHERS = "CH" + "2" * 32
+
+
+@pytest.fixture
+def open_thread(page):
+    """Open the conversation that a message is in; return the page."""
+    return lambda message_sid: page.get(f"/m/{message_sid}", follow_redirects=True).text
+
+
+@pytest.fixture
+def notes(db, clock):
+    """Store what somebody wrote in a conversation, as the worker does."""
+
+    def note(sid, index, text="hello", author="+15550100001", **facts):
+        facts = {"conversation_sid": sid, "author": author, "body": text, "message_index": index, **facts}
+        message_sid = f"IM{sid[-1]}{index:031x}"
+        with db.write() as tx:
+            memory.note_message(tx, message_sid, facts, dated=None, now=clock())
+        clock.advance(1)
+        return message_sid
+
+    return note
+
+
+def notes_beside(html):
+    return [one.text for one in seen.elements(html) if one.tag == "summary" and one.kind == ""]
+
+
+def ticks(html):
+    return [one.text for one in seen.elements(html) if one.kind == "ticks"]
+
+
+def states(html):
+    return [one.text for one in seen.elements(html) if one.kind == "state"]
+
+
+def test_a_message_and_its_reply_stand_one_below_the_other_with_ticks_and_the_reason(bot, open_thread):
+    html = open_thread(bot.customer().says("hello"))
+
+    assert seen.bubbles(html) == ["hello", "Thanks, we will be right back."]
+    assert [one.kind for one in seen.lines(html)] == ["line customer", "line bot"]
+    assert ticks(html) == ["✓✓ delivered"]
+    assert '↩ rule "default" matched' in notes_beside(html)
+
+
+def test_every_rule_that_was_tried_is_told_with_what_did_not_fit(bot, open_thread, page):
+    message = bot.customer().says("hello")
+    rows = [one.text for one in seen.elements(open_thread(message)) if one.tag == "tr"]
+    whole = page.get(f"/why/{message}").text
+
+    assert rows[-1] == "default ✓ decided"
+    assert rows[-2].startswith("order ")
+    assert [row in whole for row in ("order", "✓ decided", "Thanks, we will be right back.")] == [True, True, True]
+
+
+def test_an_agent_is_shown_by_name_and_the_bots_silence_is_explained(bot, open_thread):
+    ada = bot.customer()
+    ada.says("hello")
+    bot.agent().says("Maria here, how can I help?")
+    html = open_thread(ada.says("Where is my parcel?"))
+
+    assert [one.kind for one in seen.lines(html)] == ["line customer", "line bot", "line agent", "line customer"]
+    assert seen.lines(html)[2].text.startswith("support-agent chat")
+    assert notes_beside(html)[-1].startswith("∅ paused until")
+    assert any(one.id == "paused" for one in seen.elements(html))
+
+
+def test_a_failed_delivery_is_explained(bot, open_thread, emulator):
+    emulator.carrier("+15550100001", error_code=30003)
+    html = open_thread(bot.customer().says("hello"))
+
+    assert ticks(html) == [
+        "✗ undelivered 30003: the handset cannot be reached: off, out of coverage, or it takes no SMS"
+    ]
+
+
+def test_what_each_recipient_got_is_shown_by_name(notes, db, clock, page):
+    sid = notes(SID, 0, author="support-agent")
+    numbers = ("+15550100001", "+15550100002")
+    with db.write() as tx:
+        for n, (number, status) in enumerate(zip(numbers, ("read", "undelivered"), strict=True)):
+            person = f"MB{n:032x}"
+            memory.note_participant(tx, person, {"conversation_sid": SID, "address": f"whatsapp:{number}"})
+            receipt = replies.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
+            replies.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
+
+    assert ticks(page.get(f"/c/{SID}").text) == ["✓✓ read +15550100001 ✗ undelivered +15550100002"]
+
+
+def test_a_reply_that_twilio_refused_is_marked_and_can_be_sent_again(bot, open_thread, emulator):
+    emulator.faults(fail_next=[{"status": 400, "code": 50513, "method": "POST"}])
+    html = open_thread(bot.customer().says("hello"))
+
+    assert states(html)[0].startswith("not sent ")
+    assert seen.link(html, "Send again").endswith("/resend/" + seen.lines(html)[0].id.removeprefix("m-"))
+
+
+def test_edited_and_removed_messages_say_so(bot, open_thread, emulator):
+    ada = bot.customer()
+    ada.says("hello")
+    first = bot.agent().says("Your order cost 10 EUR")
+    second = bot.agent().says("Oops, wrong window")
+    emulator.advance(5)
+    emulator.edit(first, "Your order cost 12 EUR", "support-agent")
+    emulator.remove(second, "support-agent")
+    bot.works()
+    html = open_thread(first)
+
+    assert seen.bubbles(html)[-2:] == ["Your order cost 12 EUR edited", "This message was removed."]
+    assert "wrong window" not in html
+
+
+def test_media_are_shown_by_name_kind_and_size(bot, open_thread):
+    media = [{"content_type": "image/jpeg", "filename": "parcel.jpg", "size": 35_000}]
+    html = open_thread(bot.customer().says(media=media))
+
+    assert seen.bubbles(html)[0] == "📎 parcel.jpg image/jpeg, 35.0 kB"
+
+
+def test_messages_answered_together_say_so(bot, open_thread):
+    bot.rules(BURSTS)
+    ada = bot.customer()
+    first, second = ada.says("hello"), ada.says("are you there?")
+    bot.advance(seconds=3)
+    html = open_thread(second)
+
+    assert seen.bubbles(html) == ["hello", "are you there?", "You said: hello are you there?"]
+    assert notes_beside(html) == ['↩ rule "echo" matched; 1 more message was decided with it',
+                                  "⤷ decided together with another message"]  # fmt: skip
+    assert seen.link(html, "The first message of the burst") == f"/m/{first}"
+
+
+def test_a_follow_up_says_after_how_long_and_why(bot, open_thread):
+    bot.rules(FOLLOW_UP)
+    message = bot.customer().says("hello")
+    bot.advance(minutes=11)
+    html = open_thread(message)
+
+    assert seen.bubbles(html) == ["hello", "A human will answer.", "Sorry, we are slow today."]
+    assert "after 10 min without a human" in seen.lines(html)[2].text
+    assert notes_beside(html)[1] == '↩ After 10 min without a human: rule "nobody" matched'
+
+
+def test_a_message_is_there_as_soon_as_it_is_stored(bot, open_thread, customer_writes):
+    open_thread(bot.customer().says("hello"))
+    customer_writes("one more thing")
+    html = open_thread(bot._last_message)
+
+    assert seen.bubbles(html)[-1] == "one more thing"
+    assert states(html) == ["not decided yet"]
+
+
+def test_a_message_that_could_not_be_worked_on_is_not_hidden(bot, open_thread, customer_writes, db, page):
+    message = bot.customer().says("hello")
+    written = customer_writes("the event of this message dies")
+    with db.write() as tx:
+        tx.exec_driver_sql("UPDATE inbox SET state = 'dead', outcome = 'it broke', finished_at = received_at"
+                           " WHERE state = 'pending' AND event_type = 'onMessageAdded'")  # fmt: skip
+    html = open_thread(message)
+
+    assert seen.bubbles(html)[-1] == "the event of this message dies"
+    assert states(html) == ["could not be worked on it broke The event"]
+    assert page.get(seen.link(html, "The event")).status_code == 200
+    assert written["message_sid"] in html
+
+
+def test_messages_that_arrived_out_of_order_are_shown_as_they_were_said(notes, page):
+    notes(SID, 0, "one")
+    notes(SID, 2, "three")
+    notes(SID, 1, "two")
+
+    assert seen.bubbles(page.get(f"/c/{SID}").text) == ["one", "two", "three"]
+
+
+def test_every_older_message_can_be_reached(notes, page):
+    for index in range(320):
+        notes(SID, index, f"message {index}")
+    newest = page.get(f"/c/{SID}").text
+    longer = page.get(seen.link(newest, "Show older messages")).text
+    older = page.get(seen.link(longer, "Show older messages")).text
+
+    assert [len(seen.bubbles(one)) for one in (newest, longer, older)] == [50, 200, 120]
+    assert seen.bubbles(older)[-1] == "message 119"
+    assert seen.link(newest, "Show older messages").endswith(f"#{seen.lines(newest)[0].id}")
+    assert "Show older messages" not in older
+    assert seen.bubbles(page.get(seen.link(older, "To the newest ones")).text)[-1] == "message 319"
+
+
+def test_a_link_to_an_old_message_leads_to_it(notes, open_thread):
+    wanted = notes(SID, 0, "the very first")
+    for index in range(1, 60):
+        notes(SID, index)
+    html = open_thread(wanted)
+
+    assert seen.lines(html)[-1].id == f"m-{wanted}"
+    assert "These are older messages." in html
+
+
+def test_lines_are_sent_again_only_when_they_have_changed(notes, page, db, clock):
+    message = notes(SID, 0)
+    fragment = f"/fragments/c/{SID}"
+    tag = {"If-None-Match": page.get(fragment).headers["ETag"]}
+    notes(OTHERS, 0)
+    clock.advance(3600)
+    assert page.get(fragment, headers=tag).status_code == 304
+
+    receipt = replies.Receipt("DY" + "1" * 32, message, SID, "MB" + "1" * 32, "", "delivered", 0, clock())
+    with db.write() as tx:
+        replies.record_receipt(tx, receipt, inbox_id=1, received_at=clock())
+    assert "delivered" in page.get(fragment, headers=tag).text
+
+
+def test_an_edit_in_the_middle_of_a_long_text_is_news(notes, page, db):
+    before, after = "word " * 300, " word" * 300
+    message = notes(SID, 0, f"{before}not{after}")
+    tag = {"If-None-Match": page.get(f"/fragments/c/{SID}").headers["ETag"]}
+    with db.write() as tx:
+        tx.exec_driver_sql("UPDATE messages SET body = ? WHERE message_sid = ?", (f"{before}now{after}", message))
+
+    assert "now" in page.get(f"/fragments/c/{SID}", headers=tag).text
+
+
+@pytest.mark.parametrize(
+    "path", ["/c/CH404", "/fragments/c/CH404", "/m/IM404", "/why/IM404", "/c/%00", "/c/%F0%9F%98%80"]
+)
+def test_what_is_not_known_is_not_found(page, path):
+    assert page.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("odd", ["lines=-5", "lines=many", "lines=999999", "before=yesterday", "before=2126-11-23",
+                                 "before=0001-01-01T00:00:00%2B14:00", "before=9999-12-31T23:59:59-14:00"])  # fmt: skip
+def test_nonsense_in_the_address_is_no_error(notes, page, odd):
+    notes(SID, 0)
+
+    assert page.get(f"/c/{SID}?{odd}").status_code == 200
+
+
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}"])
+@pytest.mark.parametrize("where", ["text", "author", "filename", "friendly_name", "identity", "rule"])
+def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
+    message = notes(
+        SID, 0, hostile if where == "text" else "hello", hostile if where == "author" else "Ada",
+        media=[{"filename": hostile if where == "filename" else "a.jpg", "content_type": "image/jpeg", "size": 1}],
+    )  # fmt: skip
+    with db.write() as tx:
+        memory.note_conversation(tx, SID, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
+        identity = hostile if where == "identity" else "ada"
+        memory.note_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
+        rule = hostile if where == "rule" else "default"
+        memory.note_decision(tx, message, SID, code="replied", rule=rule, reason=f"rule {rule}", tried=[[rule, ""]],
+                             now=clock(), observed=[rule])  # fmt: skip
+    html = page.get(f"/c/{SID}").text
+
+    assert hostile in " ".join(one.text for one in seen.elements(html))
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+
+
+def test_a_group_of_a_burst_is_never_torn_apart_by_turning_pages(db, clock, page):
+    now = clock() - timedelta(hours=1)
+    with db.write() as tx:
+        for index in range(80):
+            facts = {"conversation_sid": SID, "author": "Ada", "body": f"message {index}", "message_index": index}
+            at = now + timedelta(seconds=index // 8)
+            memory.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
+    newest = page.get(f"/c/{SID}").text
+    all_of_them = page.get(seen.link(newest, "Show older messages")).text
+
+    assert seen.bubbles(newest)[0] == "message 32"
+    assert len(seen.bubbles(all_of_them)) == 80
