@@ -11,9 +11,9 @@ def register(app: Flask) -> None:
     from app.cli.conversations import conversations_commands
     from app.cli.database import db_commands
     from app.cli.deliveries import deliveries_commands
-    from app.cli.dev import dev_command
+    from app.cli.dev.command import dev_command
+    from app.cli.dev.emulator import emulator_command
     from app.cli.doctor import doctor_command
-    from app.cli.emulator import emulator_command
     from app.cli.inbox import inbox_commands
     from app.cli.listen import listen_command
     from app.cli.messages import messages_commands
@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
     from app.cli.services import services_commands
     from app.cli.signature import signature_commands
     from app.cli.tokens import tokens_commands
-    from app.cli.trigger import trigger_command
+    from app.cli.trigger.command import trigger_command
     from app.cli.webhooks import webhooks_commands
     from app.cli.worker import worker_command
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from app.cli.operating import confirm, operating, yes_option
+from app.cli.account_options import confirm, operating, yes_option
 from app.cli.output import json_option, show_json, show_table, with_appcontext
 from app.operations import addresses
 from app.operations.addresses import CREATES, FILTERS, TYPES, AutoCreation

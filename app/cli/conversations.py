@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from app.cli.bot_pauses import pause_command, resume_command
-from app.cli.conversation_attributes import attributes_commands
+from app.cli.account_options import confirm, operating, service_option, yes_option
+from app.cli.attributes import attributes_commands
 from app.cli.conversation_page import say_conversation
-from app.cli.new_conversation import create_command
-from app.cli.operating import confirm, operating, service_option, yes_option
+from app.cli.conversations_create import create_command
+from app.cli.conversations_pause import pause_command, resume_command
 from app.cli.output import json_option, show_json, show_table, with_appcontext
 
 conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
@@ -73,7 +73,7 @@ def show_command(conversation: str, service_sid: str, as_json: bool) -> None:
     \b
     Example: flask conversations show CH00000000000000000000000000000003
     """
-    from app.cli.bot_pauses import pause_of
+    from app.cli.conversations_pause import pause_of
     from app.operations import conversations
 
     with operating(service_sid) as account:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.operating import explained, yes_option
+from app.cli.account_options import explained, yes_option
 from app.cli.output import json_option, parley, show_json, with_appcontext
 
 if TYPE_CHECKING:

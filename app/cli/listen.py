@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from app.cli.follow import Followed, Follower, milliseconds, show
-from app.cli.nearest import NearestChoice
+from app.cli.inbox_tail import Followed, Follower, milliseconds, show
 from app.cli.numbers import Number
 from app.cli.output import database, explained, with_appcontext
+from app.cli.param_types import NearestChoice
 from app.db.database import Database, Record
 from app.inbox import admin
 from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action

@@ -1,4 +1,4 @@
-"""`flask messages`: what is said in a conversation; sending is in message_sending.py, reading in message_history.py."""
+"""`flask messages`: what is said in a conversation; sending is in messages_send.py, reading in message_history.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.cli.account_options import confirm, operating, service_option, yes_option
 from app.cli.masks import one_line
-from app.cli.message_history import export_command, history_command
-from app.cli.message_sending import send_command
-from app.cli.operating import confirm, operating, service_option, yes_option
+from app.cli.messages_history import export_command, history_command
+from app.cli.messages_send import send_command
 from app.cli.output import database, json_option, parley, show_json, show_table, with_appcontext
 
 if TYPE_CHECKING:

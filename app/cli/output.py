@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from app import Parley
-from app.cli.offline_loop import database_of
+from app.cli.dev_environment import database_of
 from app.db.database import Database, DatabaseUnavailable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.cli.operating import operating, service_option
+from app.cli.account_options import operating, service_option
 from app.cli.output import json_option, show_json, with_appcontext
 
 WHO = "MB...|+1...|whatsapp:+1...|IDENTITY"

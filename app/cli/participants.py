@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from app.cli.operating import confirm, dry_run_option, operating, service_option, yes_option
+from app.cli.account_options import confirm, dry_run_option, operating, service_option, yes_option
 from app.cli.output import json_option, show_json, show_table, with_appcontext
 from app.cli.participant_attributes import WHO, attributes_commands, conversation_argument, who_argument
 

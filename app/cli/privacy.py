@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.operating import confirm, dry_run_option, yes_option
+from app.cli.account_options import confirm, dry_run_option, yes_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 from app.db.database import Database, DatabaseUnavailable
 from app.receiver import rejections

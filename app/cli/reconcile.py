@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.cli.account_options import dry_run_option, operating, service_option
 from app.cli.numbers import Number
-from app.cli.operating import dry_run_option, operating, service_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
 
 if TYPE_CHECKING:

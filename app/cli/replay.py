@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli import offline_loop
+from app.cli import dev_environment
 from app.cli.numbers import Number
 from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
-from app.cli.signed_post import UrlParam, send
+from app.cli.trigger.signed_post import UrlParam, send
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
 from app.recordings import expectations
@@ -67,7 +67,7 @@ def replay_command(
 
     Example: flask replay recordings --now --to http://127.0.0.1:8000
     """
-    settings, db = offline_loop.settings_of(parley()), _database()
+    settings, db = dev_environment.settings_of(parley()), _database()
     if not settings.auth_token:
         raise click.ClickException("TWILIO_AUTH_TOKEN is empty, so nothing can be signed (see .env.example)")
     destination = _destination(to, signed_for, settings)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.output import json_option, parley, show_json, with_appcontext
-from app.cli.rule_explanation import explain_command
-from app.cli.rule_trial import test_command
+from app.cli.rules_explain import explain_command
+from app.cli.rules_simulate import test_command
 
 if TYPE_CHECKING:
     from app.rules.lint import Finding

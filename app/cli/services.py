@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.operating import confirm, operating, yes_option
+from app.cli.account_options import confirm, operating, yes_option
 from app.cli.output import json_option, show_json, show_table, with_appcontext
 
 service_argument = click.argument("sid", metavar="IS...")

@@ -27,7 +27,7 @@ def create_command(identity: str, ttl: int, service_sid: str, as_json: bool) -> 
 
     Example: flask tokens create --identity alice --ttl 600
     """
-    from app.cli.operating import operating
+    from app.cli.account_options import operating
     from app.operations import tokens
 
     with operating(service_sid) as account:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.operating import confirm, dry_run_option, operating, yes_option
+from app.cli.account_options import confirm, dry_run_option, operating, yes_option
 from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
 from app.twilio_api.parsing import EVENT_CLASSES
 
@@ -151,7 +151,7 @@ def point_command(
 
     Example: flask webhooks point https://bot.example.com
     """
-    from app.cli.tunnel import find_tunnel
+    from app.cli.dev.tunnel import find_tunnel
     from app.operations.webhooks import fetch, overriding_services, pointed_at
 
     if bool(address) == ngrok:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app import config, create_app
-from app.cli import staging
+from app.cli.trigger import scenarios
 from tests.conftest import ORIGIN
 from tests.triggering import own_url, trigger
 
@@ -72,7 +72,7 @@ def test_a_receiver_that_is_not_there_is_reported(app, free_port):
 
 
 def test_nothing_happens_when_the_webhook_does_not_want_the_event(trigger, emulator):
-    staging.rest(emulator.url, "POST", "/Configuration/Webhooks", {"Filters": "onMessageAdded"})
+    scenarios.rest(emulator.url, "POST", "/Configuration/Webhooks", {"Filters": "onMessageAdded"})
     result = trigger("onConversationAdded")
 
     assert result.exit_code == 1

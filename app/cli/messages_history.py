@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from app.cli.account_options import operating, service_option
 from app.cli.masks import one_line
-from app.cli.operating import operating, service_option
 from app.cli.output import json_option, show_json, show_table, with_appcontext
 
 if TYPE_CHECKING:

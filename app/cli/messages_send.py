@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.operating import dry_run_option, operating, service_option
+from app.cli.account_options import dry_run_option, operating, service_option
 from app.cli.output import database_if_any, json_option, parley, show_json, with_appcontext
 from app.cli.progress import progress
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from app import config, make_conversations
-from app.cli import offline_loop
+from app.cli import dev_environment
 from app.cli.output import parley
 from app.operations.account import Account
 from app.operations.validation import Refused
@@ -28,7 +28,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 @contextmanager
 def operating(service_sid: str = "") -> Iterator[Account]:
     """Give the account of the settings; what is refused, here or by Twilio, ends the command with 1 and its reason."""
-    settings = offline_loop.settings_of(parley())
+    settings = dev_environment.settings_of(parley())
     if faults := config.faults_for_rest(settings):
         raise click.ClickException("\n".join(faults))
     with explained():

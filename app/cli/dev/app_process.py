@@ -27,7 +27,16 @@ def serving(environment: Mapping[str, str], port: int, log: Path) -> Iterator[su
 
     What it prints goes to `log`. Ctrl-C does not reach it: we end it.
     """
-    command = [sys.executable, "-m", "app.cli.leashed", "wsgi:app", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "app.cli.dev.gunicorn_child",
+        "wsgi:app",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        "1",
+    ]
     with log.open("wb") as output:
         app = subprocess.Popen(  # noqa: S603 - our own program
             command, cwd=PROJECT, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=output,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from app.cli.output import json_option, parley, reading, show_json, with_appcontext
-from app.cli.rule_traces import action_line, content_lines, tried_lines
+from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.store.decision_trace import trace_of
 from app.twilio_api.errors import meaning
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from app.cli import emulated
-from app.cli.made_forms import Cast, Form, forms, fresh_sid
-from app.cli.nearest import NearestChoice, nearest
 from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
-from app.cli.recipes import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recipe, parameter_names
-from app.cli.signed_post import Posted, UrlParam, post, target_of
-from app.cli.staging import Refused
+from app.cli.param_types import NearestChoice, nearest
+from app.cli.trigger import emulator_session
+from app.cli.trigger.catalog import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recipe, parameter_names
+from app.cli.trigger.sample_webhooks import Cast, Form, forms, fresh_sid
+from app.cli.trigger.scenarios import Refused
+from app.cli.trigger.signed_post import Posted, UrlParam, post, target_of
 from app.config import Settings
 from app.twilio_api.parsing import DeliveryUpdated, MessageEvent
 
@@ -157,7 +157,7 @@ def _posts(order: Order, to: str | None, signed_for: str | None, emulator: str, 
     if to:
         yield from _post_directly(order, settings, to, (signed_for + target_of(to)) if signed_for else to)
         return
-    running = emulated.find(emulator)
+    running = emulator_session.find(emulator)
     if running:
         try:
             yield from _act(order, running)
@@ -177,22 +177,22 @@ def _plain(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def _act(order: Order, running: emulated.Running) -> Iterator[Posted]:
+def _act(order: Order, running: emulator_session.Running) -> Iterator[Posted]:
     """Let it happen at the emulator; what it cannot bring about is made up, made known to it, and posted by it."""
     recipe, url = order.recipe, running.url_for(order.recipe)
     if not url:
         raise Refused("the emulator has no webhook to post to; start it with --webhook-url URL")
-    if not order.shuffle and emulated.can_happen(recipe, order.channel, order.wanted):
+    if not order.shuffle and emulator_session.can_happen(recipe, order.channel, order.wanted):
         if recipe.name not in running.filters:
             raise Refused(f"the filters of the emulator's webhook leave out {recipe.name}")
-        found = emulated.happen(running, recipe, order.channel, order.wanted, order.count)
+        found = emulator_session.happen(running, recipe, order.channel, order.wanted, order.count)
         yield from found
         if order.twice:
-            yield from emulated.again(running, recipe, found)
+            yield from emulator_session.again(running, recipe, found)
         return
     for story, cast in _stories(order, running.cast(order.channel)):
-        emulated.adopt(running, story[-1], cast)
-        yield from (emulated.post_through(running, form, url) for form in story)
+        emulator_session.adopt(running, story[-1], cast)
+        yield from (emulator_session.post_through(running, form, url) for form in story)
 
 
 def _post_directly(order: Order, settings: Settings, url: str, signed_url: str) -> Iterator[Posted]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.cli.made_forms import Cast, Form, adoptable
-from app.cli.recipes import CARRIERS, Recipe
-from app.cli.signed_post import Posted
-from app.cli.staging import Refused, Stage, call, rest
+from app.cli.trigger.catalog import CARRIERS, Recipe
+from app.cli.trigger.sample_webhooks import Cast, Form, adoptable
+from app.cli.trigger.scenarios import Refused, Stage, call, rest
+from app.cli.trigger.signed_post import Posted
 from app.twilio_api import parsing
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.output import json_option, parley, show_json, with_appcontext
-from app.cli.rule_traces import action_line, content_lines, tried_lines
+from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.rules.moments import FORMS, moment
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`python -m app.cli.leashed wsgi:app ...`: gunicorn that ends when the process which started it ends, even killed."""
+"""`python -m app.cli.dev.gunicorn_child wsgi:app ...`: gunicorn that ends with whoever started it, even killed."""
 
 from __future__ import annotations
 

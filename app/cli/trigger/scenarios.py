@@ -11,8 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-from app.cli.made_forms import CUSTOMER, OUR_NUMBER, VISITOR
-from app.cli.recipes import CARRIERS
+from app.cli.trigger.catalog import CARRIERS
+from app.cli.trigger.sample_webhooks import CUSTOMER, OUR_NUMBER, VISITOR
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.follow import Followed, Follower, show
+from app.cli.inbox_tail import Followed, Follower, show
 from app.db.database import Database
 from app.inbox import admin
 from app.store import conversations

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.cli.recipes import RECIPES
+from app.cli.trigger.catalog import RECIPES
 from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
 from tests.triggering import own_url, trigger
 

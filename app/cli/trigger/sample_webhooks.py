@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from app.cli.recipes import Recipe, delivery_path
+from app.cli.trigger.catalog import Recipe, delivery_path
 from app.twilio_api import parsing
 from app.twilio_api.parsing import Event
 

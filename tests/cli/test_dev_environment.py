@@ -4,7 +4,7 @@ import click
 import pytest
 
 from app import Parley
-from app.cli import offline_loop
+from app.cli import dev_environment
 from app.config import DEFAULT_DATABASE, Settings
 from app.db.database import Database
 
@@ -12,9 +12,9 @@ from app.db.database import Database
 @pytest.fixture
 def parts(tmp_path, monkeypatch):
     """Parts of a process in a folder in which `flask dev` has run, and nothing else."""
-    monkeypatch.setattr(offline_loop, "PROJECT", tmp_path)
+    monkeypatch.setattr(dev_environment, "PROJECT", tmp_path)
     (tmp_path / "instance").mkdir()
-    (tmp_path / offline_loop.DATABASE).touch()
+    (tmp_path / dev_environment.DATABASE).touch()
 
     def made(**settings):
         path = tmp_path / DEFAULT_DATABASE.removeprefix("sqlite:///")
@@ -24,10 +24,10 @@ def parts(tmp_path, monkeypatch):
 
 
 def test_without_an_account_it_does(parts):
-    assert offline_loop.database_of(parts()).url.database.endswith(offline_loop.DATABASE)
+    assert dev_environment.database_of(parts()).url.database.endswith(dev_environment.DATABASE)
 
 
 @pytest.mark.parametrize("setting", ["account_sid", "auth_token", "api_key"])
 def test_with_an_account_it_does_not(parts, setting):
     with pytest.raises(click.ClickException, match="there is no database"):
-        offline_loop.database_of(parts(**{setting: "given"}))
+        dev_environment.database_of(parts(**{setting: "given"}))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli import offline_loop, story
-from app.cli.follow import Follower, show
-from app.cli.serving import serving
+from app.cli import dev_environment
+from app.cli.dev import demo
+from app.cli.dev.app_process import serving
+from app.cli.inbox_tail import Follower, show
 from app.config import PROJECT
 from app.db.database import Database
 
@@ -36,7 +37,7 @@ def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, li
     Example: flask dev --story
     """
     if live:
-        from app.cli.live import run_live  # brings Twilio's SDK along: only when it is used
+        from app.cli.dev.live import run_live  # brings Twilio's SDK along: only when it is used
 
         if plays_story or once:
             raise click.UsageError("--live is for your real account, --story for the emulator; choose one")
@@ -56,8 +57,8 @@ def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, li
 
 def _play(emulator: Emulator, database: Database, follower: Follower) -> None:
     try:
-        story.play(emulator, database, follower)
-    except story.StoryFailed as failure:
+        demo.play(emulator, database, follower)
+    except demo.StoryFailed as failure:
         raise click.ClickException(str(failure)) from failure
 
 
@@ -79,7 +80,7 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
 
   Or write as a customer from here:
     curl -s {emulator.url}/_emulator/inbound -d '{{"channel": "sms", "from": "+15550100003", \\
-      "to": "{story.OUR_NUMBER}", "body": "Where is my order?"}}'
+      "to": "{demo.OUR_NUMBER}", "body": "Where is my order?"}}'
   Look:
     .venv/bin/flask inbox list
     .venv/bin/flask deliveries list
@@ -110,7 +111,7 @@ def _running_app(port: int, emulator: Emulator) -> Iterator[Database]:
     folder.mkdir(exist_ok=True)
     for path in folder.glob("dev.db*"):
         path.unlink()
-    with serving(offline_loop.environment(port, emulator.url), port, folder / "dev.log"):
-        database = Database(f"sqlite:///{PROJECT / offline_loop.DATABASE}")
+    with serving(dev_environment.environment(port, emulator.url), port, folder / "dev.log"):
+        database = Database(f"sqlite:///{PROJECT / dev_environment.DATABASE}")
         yield database
         database.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import config, create_app
-from app.cli.live_memory import Memory, remember
+from app.cli.dev.webhook_backup import Memory, remember
 from app.operations.webhooks import Webhook
 from tests.conftest import RULES, TOKEN
 from tests.emulator.receiver import sdk_client
@@ -21,7 +21,7 @@ from tests.ngrok import Ngrok
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FORMER = {"method": "GET", "filters": ["onMessageAdded", "onMessageAdd"], "post_webhook_url": "https://prod.example.com/h",
           "pre_webhook_url": "https://prod.example.com/pre", "target": "webhook"}  # fmt: skip
 

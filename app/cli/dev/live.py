@@ -14,10 +14,10 @@ from types import FrameType
 import click
 
 from app import config, faults_in_responder, faults_in_rules, make_conversations
-from app.cli.follow import Follower, show
-from app.cli.live_memory import Memory, alone, recall, remember, restore
-from app.cli.serving import serving
-from app.cli.tunnel import find_tunnel, prove_round_trip
+from app.cli.dev.app_process import serving
+from app.cli.dev.tunnel import find_tunnel, prove_round_trip
+from app.cli.dev.webhook_backup import Memory, alone, recall, remember, restore
+from app.cli.inbox_tail import Follower, show
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
 from app.inbox import admin

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from app.cli.follow import Follower
+from app.cli.inbox_tail import Follower
 from app.config import PROJECT
 from app.inbox.queue import NewEvent, add_all
 from tests.eventually import eventually

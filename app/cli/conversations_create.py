@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.operating import dry_run_option, explained, operating, service_option
+from app.cli.account_options import dry_run_option, explained, operating, service_option
 from app.cli.output import json_option, parley, show_json, with_appcontext
 
 if TYPE_CHECKING:

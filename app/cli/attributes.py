@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from app.cli.operating import operating, service_option
+from app.cli.account_options import operating, service_option
 from app.cli.output import json_option, show_json, with_appcontext
 
 conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.operating import explained, operating, service_option
+from app.cli.account_options import explained, operating, service_option
 from app.cli.output import database, json_option, show_json, with_appcontext, writing
 from app.db.database import DatabaseUnavailable
 

@@ -1,0 +1,1 @@
+"""`flask dev` and what it starts."""

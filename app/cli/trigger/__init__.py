@@ -1,0 +1,1 @@
+"""`flask trigger`: events at will."""
