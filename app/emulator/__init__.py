@@ -6,10 +6,10 @@ It shares no code with the rest of the app, so that one mistake cannot hide in b
 from flask import Flask
 
 from app.emulator.account import Account
-from app.emulator.control import add_control_api
+from app.emulator.control_api import add_control_api
 from app.emulator.conversations import run_timers
 from app.emulator.options import Options
-from app.emulator.rest_api import add_rest_api
+from app.emulator.rest.api import add_rest_api
 
 
 def create_emulator(options: Options | None = None) -> Flask:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.emulator import create_emulator
+from app.emulator.http_server import listen, run_until_stopped, stop_on_signals
 from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Options
-from app.emulator.serving import listen, run_until_stopped, stop_on_signals
 
 DEFAULT_PORT = 4010
 # What may be asked for at the start, and what the fault engine calls it.

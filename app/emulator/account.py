@@ -10,15 +10,15 @@ from typing import Any
 from app.emulator.carrier import Carrier
 from app.emulator.clock import Clock
 from app.emulator.errors import TwilioError
-from app.emulator.event_forms import delivery_form
 from app.emulator.faults import Faults
-from app.emulator.hooks import Target, post_targets, pre_target
+from app.emulator.models import Conversation, Message, Receipt
 from app.emulator.options import Options
-from app.emulator.outgoing import Outgoing
 from app.emulator.pending import Pending
-from app.emulator.records import Conversation, Message, Receipt
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import State, first_hooks
+from app.emulator.webhook_delivery import Outgoing
+from app.emulator.webhook_forms import delivery_form
+from app.emulator.webhook_targets import Target, post_targets, pre_target
 
 WRITES_PER_SECOND = 30
 REQUEST_LOG_LENGTH = 20_000

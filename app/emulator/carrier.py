@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.emulator.records import Conversation, Message, Participant, Receipt
+from app.emulator.models import Conversation, Message, Participant, Receipt
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import Pair, State
 

@@ -1,11 +1,12 @@
 """A chat client acts: a human agent or a web visitor who writes, edits, removes and reads through the SDK."""
 
-from app.emulator import checks, messages, participants
+from app.emulator import messages, participants
 from app.emulator.account import Account, Cause
 from app.emulator.errors import not_found
 from app.emulator.messages import MessageDraft
+from app.emulator.models import Conversation, Message, Participant
 from app.emulator.participants import ParticipantDraft
-from app.emulator.records import Conversation, Message, Participant
+from app.emulator.rest import validation
 
 
 def write(account: Account, conversation: Conversation, identity: str, body: str, attributes: str | None) -> Message:
@@ -13,7 +14,7 @@ def write(account: Account, conversation: Conversation, identity: str, body: str
     cause = Cause("SDK", client_identity=identity)
     if account.state.member(conversation, identity, chat_only=True) is None:
         participants.add(account, conversation, ParticipantDraft(identity=identity), cause)
-    text = checks.attributes(attributes, checks.MESSAGE_ATTRIBUTES)
+    text = validation.attributes(attributes, validation.MESSAGE_ATTRIBUTES)
     return messages.add(account, conversation, MessageDraft(identity, body, attributes=text), cause)
 
 

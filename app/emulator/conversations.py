@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.emulator import checks
 from app.emulator.account import TWILIO_ITSELF, Account, Cause
 from app.emulator.clock import read_duration
 from app.emulator.errors import TwilioError
-from app.emulator.event_forms import conversation_form, state_form
-from app.emulator.records import Conversation, Participant
+from app.emulator.models import Conversation, Participant
+from app.emulator.rest import validation
+from app.emulator.webhook_forms import conversation_form, state_form
 
 STATES = ("initializing", "active", "inactive", "closed")
 
@@ -124,24 +124,24 @@ def change(account: Account, conversation: Conversation, form: Mapping[str, str]
 def _wanted(account: Account, conversation: Conversation, form: Mapping[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if "FriendlyName" in form:
-        wanted["friendly_name"] = checks.name("FriendlyName", form["FriendlyName"])
+        wanted["friendly_name"] = validation.name("FriendlyName", form["FriendlyName"])
     if "UniqueName" in form:
         wanted["unique_name"] = _free_name(account, conversation, form["UniqueName"])
     if "Attributes" in form:
-        wanted["attributes"] = checks.attributes(form["Attributes"], checks.CONVERSATION_ATTRIBUTES)
+        wanted["attributes"] = validation.attributes(form["Attributes"], validation.CONVERSATION_ATTRIBUTES)
     if "MessagingServiceSid" in form:
         wanted["messaging_service_sid"] = form["MessagingServiceSid"]
     if "Timers.Inactive" in form:
-        wanted["inactive_after"] = checks.inactive_timer(form["Timers.Inactive"])
+        wanted["inactive_after"] = validation.inactive_timer(form["Timers.Inactive"])
     if "Timers.Closed" in form:
-        wanted["closed_after"] = checks.closed_timer(form["Timers.Closed"])
+        wanted["closed_after"] = validation.closed_timer(form["Timers.Closed"])
     if "State" in form:
         wanted["state"] = read_state(form["State"])
     return wanted
 
 
 def _free_name(account: Account, conversation: Conversation, unique_name: str) -> str | None:
-    checks.name("UniqueName", unique_name)
+    validation.name("UniqueName", unique_name)
     holder = account.state.unique_names.get((conversation.service_sid, unique_name))
     if unique_name and holder not in (None, conversation.sid):
         raise TwilioError(50353, "Conversation with provided unique name already exists")

@@ -6,15 +6,16 @@ Source: conversations-classic/inbound-autocreation, read 2026-11-22.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.emulator import checks, conversations, messages, participants, scoped_hooks
+from app.emulator import conversation_webhooks, conversations, messages, participants
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError
-from app.emulator.event_forms import conversation_form, media_text
 from app.emulator.media_store import keep
 from app.emulator.messages import MessageDraft
+from app.emulator.models import AddressConfiguration, Conversation, MediaFile, Message
 from app.emulator.participants import ParticipantDraft
-from app.emulator.records import AddressConfiguration, Conversation, MediaFile, Message
+from app.emulator.rest import validation
+from app.emulator.webhook_forms import conversation_form, media_text
 
 CHANNELS = {"sms": "SMS", "whatsapp": "WHATSAPP"}
 
@@ -31,7 +32,7 @@ def receive(
 ) -> Message:
     """Return the message as stored. Raises TwilioError when it is lost, with the reason."""
     address, proxy_address = _address(channel, sender), _address(channel, recipient)
-    checks.binding(address, proxy_address, account.options.numbers)
+    validation.binding(address, proxy_address, account.options.numbers)
     cause = Cause(CHANNELS[channel])
     with account.state.lock:
         account.carrier.hear((address, proxy_address), body or "")
@@ -101,7 +102,7 @@ def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | No
 def _attach_hook(account: Account, conversation: Conversation, rule: AddressConfiguration | None) -> None:
     kind = rule.auto_creation["type"] if rule else "default"
     if rule and kind in ("webhook", "studio"):
-        hook = scoped_hooks.of_address(account.state, rule.auto_creation)
+        hook = conversation_webhooks.of_address(account.state, rule.auto_creation)
         conversation.hooks[hook.sid] = hook
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.emulator.errors import TwilioError
-from app.emulator.records import MediaFile
+from app.emulator.models import MediaFile
 from app.emulator.state import State
 
 LARGEST_FILE = 150 * 1024 * 1024

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.emulator import checks
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import must_be_open, note_activity
 from app.emulator.errors import TwilioError
-from app.emulator.event_forms import media_text, message_form, present
-from app.emulator.records import Conversation, MediaFile, Message
+from app.emulator.models import Conversation, MediaFile, Message
+from app.emulator.rest import validation
+from app.emulator.webhook_forms import media_text, message_form, present
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def check(conversation: Conversation, draft: MessageDraft, *, limited: bool) -> 
     if not (draft.body or draft.media or draft.content_sid):
         raise TwilioError(20001, "Body, MediaSid or ContentSid is required")
     phones = any(member.address for member in conversation.participants.values())
-    checks.body(draft.body, reaches_phones=phones)
+    validation.body(draft.body, reaches_phones=phones)
     known = (draft.author in member.names for member in conversation.participants.values())
     if conversation.is_group and not any(known):
         raise TwilioError(50513, "The author is not a participant of the group conversation")
@@ -77,7 +77,7 @@ def _changes(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a pre-action answer may change: body, author and attributes."""
     changes: dict[str, Any] = {key: str(wanted[key]) for key in ("body", "author") if key in wanted}
     if "attributes" in wanted:
-        changes["attributes"] = checks.attributes(str(wanted["attributes"]), checks.MESSAGE_ATTRIBUTES)
+        changes["attributes"] = validation.attributes(str(wanted["attributes"]), validation.MESSAGE_ATTRIBUTES)
     return changes
 
 

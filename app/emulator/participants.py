@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.emulator import checks
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import must_be_open, note_activity
 from app.emulator.errors import TwilioError
-from app.emulator.event_forms import participant_form, user_form
-from app.emulator.records import Conversation, Participant, User
+from app.emulator.models import Conversation, Participant, User
+from app.emulator.rest import validation
+from app.emulator.webhook_forms import participant_form, user_form
 
 MOST_PARTICIPANTS = 1000
 MOST_NON_CHAT = 50
@@ -78,7 +78,7 @@ def check(account: Account, conversation: Conversation, draft: ParticipantDraft)
     if draft.address:
         return _check_binding(account, conversation, draft, draft.address)
     if draft.projected_address:
-        return checks.channel_of(draft.projected_address, 50408, "projected address")
+        return validation.channel_of(draft.projected_address, 50408, "projected address")
     return "chat"
 
 
@@ -96,7 +96,7 @@ def _check_room(conversation: Conversation, draft: ParticipantDraft) -> None:
 
 
 def _check_binding(account: Account, conversation: Conversation, draft: ParticipantDraft, address: str) -> str:
-    channel = checks.binding(address, draft.proxy_address, account.options.numbers)
+    channel = validation.binding(address, draft.proxy_address, account.options.numbers)
     if draft.proxy_address is None:
         if account.state.member(conversation, address):
             raise TwilioError(50437, "Group participant already exists")

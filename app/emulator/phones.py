@@ -6,8 +6,8 @@ Somebody nobody has looked for is read as carriers report it, by itself; see car
 from app.emulator import conversations, participants
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import ConversationDraft
+from app.emulator.models import Conversation, Message, Participant
 from app.emulator.participants import ParticipantDraft
-from app.emulator.records import Conversation, Message, Participant
 
 
 def messages_of(account: Account, name: str) -> list[Message]:

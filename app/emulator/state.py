@@ -12,8 +12,7 @@ from datetime import datetime
 
 from app.emulator.clock import Clock
 from app.emulator.errors import not_found
-from app.emulator.options import Options
-from app.emulator.records import (
+from app.emulator.models import (
     AccountConfiguration,
     AddressConfiguration,
     Conversation,
@@ -25,6 +24,7 @@ from app.emulator.records import (
     Service,
     User,
 )
+from app.emulator.options import Options
 
 GLOBAL_EVENTS = tuple(
     f"on{thing}{ending}"
@@ -189,7 +189,7 @@ def _first_hooks(options: Options) -> Hooks:
 def first_hooks(webhook_url: str, public_url: str) -> Hooks:
     """Return the global webhook for a receiver that listens on one origin and is known by another.
 
-    Twilio is told the public URL and signs it; the post itself goes to the loopback URL (see outgoing.py).
+    Twilio is told the public URL and signs it; the post itself goes to the loopback URL (see webhook_delivery.py).
     """
     if not webhook_url:
         return Hooks(filters=GLOBAL_EVENTS)

@@ -9,30 +9,30 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
-from app.emulator import (
-    rest_addresses,
-    rest_configuration,
-    rest_conversations,
-    rest_media,
-    rest_messages,
-    rest_numbers,
-    rest_participants,
-    rest_users,
-)
 from app.emulator.account import Account
 from app.emulator.errors import TwilioError
 from app.emulator.faults import RequestFault
-from app.emulator.rest_call import Answer, RestCall, View
+from app.emulator.rest import (
+    addresses,
+    configuration,
+    conversations,
+    media,
+    messages,
+    participants,
+    phone_numbers,
+    users,
+)
+from app.emulator.rest.request import Answer, RestCall, View
 
 CUT = "emulator.cut"
 ROUTES = (
-    *rest_conversations.ROUTES,
-    *rest_messages.ROUTES,
-    *rest_participants.ROUTES,
-    *rest_configuration.ROUTES,
-    *rest_addresses.ROUTES,
-    *rest_users.ROUTES,
-    *rest_media.ROUTES,
+    *conversations.ROUTES,
+    *messages.ROUTES,
+    *participants.ROUTES,
+    *configuration.ROUTES,
+    *addresses.ROUTES,
+    *users.ROUTES,
+    *media.ROUTES,
 )
 
 
@@ -45,12 +45,12 @@ def add_rest_api(app: Flask, account: Account) -> None:
             if route.scoped:
                 path = f"/v1/Services/<chat_service_sid>{route.path}"
                 _add(app, account, path, method, view, in_service=True)
-    for route in rest_numbers.ROUTES:
+    for route in phone_numbers.ROUTES:
         for method, view in route.views.items():
             _add(app, account, route.path, method, view, in_service=False)
     app.register_error_handler(404, lambda _: _nowhere(account, 20404, f"{request.path} was not found", 404))
     app.register_error_handler(405, lambda _: _nowhere(account, 20004, "Method not allowed", 405))
-    rest_media.add_public_content(app, account)
+    media.add_public_content(app, account)
 
 
 def _add(app: Flask, account: Account, rule: str, method: str, view: View, *, in_service: bool) -> None:

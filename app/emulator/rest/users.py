@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from app.emulator import answers, checks, participants
+from app.emulator import participants
 from app.emulator.account import Cause
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
-from app.emulator.event_forms import user_form
-from app.emulator.records import Conversation, Participant, Role, User
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.models import Conversation, Participant, Role, User
+from app.emulator.rest import serializers, validation
+from app.emulator.rest.request import Answer, RestCall, Route
+from app.emulator.webhook_forms import user_form
 
 
 def _show(call: RestCall, it: User) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def _find(call: RestCall, name: str) -> User:
 
 def _apply(call: RestCall, user: User) -> None:
     form = call.form
-    attributes = checks.attributes(form.get("Attributes"), checks.PARTICIPANT_ATTRIBUTES)
+    attributes = validation.attributes(form.get("Attributes"), validation.PARTICIPANT_ATTRIBUTES)
     user.attributes = attributes if "Attributes" in form else user.attributes
     user.friendly_name = form.get("FriendlyName", user.friendly_name)
     user.role_sid = form.get("RoleSid", user.role_sid)
@@ -47,7 +48,7 @@ def _apply(call: RestCall, user: User) -> None:
 
 def create(call: RestCall) -> Answer:
     """Create a user."""
-    state, identity = call.account.state, checks.name("Identity", call.form.get("Identity"))
+    state, identity = call.account.state, validation.name("Identity", call.form.get("Identity"))
     if not identity:
         raise TwilioError(20001, "Identity is required")
     with state.lock:
@@ -107,7 +108,7 @@ def _show_conversation(call: RestCall, user: User, conversation: Conversation, m
         "user_sid": user.sid,
         "friendly_name": conversation.friendly_name,
         "conversation_state": conversation.state,
-        "timers": answers.timers(conversation),
+        "timers": serializers.timers(conversation),
         "attributes": conversation.attributes,
         "date_created": rest_time(conversation.created),
         "date_updated": rest_time(conversation.updated),

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.emulator import checks
-from app.emulator.answers import V1
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError
-from app.emulator.records import Hooks, Service
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.models import Hooks, Service
+from app.emulator.rest import validation
+from app.emulator.rest.request import Answer, RestCall, Route
+from app.emulator.rest.serializers import V1
 from app.emulator.state import GLOBAL_EVENTS
 
 SERVICE_EVENTS = tuple(name for name in GLOBAL_EVENTS if not name.startswith("onUser"))
@@ -31,7 +31,7 @@ def show_service(call: RestCall, it: Service) -> dict[str, Any]:
 
 def create_service(call: RestCall) -> Answer:
     """Create a service."""
-    friendly_name = checks.name("FriendlyName", call.form.get("FriendlyName"))
+    friendly_name = validation.name("FriendlyName", call.form.get("FriendlyName"))
     if not friendly_name:
         raise TwilioError(20001, "FriendlyName is required")
     with call.account.state.lock:
@@ -82,8 +82,8 @@ def fetch_account(call: RestCall) -> Answer:
 def update_account(call: RestCall) -> Answer:
     """Change the account's configuration."""
     state, form = call.account.state, call.form
-    checks.inactive_timer(form.get("DefaultInactiveTimer"))
-    checks.closed_timer(form.get("DefaultClosedTimer"))
+    validation.inactive_timer(form.get("DefaultInactiveTimer"))
+    validation.closed_timer(form.get("DefaultClosedTimer"))
     with state.lock:
         it = state.configuration
         if "DefaultChatServiceSid" in form:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.emulator import conversations
 from app.emulator.account import Account
 from app.emulator.conversations import ConversationDraft
-from app.emulator.records import Conversation, Message, Participant
+from app.emulator.models import Conversation, Message, Participant
 
 OUR_NUMBER = "+15550100099"
 

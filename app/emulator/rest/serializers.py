@@ -6,8 +6,8 @@
 from typing import Any
 
 from app.emulator.clock import rest_time
-from app.emulator.event_forms import present
-from app.emulator.records import Conversation, MediaFile, Message, Participant, Receipt, ScopedHook, User
+from app.emulator.models import Conversation, MediaFile, Message, Participant, Receipt, ScopedHook, User
+from app.emulator.webhook_forms import present
 
 ORIGIN = "https://conversations.twilio.com"
 V1 = f"{ORIGIN}/v1"

@@ -5,17 +5,18 @@
 
 from typing import Any
 
-from app.emulator import answers, checks, messages
+from app.emulator import messages
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.media_store import free_file
 from app.emulator.messages import MessageDraft
-from app.emulator.records import Conversation, Message, Receipt
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.models import Conversation, Message, Receipt
+from app.emulator.rest import serializers, validation
+from app.emulator.rest.request import Answer, RestCall, Route
 
 
 def _show(call: RestCall, message: Message) -> dict[str, Any]:
-    return call.with_service(answers.message(call.account_sid, call.base, message))
+    return call.with_service(serializers.message(call.account_sid, call.base, message))
 
 
 def _find(call: RestCall, name: str, sid: str) -> tuple[Conversation, Message]:
@@ -29,12 +30,12 @@ def _draft(call: RestCall) -> MessageDraft:
     content_sid = form.get("ContentSid")
     media_sids = [] if content_sid else form.getlist("MediaSid")
     return MessageDraft(
-        author=checks.name("Author", form.get("Author")) or "system",
+        author=validation.name("Author", form.get("Author")) or "system",
         body=None if content_sid else form.get("Body"),
-        attributes=checks.attributes(form.get("Attributes"), checks.MESSAGE_ATTRIBUTES),
+        attributes=validation.attributes(form.get("Attributes"), validation.MESSAGE_ATTRIBUTES),
         media=tuple(free_file(call.account.state, call.service_sid, sid) for sid in media_sids),
         content_sid=content_sid,
-        subject=checks.name("Subject", form.get("Subject")),
+        subject=validation.name("Subject", form.get("Subject")),
         created=read_time(form.get("DateCreated", "")),
         updated=read_time(form.get("DateUpdated", "")),
     )
@@ -80,12 +81,12 @@ def _changes(call: RestCall) -> dict[str, Any]:
         if name in form
     }
     if "Attributes" in form:
-        changes["attributes"] = checks.attributes(form["Attributes"], checks.MESSAGE_ATTRIBUTES)
+        changes["attributes"] = validation.attributes(form["Attributes"], validation.MESSAGE_ATTRIBUTES)
     for name, key in (("DateCreated", "created"), ("DateUpdated", "updated")):
         moment = read_time(form.get(name, ""))
         if moment:
             changes[key] = moment
-    checks.body(changes.get("body"), reaches_phones=False)
+    validation.body(changes.get("body"), reaches_phones=False)
     return changes
 
 
@@ -97,7 +98,7 @@ def delete(call: RestCall, name: str, sid: str) -> Answer:
 
 
 def _show_receipt(call: RestCall, message: Message, receipt: Receipt) -> dict[str, Any]:
-    return call.with_service(answers.receipt(call.account_sid, call.base, message, receipt))
+    return call.with_service(serializers.receipt(call.account_sid, call.base, message, receipt))
 
 
 def list_receipts(call: RestCall, name: str, sid: str) -> Answer:

@@ -11,8 +11,8 @@ from app.emulator import media_store
 from app.emulator.account import Account
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
-from app.emulator.records import MediaFile
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.models import MediaFile
+from app.emulator.rest.request import Answer, RestCall, Route
 
 
 def _show(call: RestCall, it: MediaFile) -> dict[str, Any]:

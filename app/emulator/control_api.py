@@ -9,15 +9,15 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from app.emulator import adopted, chat, inbound, phones
+from app.emulator import chat, import_recorded, inbound, phones
 from app.emulator.account import Account
-from app.emulator.answers import media_entry
 from app.emulator.clock import rest_time, webhook_time
 from app.emulator.conversations import run_timers
 from app.emulator.errors import TwilioError
-from app.emulator.hooks import Target
-from app.emulator.records import Message
-from app.emulator.rest_numbers import set_sms_url
+from app.emulator.models import Message
+from app.emulator.rest.phone_numbers import set_sms_url
+from app.emulator.rest.serializers import media_entry
+from app.emulator.webhook_targets import Target
 
 Said = dict[str, Any]
 
@@ -154,7 +154,7 @@ def post_webhook(account: Account, said: Said) -> Said:
 def adopt_recording(account: Account, said: Said) -> Said:
     """Make the conversation, author and message of a recorded onMessageAdded exist."""
     form = {str(name): str(value) for name, value in said["form"].items()}
-    return {"conversation_sid": adopted.adopt(account, form).sid}
+    return {"conversation_sid": import_recorded.adopt(account, form).sid}
 
 
 def set_target(account: Account, said: Said) -> Said:

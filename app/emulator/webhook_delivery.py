@@ -19,11 +19,11 @@ from urllib.parse import urlencode, urlsplit
 from twilio.request_validator import RequestValidator
 
 from app.emulator.faults import REORDER_SECONDS, Faults
-from app.emulator.hooks import Target
 from app.emulator.options import Options
 from app.emulator.pending import Pending
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import split_origin
+from app.emulator.webhook_targets import Target
 
 POSTERS = 24
 LOG_LENGTH = 20_000

@@ -1,4 +1,4 @@
-"""The parameters that each webhook carries, except those that all have in common (outgoing.py adds them).
+"""The parameters that each webhook carries, except those that all have in common (webhook_delivery.py adds them).
 
 Optional values are left out, never sent empty.
 Source: conversations-classic/conversations-webhooks, read 2026-11-22, and captured requests.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.emulator.clock import webhook_time
-from app.emulator.records import Conversation, MediaFile, Message, Participant, Receipt, User
+from app.emulator.models import Conversation, MediaFile, Message, Participant, Receipt, User
 
 Form = dict[str, str]
 CARRIERS = ("SMS", "WHATSAPP")

@@ -4,19 +4,20 @@ import dataclasses
 import json
 from typing import Any
 
-from app.emulator import answers, checks, conversations, participants, scoped_hooks
+from app.emulator import conversation_webhooks, conversations, participants
 from app.emulator.clock import read_time
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError, not_found
-from app.emulator.event_forms import message_form
-from app.emulator.hooks import Target
+from app.emulator.models import Conversation, ScopedHook
 from app.emulator.participants import ParticipantDraft
-from app.emulator.records import Conversation, ScopedHook
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.rest import serializers, validation
+from app.emulator.rest.request import Answer, RestCall, Route
+from app.emulator.webhook_forms import message_form
+from app.emulator.webhook_targets import Target
 
 
 def _show(call: RestCall, conversation: Conversation) -> dict[str, Any]:
-    return answers.conversation(call.account_sid, call.base, conversation)
+    return serializers.conversation(call.account_sid, call.base, conversation)
 
 
 def _find(call: RestCall, name: str) -> Conversation:
@@ -32,13 +33,13 @@ def _draft(call: RestCall) -> ConversationDraft:
         raise TwilioError(50384, "A conversation cannot be created closed")
     email = {"address": form.get("Bindings.Email.Address"), "name": form.get("Bindings.Email.Name")}
     return ConversationDraft(
-        friendly_name=checks.name("FriendlyName", form.get("FriendlyName")),
-        unique_name=checks.name("UniqueName", form.get("UniqueName")),
-        attributes=checks.attributes(form.get("Attributes"), checks.CONVERSATION_ATTRIBUTES),
+        friendly_name=validation.name("FriendlyName", form.get("FriendlyName")),
+        unique_name=validation.name("UniqueName", form.get("UniqueName")),
+        attributes=validation.attributes(form.get("Attributes"), validation.CONVERSATION_ATTRIBUTES),
         messaging_service_sid=form.get("MessagingServiceSid"),
         state=conversations.read_state(form.get("State") or "active"),
-        inactive_after=checks.inactive_timer(form.get("Timers.Inactive")),
-        closed_after=checks.closed_timer(form.get("Timers.Closed")),
+        inactive_after=validation.inactive_timer(form.get("Timers.Inactive")),
+        closed_after=validation.closed_timer(form.get("Timers.Closed")),
         created=read_time(form.get("DateCreated", "")),
         updated=read_time(form.get("DateUpdated", "")),
         email_binding={name: value for name, value in email.items() if value},
@@ -126,14 +127,14 @@ def _participant_draft(text: str) -> ParticipantDraft:
             address=binding.get("address"),
             proxy_address=binding.get("proxy_address"),
             projected_address=binding.get("projected_address"),
-            attributes=checks.attributes(wanted.get("attributes"), checks.PARTICIPANT_ATTRIBUTES),
+            attributes=validation.attributes(wanted.get("attributes"), validation.PARTICIPANT_ATTRIBUTES),
         )
     except (ValueError, AttributeError):
         raise TwilioError(20001, "Participant must be a JSON object") from None
 
 
 def _show_hook(call: RestCall, conversation: Conversation, hook: ScopedHook) -> dict[str, Any]:
-    return call.with_service(answers.scoped_hook(call.account_sid, call.base, conversation.sid, hook))
+    return call.with_service(serializers.scoped_hook(call.account_sid, call.base, conversation.sid, hook))
 
 
 def _hook_settings(call: RestCall) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -151,7 +152,7 @@ def create_hook(call: RestCall, name: str) -> Answer:
     with call.account.state.lock:
         conversations.must_be_open(conversation)
         target = call.form.get("Target", "")
-        hook = scoped_hooks.create(call.account.state, conversation, target, settings, lists)
+        hook = conversation_webhooks.create(call.account.state, conversation, target, settings, lists)
         _replay(call, conversation, hook)
     return 201, _show_hook(call, conversation, hook)
 
@@ -189,7 +190,7 @@ def update_hook(call: RestCall, name: str, sid: str) -> Answer:
     """Change one of a conversation's webhooks."""
     conversation, hook = _find_hook(call, name, sid)
     with call.account.state.lock:
-        scoped_hooks.change(call.account.state, hook, *_hook_settings(call))
+        conversation_webhooks.change(call.account.state, hook, *_hook_settings(call))
     return 200, _show_hook(call, conversation, hook)
 
 

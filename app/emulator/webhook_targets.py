@@ -6,7 +6,7 @@ Source: conversations-classic/api/per-service-webhook-resource, read 2026-11-22.
 
 from dataclasses import dataclass
 
-from app.emulator.records import Conversation, Hooks, ScopedHook
+from app.emulator.models import Conversation, Hooks, ScopedHook
 from app.emulator.state import State
 
 

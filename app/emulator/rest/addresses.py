@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.emulator import checks
-from app.emulator.answers import V1
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
-from app.emulator.records import AddressConfiguration
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.models import AddressConfiguration
+from app.emulator.rest import validation
+from app.emulator.rest.request import Answer, RestCall, Route
+from app.emulator.rest.serializers import V1
 
 ADDRESS_TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
 
@@ -44,7 +44,7 @@ def _auto_creation(call: RestCall, before: dict[str, Any]) -> dict[str, Any]:
         after["webhook_filters"] = form.getlist(prefix + "WebhookFilters")
     if prefix + "StudioRetryCount" in form:
         text = form[prefix + "StudioRetryCount"]
-        after["studio_retry_count"] = checks.whole_number("AutoCreation.StudioRetryCount", text)
+        after["studio_retry_count"] = validation.whole_number("AutoCreation.StudioRetryCount", text)
     return after
 
 

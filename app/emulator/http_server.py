@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from app.emulator.rest_api import CUT
+from app.emulator.rest.api import CUT
 
 
 class KeepAliveHandler(WSGIRequestHandler):

@@ -8,8 +8,8 @@ from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from app.emulator.account import Account, Cause
-from app.emulator.answers import V1
-from app.emulator.paging import page
+from app.emulator.rest.paging import page
+from app.emulator.rest.serializers import V1
 
 Answer = tuple[int, dict[str, Any] | None]
 View = Callable[..., Answer | Response]

@@ -6,9 +6,9 @@ Source: conversations-classic/api/conversation-scoped-webhook-resource and api/e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.emulator.checks import whole_number
 from app.emulator.errors import TwilioError
-from app.emulator.records import Conversation, ScopedHook
+from app.emulator.models import Conversation, ScopedHook
+from app.emulator.rest.validation import whole_number
 from app.emulator.state import GLOBAL_EVENTS, State
 
 MOST_HOOKS = 5

@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from app.emulator.checks import whole_number
 from app.emulator.errors import TwilioError
+from app.emulator.rest.validation import whole_number
 
 
 class Listed(Protocol):

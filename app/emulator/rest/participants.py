@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from app.emulator import answers, checks, participants
+from app.emulator import participants
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError
+from app.emulator.models import Conversation, Participant
 from app.emulator.participants import ParticipantDraft
-from app.emulator.records import Conversation, Participant
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.rest import serializers, validation
+from app.emulator.rest.request import Answer, RestCall, Route
 
 
 def _show(call: RestCall, participant: Participant) -> dict[str, Any]:
-    return call.with_service(answers.participant(call.account_sid, call.base, participant))
+    return call.with_service(serializers.participant(call.account_sid, call.base, participant))
 
 
 def _find(call: RestCall, name: str, who: str) -> tuple[Conversation, Participant]:
@@ -24,11 +25,11 @@ def create(call: RestCall, name: str) -> Answer:
     form = call.form
     conversation = call.account.state.conversation(call.service_sid, name)
     draft = ParticipantDraft(
-        identity=checks.name("Identity", form.get("Identity")),
+        identity=validation.name("Identity", form.get("Identity")),
         address=form.get("MessagingBinding.Address") or None,
         proxy_address=form.get("MessagingBinding.ProxyAddress") or None,
         projected_address=form.get("MessagingBinding.ProjectedAddress") or None,
-        attributes=checks.attributes(form.get("Attributes"), checks.PARTICIPANT_ATTRIBUTES),
+        attributes=validation.attributes(form.get("Attributes"), validation.PARTICIPANT_ATTRIBUTES),
         role_sid=form.get("RoleSid"),
         created=read_time(form.get("DateCreated", "")),
         updated=read_time(form.get("DateUpdated", "")),
@@ -67,14 +68,14 @@ def _changes(call: RestCall) -> dict[str, Any]:
     }
     changes: dict[str, Any] = {field: form[name] for name, field in fields.items() if name in form}
     if "Attributes" in form:
-        changes["attributes"] = checks.attributes(form["Attributes"], checks.PARTICIPANT_ATTRIBUTES)
+        changes["attributes"] = validation.attributes(form["Attributes"], validation.PARTICIPANT_ATTRIBUTES)
     if "LastReadMessageIndex" in form:
         changes["last_read_index"] = _index(form["LastReadMessageIndex"])
     return changes
 
 
 def _index(text: str) -> int | None:
-    return None if text in ("", "null") else checks.whole_number("LastReadMessageIndex", text)
+    return None if text in ("", "null") else validation.whole_number("LastReadMessageIndex", text)
 
 
 def delete(call: RestCall, name: str, who: str) -> Answer:
@@ -94,7 +95,7 @@ def list_conversations_of(call: RestCall) -> Answer:
     def show(it: Participant) -> dict[str, Any]:
         conversation = state.conversations[it.conversation_sid]
         user = state.user(conversation.service_sid, it.identity) if it.identity else None
-        return answers.participant_conversation(call.account_sid, call.base, conversation, it, user)
+        return serializers.participant_conversation(call.account_sid, call.base, conversation, it, user)
 
     found = [
         it

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.emulator.errors import TwilioError
-from app.emulator.rest_call import Answer, RestCall, Route
+from app.emulator.rest.request import Answer, RestCall, Route
 from app.emulator.state import State
 
 _BASE = "/2010-04-01"
