@@ -1,4 +1,4 @@
-"""What only this project's tests need beside app/testing.py: a real PostgreSQL, our own rules, Twilio's signatures."""
+"""What only this project's tests need beside app/testing/: a real PostgreSQL, our own rules, Twilio's signatures."""
 
 import json
 import os
@@ -13,12 +13,14 @@ import psycopg
 import pytest
 
 from app import config
-from app.bot_tester import ORIGIN, TOKEN, Clock
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest
 from tests import webhook_fixtures
+
+pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
+from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402
 
 __all__ = ["ORIGIN", "RULES", "TOKEN"]
 pytest_plugins = ["app.testing"]

@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, select
 
-from app.bot_tester import BotTester
 from app.db.database import Database
 from app.db.tables import metadata
 from app.privacy import subject_search
+from app.testing.bot_tester import BotTester
 
 PERSON, OTHER = "+15550100001", "+15550100002"
 RULES = """

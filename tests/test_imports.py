@@ -29,13 +29,12 @@ ALLOWED = {
     "privacy": {"db", "privacy", "reconcile", "store", "twilio_api"},
     "runtime": {"config", "db", "inbox", "privacy", "reconcile", "twilio_api"},
     "db": {"db", "logs"},
-    "testing": {"__init__", "bot_tester", "config", "db", "emulator", "recordings", "twilio_api"},
-    "bot_tester": {"__init__", "emulator", "inbox", "store"},
+    "testing": {"__init__", "config", "db", "emulator", "inbox", "recordings", "store", "testing", "twilio_api"},
     "recordings": {"recordings", "rules", "store", "twilio_api"},
     "emulator": {"emulator"},
 }  # fmt: skip
 HOMES = {
-    "flask": {"__init__", "bot_tester", "cli", "dashboard", "emulator", "monitoring", "receiver", "testing"},
+    "flask": {"__init__", "cli", "dashboard", "emulator", "monitoring", "receiver", "testing"},
     "flask_login": {"dashboard", "monitoring"},
     "flask_wtf": {"dashboard"},
     "prometheus_client": {"monitoring"},

@@ -8,9 +8,9 @@ from dataclasses import replace
 from random import Random
 from urllib.parse import urlencode
 
-from app.bot_tester import ORIGIN, TOKEN
 from app.recordings import files
 from app.recordings.files import RecordedRequest
+from app.testing.bot_tester import ORIGIN, TOKEN
 from app.twilio_api import events
 from tests import webhook_fixtures
 from tests.fuzz.shots import Shot

@@ -8,11 +8,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import Parley, config, create_app, make_worker
-from app.bot_tester import ORIGIN, TOKEN
 from app.db.database import Database, Record
 from app.db.schema import migrate
 from app.db.tables import inbox
 from app.inbox.worker import Worker
+from app.testing.bot_tester import ORIGIN, TOKEN
 from app.twilio_api import parsing
 from tests.fuzz.shots import Seen, Shot, send
 from tests.hostile_requests import signed_bytes

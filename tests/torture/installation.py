@@ -7,11 +7,11 @@ import psycopg
 from flask import Flask
 
 from app import Parley, config, create_app, make_worker
-from app.bot_tester import ORIGIN, TOKEN, Clock
 from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import metadata
 from app.inbox.worker import Worker
+from app.testing.bot_tester import ORIGIN, TOKEN, Clock
 from tests.torture.schedules import Schedule
 
 RESPONDER = "tests.torture.answering:answer"

@@ -5,9 +5,9 @@ Each comes again until it is acknowledged, as Twilio does where retries are conf
 
 from random import Random
 
-from app.bot_tester import ORIGIN, TOKEN
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest, encode
+from app.testing.bot_tester import ORIGIN, TOKEN
 from tests.hostile_requests import signed_bytes
 from tests.torture.life import Order
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.bot_tester import ORIGIN
 from app.emulator.client import Emulator
 from app.inbox.worker import Worker
+from app.testing.bot_tester import ORIGIN
 from tests.eventually import eventually
 from tests.torture.installation import Installation
 from tests.torture.life import Order, Steps, live, work_through

@@ -10,11 +10,11 @@ from typing import Any
 import requests
 from sqlalchemy import Table, select
 
-from app.bot_tester import TOKEN
 from app.config import from_environment
 from app.db.database import Database
 from app.db.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
 from app.emulator.client import Emulator
+from app.testing.bot_tester import TOKEN
 from app.twilio_api import parsing
 from tests.torture.playing import Played
 
