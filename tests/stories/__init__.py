@@ -1,0 +1,1 @@
+"""Whole stories: scenarios, exactly once, crashes."""
