@@ -17,7 +17,7 @@ from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
 from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402

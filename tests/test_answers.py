@@ -16,7 +16,7 @@ from app.emulator.client import Emulator
 from app.operations.account import Account
 from app.store import audit, conversations
 from app.twilio_api.client import SendError
-from tests.arrivals import arrive
+from tests.support.arrivals import arrive
 
 PAUSE = timedelta(minutes=30)
 

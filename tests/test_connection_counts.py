@@ -11,8 +11,8 @@ import pytest
 
 from app import config
 from app.emulator.client import Emulator
-from tests.arrivals import webhook_of
-from tests.running_service import Service, post_until_stored
+from tests.support.arrivals import webhook_of
+from tests.support.running_service import Service, post_until_stored
 
 pytestmark = pytest.mark.slow
 

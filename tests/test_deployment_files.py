@@ -22,9 +22,9 @@ from sqlalchemy import select
 from app import config, create_app
 from app.db.database import Database
 from app.db.tables import login_failures
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.documented_files import (
+from tests.support import webhook_fixtures
+from tests.support.documented_files import (
     DEPLOYING,
     ROOT,
     block,
@@ -35,8 +35,8 @@ from tests.documented_files import (
     instruction,
     sent_to_docker,
 )  # fmt: skip
-from tests.eventually import eventually
-from tests.gunicorn_process import serving
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import serving
 
 pytestmark = pytest.mark.slow
 

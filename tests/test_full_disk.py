@@ -18,11 +18,11 @@ from app import config, create_app
 from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import inbox
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.hostile_requests import deliver
-from tests.running_service import Service, signed
+from tests.support import webhook_fixtures
+from tests.support.eventually import eventually
+from tests.support.hostile_requests import deliver
+from tests.support.running_service import Service, signed
 
 OUR_PATIENCE = 4.0  # seconds; Twilio waits five
 LARGE = "x" * 30_000

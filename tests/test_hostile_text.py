@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import inbox, messages
-from tests import webhook_fixtures
-from tests.arrivals import arrive
+from tests.support import webhook_fixtures
+from tests.support.arrivals import arrive
 
 SMS = "onMessageAdded__sms_text"
 SQL = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.twilio_api.parsing import EVENT_CLASSES, Identity, Unusable, decode_form, event_type, identity, read_form
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 CONVERSATION = "CH00000000000000000000000000000003"
 CHAT = "CH00000000000000000000000000000030"

@@ -12,8 +12,8 @@ from twilio.request_validator import RequestValidator
 
 from app.config import PROJECT
 from tests.conftest import ORIGIN, RULES, TOKEN
-from tests.eventually import eventually
-from tests.gunicorn_process import serving
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import serving
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 pytestmark = [

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from app import make_worker
-from tests.arrivals import arrive
+from tests.support.arrivals import arrive
 
 THANKS = "Thanks, we will be right back."
 DAY = 86_400

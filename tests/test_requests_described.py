@@ -4,10 +4,10 @@ import shlex
 
 import pytest
 
-from tests import operator_commands
-from tests.described_requests import DESCRIPTION, faults, operations_beyond, our_operations, twilios_operations
 from tests.emulator.receiver import sdk_client
-from tests.operator_commands import LINES, LOCAL, World
+from tests.support import operator_commands
+from tests.support.described_requests import DESCRIPTION, faults, operations_beyond, our_operations, twilios_operations
+from tests.support.operator_commands import LINES, LOCAL, World
 from tests.test_docs import OURS
 
 OPERATOR_COMMANDS = sorted(name for name in OURS if name.split()[0] not in LOCAL)

@@ -7,7 +7,7 @@ import pytest
 
 from app import config, create_app, faults_in_responder
 from app.responder import Reply, ResponderError, checked_reply, load
-from tests.gunicorn_process import launch
+from tests.support.gunicorn_process import launch
 
 
 async def sends_later(message, context):

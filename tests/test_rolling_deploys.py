@@ -17,8 +17,8 @@ from sqlalchemy import event, text
 from app import config, create_app
 from app.db.database import Database
 from app.db.schema import is_migrated, migrate
-from tests import webhook_fixtures
-from tests.arrivals import webhook_of
+from tests.support import webhook_fixtures
+from tests.support.arrivals import webhook_of
 
 STATEMENTS = Path(__file__).parent / "fixtures" / "statements"
 CONTRACTS = {

@@ -12,14 +12,14 @@ from app import config, create_app, make_worker
 from app.emulator.client import Emulator
 from app.inbox import queue
 from app.operations.webhooks import ROUTE, needed_filters
-from tests import webhook_fixtures
-from tests.arrivals import arrive, webhook_of
 from tests.conftest import ORIGIN
 from tests.emulator.receiver import sdk_client
-from tests.eventually import eventually
-from tests.hostile_requests import deliver
-from tests.responders import FALLBACK, NAME, responds
-from tests.runbook import database_url, folder, follow, headings, time_passes
+from tests.support import webhook_fixtures
+from tests.support.arrivals import arrive, webhook_of
+from tests.support.eventually import eventually
+from tests.support.hostile_requests import deliver
+from tests.support.responders import FALLBACK, NAME, responds
+from tests.support.runbook import database_url, folder, follow, headings, time_passes
 
 __all__ = ["database_url", "folder", "follow", "responds", "time_passes"]
 THANKS = "Thanks, we will be right back."

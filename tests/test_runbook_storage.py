@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from app.recordings import files
-from tests import webhook_fixtures
-from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN, _create_database, _run_sql
-from tests.eventually import eventually
-from tests.gunicorn_process import Gunicorn, serving
-from tests.hostile_requests import exchange, on_the_wire
-from tests.runbook import database_url, folder, follow, time_passes
+from tests.support import webhook_fixtures
+from tests.support.arrivals import webhook_of
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import Gunicorn, serving
+from tests.support.hostile_requests import exchange, on_the_wire
+from tests.support.runbook import database_url, folder, follow, time_passes
 
 pytestmark = pytest.mark.slow
 

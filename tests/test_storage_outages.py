@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from app.db.tables import inbox
 from app.inbox.queue import NewEvent, add_all
 from app.receiver.group_commit import GroupCommit
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.hostile_requests import deliver
+from tests.support import webhook_fixtures
+from tests.support.hostile_requests import deliver
 
 SMS = "onMessageAdded__sms_text"
 OUR_PATIENCE = 4.0  # seconds; Twilio waits five

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, RULES, TOKEN
-from tests.gunicorn_process import Gunicorn, serving
-from tests.hostile_requests import TARGET, exchange, on_the_wire
-from tests.webhook_fixtures import RecordedRequest
+from tests.support import webhook_fixtures
+from tests.support.gunicorn_process import Gunicorn, serving
+from tests.support.hostile_requests import TARGET, exchange, on_the_wire
+from tests.support.webhook_fixtures import RecordedRequest
 
 SMS = "onMessageAdded__sms_text"
 NUMBER, TEXT = "+15550100077", "a text that no log may show"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gunicorn_process import launch
+from tests.support.gunicorn_process import launch
 
 GOOD = {
     "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.responder import Reply
-from tests.responders import FALLBACK, RULES, arrives, decision, environ, responds, rules_file, said
+from tests.support.responders import FALLBACK, RULES, arrives, decision, environ, responds, rules_file, said
 
 __all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said"]
 SECRET = "the customer said 1234"

@@ -6,8 +6,8 @@ import pytest
 
 from app import make_worker
 from app.bot.responder_pool import MOST_WAITING, THREADS
-from tests.eventually import eventually
-from tests.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
+from tests.support.eventually import eventually
+from tests.support.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
 
 __all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said", "slow"]
 

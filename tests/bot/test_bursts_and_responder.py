@@ -3,9 +3,9 @@
 import pytest
 
 from app import make_worker
-from tests.arrivals import arrive
-from tests.eventually import eventually
-from tests.responders import NAME, responds, slow
+from tests.support.arrivals import arrive
+from tests.support.eventually import eventually
+from tests.support.responders import NAME, responds, slow
 
 __all__ = ["responds", "slow"]
 RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'

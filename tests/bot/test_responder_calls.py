@@ -11,10 +11,10 @@ from app import make_worker
 from app.db.tables import lanes, responder_calls
 from app.inbox import queue
 from app.inbox.queue import LEASE_SECONDS
-from tests.arrivals import arrive
-from tests.eventually import eventually
-from tests.power_cuts import PowerCut, cut_at
-from tests.responders import FALLBACK, NAME, RULES, responds, slow
+from tests.support.arrivals import arrive
+from tests.support.eventually import eventually
+from tests.support.power_cuts import PowerCut, cut_at
+from tests.support.responders import FALLBACK, NAME, RULES, responds, slow
 
 __all__ = ["responds", "slow"]
 

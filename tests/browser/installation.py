@@ -14,9 +14,9 @@ from app.db.schema import migrate
 from app.db.tables import messages, replies
 from app.emulator.client import Emulator
 from app.inbox import admin
-from tests import gunicorn_process
 from tests.conftest import TOKEN
-from tests.eventually import eventually
+from tests.support import gunicorn_process
+from tests.support.eventually import eventually
 
 PUBLIC_URL = "http://127.0.0.1:8000"  # what webhooks are signed for; the port that listens is another
 SECRET_KEY = "only-for-the-tests-of-the-page-0123456789abcdef"

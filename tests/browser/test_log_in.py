@@ -10,7 +10,7 @@ from tests.browser.browsing import expect
 from tests.browser.conftest import PASSWORD
 from tests.browser.installation import SECRET_KEY
 from tests.browser.seen import was_reloaded
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 THIRTEEN_HOURS = 13 * 3600
 

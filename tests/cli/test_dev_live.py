@@ -16,8 +16,8 @@ from app.cli.dev.webhook_backup import Memory, remember
 from app.operations.webhooks import Webhook
 from tests.conftest import RULES, TOKEN
 from tests.emulator.receiver import sdk_client
-from tests.eventually import eventually
-from tests.ngrok import Ngrok
+from tests.support.eventually import eventually
+from tests.support.ngrok import Ngrok
 
 pytestmark = pytest.mark.slow
 

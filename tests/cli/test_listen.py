@@ -13,7 +13,7 @@ import pytest
 from app.cli.inbox_tail import Follower
 from app.config import PROJECT
 from app.inbox.queue import NewEvent, add_all
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 
 @pytest.fixture

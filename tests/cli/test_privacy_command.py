@@ -10,7 +10,7 @@ from app.db.tables import decisions, messages
 from app.db.tables import inbox as inbox_table
 from app.privacy.subject_search import NoSubject, Subject
 from app.store import audit, conversations
-from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
+from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 
 @pytest.fixture

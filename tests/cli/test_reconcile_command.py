@@ -14,7 +14,7 @@ from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope
 from app.recordings import files
 from app.store import conversations
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 HOUR = 3600
 

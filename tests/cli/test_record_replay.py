@@ -10,7 +10,7 @@ from werkzeug.serving import make_server
 
 from app.recordings import files as recordings
 from app.recordings.files import form_of
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 SMS = webhook_fixtures.FOLDER / "onMessageAdded__sms_text.http"
 

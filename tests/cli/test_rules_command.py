@@ -8,7 +8,7 @@ import pytest
 
 from app import config, create_app
 from app.rules.moments import moment
-from tests.rules_of_every_kind import RULES
+from tests.support.rules_of_every_kind import RULES
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"

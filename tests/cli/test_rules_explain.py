@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.arrivals import arrive
-from tests.rules_of_every_kind import RULES
+from tests.support.arrivals import arrive
+from tests.support.rules_of_every_kind import RULES
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 
 from app import config, create_app
 from app.receiver import rejections
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.gunicorn_process import serving
-from tests.hostile_requests import TARGET, deliver, exchange, on_the_wire
+from tests.support import webhook_fixtures
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import serving
+from tests.support.hostile_requests import TARGET, deliver, exchange, on_the_wire
 
 SMS = webhook_fixtures.load("onMessageAdded__sms_text")
 NUMBER = "15550100001"

@@ -6,7 +6,7 @@ import pytest
 
 from app.cli.trigger.catalog import RECIPES
 from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
-from tests.triggering import own_url, trigger
+from tests.support.triggering import own_url, trigger
 
 __all__ = ["own_url", "trigger"]
 POST_ACTIONS = [name for name in EVENT_CLASSES if not is_pre_action(name)]

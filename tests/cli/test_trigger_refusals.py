@@ -7,7 +7,7 @@ import pytest
 from app import config, create_app
 from app.cli.trigger import scenarios
 from tests.conftest import ORIGIN
-from tests.triggering import own_url, trigger
+from tests.support.triggering import own_url, trigger
 
 __all__ = ["own_url", "trigger"]
 

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from tests.receipts import receipts_in
+from tests.support.receipts import receipts_in
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.inbox.queue import NewEvent, add_all
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 SEND = {"method": "POST", "path_contains": "/Messages"}
 REPLY = "Thanks, we will be right back."

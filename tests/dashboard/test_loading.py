@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.running_service import ROOT
+from tests.support.running_service import ROOT
 
 WHAT_IS_LOADED = "import sys, wsgi; print('app.dashboard.conversations' in sys.modules, 'flask_login' in sys.modules)"
 

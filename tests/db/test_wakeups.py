@@ -20,10 +20,10 @@ from app.db.wakeups import Listener
 from app.inbox import queue as inbox
 from app.inbox.queue import NewEvent, add_all
 from app.inbox.worker import Worker
-from tests.arrivals import arrive
-from tests.deaf_pooler import deaf_pooler
-from tests.eventually import eventually
-from tests.running_service import Service
+from tests.support.arrivals import arrive
+from tests.support.deaf_pooler import deaf_pooler
+from tests.support.eventually import eventually
+from tests.support.running_service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"

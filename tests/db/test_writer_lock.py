@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.db.writer_lock import TurnNotGiven, Turns
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 HOLD = """

@@ -12,9 +12,9 @@ from app.recordings import files
 from app.recordings.files import RecordedRequest
 from app.testing.bot_tester import ORIGIN, TOKEN
 from app.twilio_api import events
-from tests import webhook_fixtures
 from tests.fuzz.shots import Shot
-from tests.hostile_requests import FORM_TYPE, TARGET, signed_bytes
+from tests.support import webhook_fixtures
+from tests.support.hostile_requests import FORM_TYPE, TARGET, signed_bytes
 
 Pairs = list[tuple[str, str]]
 

@@ -15,7 +15,7 @@ from app.inbox.worker import Worker
 from app.testing.bot_tester import ORIGIN, TOKEN
 from app.twilio_api import parsing
 from tests.fuzz.shots import Seen, Shot, send
-from tests.hostile_requests import signed_bytes
+from tests.support.hostile_requests import signed_bytes
 
 NOBODY = "http://127.0.0.1:9"  # Twilio cannot be reached: the bot does all that comes before a request to it
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.db.tables import lanes as lanes_table
 from app.inbox import admin, queue
-from tests.inbox_steps import add, claim, finish, new, postpone, stats, work_off
+from tests.support.inbox_steps import add, claim, finish, new, postpone, stats, work_off
 
 
 def test_every_event_is_counted_in_exactly_one_state(db):

@@ -11,7 +11,7 @@ from app.db.tables import inbox as inbox_table
 from app.inbox import queue
 from app.inbox.queue import LeaseLost, NewEvent
 from app.receiver.group_commit import GroupCommit
-from tests.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
+from tests.support.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
 LEASE = queue.LEASE_SECONDS
 

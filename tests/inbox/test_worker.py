@@ -15,8 +15,8 @@ from app.inbox.job import Work
 from app.inbox.queue import LEASE_SECONDS
 from app.store import rate_limits
 from app.twilio_api.parsing import UserUpdated, parse, read_form
-from tests.arrivals import arrive
-from tests.eventually import eventually
+from tests.support.arrivals import arrive
+from tests.support.eventually import eventually
 
 SECRET = "my secret is 1234"
 

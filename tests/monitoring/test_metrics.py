@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from app.config import PROJECT
 from app.db.tables import FAILED, delivery_events, replies
 from app.privacy import retention
-from tests.scraping import PASSWORD, by, one, scraper_of
+from tests.support.scraping import PASSWORD, by, one, scraper_of
 
 SMS = "onMessageAdded__sms_text"
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app import config, create_app
 from app.db.tables import login_failures
 from tests.conftest import ORIGIN
-from tests.scraping import PASSWORD, scraper_of
+from tests.support.scraping import PASSWORD, scraper_of
 
 
 @pytest.fixture

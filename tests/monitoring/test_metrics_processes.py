@@ -13,9 +13,9 @@ import requests
 
 from app.config import PROJECT
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.gunicorn_process import serving
-from tests.scraping import PASSWORD, one, read
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import serving
+from tests.support.scraping import PASSWORD, one, read
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app import config, create_app
-from tests.scraping import PASSWORD, by, one, read, scraper_of
+from tests.support.scraping import PASSWORD, by, one, read, scraper_of
 
 SMS = "onMessageAdded__sms_text"
 

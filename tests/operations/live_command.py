@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.emulator.client import Emulator
 from tests.emulator.receiver import sdk_client
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from app.operations.webhooks import ROUTE, needed_filters
 from app.receiver import webhook as door
 from app.twilio_api import parsing
 from tests.emulator.receiver import sdk_client
-from tests.ngrok import Ngrok
+from tests.support.ngrok import Ngrok
 
 URL = "https://bot.example.com/conversations/webhook"
 OTHER = "https://other.example.com/hook"

@@ -11,7 +11,7 @@ from app.inbox.job import Work
 from app.inbox.worker import work_on
 from app.privacy.erasure import erase
 from app.privacy.subject_search import Subject, find
-from tests.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
+from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.reconcile import progress
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.replies import Content
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 DAY = 24 * 3600
 MONTH = timedelta(days=30)

@@ -21,9 +21,9 @@ from app.receiver.diagnosis import explain
 from app.twilio_api.form import decode_form
 from app.twilio_api.signature import Keys
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.hostile_requests import FORM_TYPE, TARGET, deliver
-from tests.webhook_fixtures import RecordedRequest
+from tests.support.eventually import eventually
+from tests.support.hostile_requests import FORM_TYPE, TARGET, deliver
+from tests.support.webhook_fixtures import RecordedRequest
 
 BODY = b"EventType=onMessageAdded&Body=Hello%2C+I+need+help&ErrorCode=&Author=%2B15550100001"
 QUERY = "team=%C3%A9%20x&tilde=%7e"

@@ -15,9 +15,9 @@ from werkzeug.test import create_environ, run_wsgi_app
 from app import config, create_app
 from app.db.tables import inbox
 from app.twilio_api import parsing
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.hostile_requests import TARGET, deliver, signed_bytes
+from tests.support import webhook_fixtures
+from tests.support.hostile_requests import TARGET, deliver, signed_bytes
 
 SMS = "onMessageAdded__sms_text"
 

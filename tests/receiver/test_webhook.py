@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from app import config, create_app
 from app.db.tables import inbox
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.hostile_requests import FORM_TYPE, TARGET, deliver
-from tests.webhook_fixtures import RecordedRequest
+from tests.support import webhook_fixtures
+from tests.support.hostile_requests import FORM_TYPE, TARGET, deliver
+from tests.support.webhook_fixtures import RecordedRequest
 
 SAMPLES = sorted((Path(__file__).parents[3] / "shared" / "samples").glob("*.json"))
 PRE_ACTIONS = ["onMessageAdd__get", "onMessageAdd__sms", "onParticipantAdd__chat"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.recordings import files
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 
 @pytest.mark.parametrize("path", sorted(webhook_fixtures.FOLDER.glob("*.http")), ids=lambda path: path.stem)

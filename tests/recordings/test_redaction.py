@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.recordings.files import RecordedRequest, form_of, parse, render, with_form
 from app.recordings.redaction import Kept, redact
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 KEPT = Kept(
     agents=("support-agent", "agent-*"),

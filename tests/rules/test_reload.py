@@ -9,7 +9,7 @@ import pytest
 
 from app.rules.loader import RulesError
 from app.rules.reload import WatchedRules
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 OLD, NEW, BROKEN = ('[[rule]]\nname = "old"\nreply = "Old."', '[[rule]]\nname = "new"\nreply = "New."', "[[rule]")
 LONG_AGO = 1_700_000_000

@@ -13,9 +13,9 @@ import pytest
 from app.db.database import Database
 from app.inbox import queue
 from app.inbox.job import Work
-from tests.arrivals import arrive, webhook_of
-from tests.eventually import eventually
-from tests.running_service import Service, post_until_stored
+from tests.support.arrivals import arrive, webhook_of
+from tests.support.eventually import eventually
+from tests.support.running_service import Service, post_until_stored
 
 pytestmark = pytest.mark.slow
 THANKS = "Thanks, we will be right back."

@@ -26,11 +26,11 @@ from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
 from app.inbox.queue import LEASE_SECONDS
 from app.inbox.worker import POSTGRESQL_POLL_SECONDS
-from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.running_service import OPEN_STATES, Service, post_until_stored
-from tests.steady_load import RULES, answered, steady_load
+from tests.support.arrivals import webhook_of
+from tests.support.eventually import eventually
+from tests.support.running_service import OPEN_STATES, Service, post_until_stored
+from tests.support.steady_load import RULES, answered, steady_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 KILL_SECONDS = float(os.environ.get("KILL_SECONDS", "60"))

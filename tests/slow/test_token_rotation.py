@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.tables import inbox
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.gunicorn_process import Gunicorn, serving
-from tests.hostile_requests import exchange, on_the_wire
+from tests.support import webhook_fixtures
+from tests.support.eventually import eventually
+from tests.support.gunicorn_process import Gunicorn, serving
+from tests.support.hostile_requests import exchange, on_the_wire
 
 pytestmark = pytest.mark.slow
 OLD, NEW = TOKEN, "f" * 32

@@ -7,7 +7,7 @@ import pytest
 from app.dashboard.charts import columns, round_up
 from app.store import delivery_statistics as statistics
 from app.store.delivery_statistics import PERIODS
-from tests.receipts import receipts_in
+from tests.support.receipts import receipts_in
 
 DAY, WEEK, MONTH = PERIODS
 

@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 
 from app.db.tables import inbox, lanes
 from app.emulator.client import Emulator
-from tests.arrivals import webhook_of
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
-from tests.running_service import Service, post_until_stored
+from tests.support.arrivals import webhook_of
+from tests.support.eventually import eventually
+from tests.support.running_service import Service, post_until_stored
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from app import make_worker
 from app.db.tables import messages, replies
 from app.inbox.queue import LEASE_SECONDS
-from tests.arrivals import arrive, webhook_of
-from tests.eventually import eventually
-from tests.power_cuts import PowerCut, cut_at
+from tests.support.arrivals import arrive, webhook_of
+from tests.support.eventually import eventually
+from tests.support.power_cuts import PowerCut, cut_at
 
 THANKS = "Thanks, we will be right back."
 

@@ -11,8 +11,8 @@ from app import make_worker
 from app.db.tables import decisions, replies, rule_actions
 from app.inbox.queue import LEASE_SECONDS
 from app.twilio_api.client import Conversations
-from tests.arrivals import arrive
-from tests.power_cuts import PowerCut, cut_at
+from tests.support.arrivals import arrive
+from tests.support.power_cuts import PowerCut, cut_at
 
 pytestmark = pytest.mark.slow
 

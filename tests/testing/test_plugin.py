@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from app.config import PROJECT
-from tests import webhook_fixtures
 from tests.conftest import RULES
+from tests.support import webhook_fixtures
 
 pytestmark = pytest.mark.slow
 

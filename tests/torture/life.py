@@ -23,8 +23,8 @@ from app.db.database import DatabaseUnavailable
 from app.inbox import admin
 from app.inbox.worker import Worker
 from app.recordings.files import RecordedRequest
-from tests.hostile_requests import deliver
-from tests.power_cuts import Step, telling_steps
+from tests.support.hostile_requests import deliver
+from tests.support.power_cuts import Step, telling_steps
 from tests.torture.schedules import End
 
 PATIENCE = 0.5  # seconds for an answer of Twilio's in place of 8: the time-outs of a thousand schedules take too long

@@ -8,7 +8,7 @@ from random import Random
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest, encode
 from app.testing.bot_tester import ORIGIN, TOKEN
-from tests.hostile_requests import signed_bytes
+from tests.support.hostile_requests import signed_bytes
 from tests.torture.life import Order
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from app.emulator.client import Emulator
 from app.inbox.worker import Worker
 from app.testing.bot_tester import ORIGIN
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 from tests.torture.installation import Installation
 from tests.torture.life import Order, Steps, live, work_through
 from tests.torture.network import Network

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.twilio_api import parsing
 from app.twilio_api.form import Media
-from tests import webhook_fixtures
+from tests.support import webhook_fixtures
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 SAMPLE_FILES = sorted(SAMPLES.glob("*.json"))

@@ -12,9 +12,9 @@ from twilio.request_validator import RequestValidator
 
 from app.twilio_api.form import decode_form, read_form
 from app.twilio_api.signature import Keys, Verdict, check, compute, is_valid, public_url
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL
+from tests.support import webhook_fixtures
+from tests.support.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210"
 FORM_TYPE = "application/x-www-form-urlencoded"

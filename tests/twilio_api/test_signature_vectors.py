@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.twilio_api.signature import compute
 from tests.conftest import TOKEN
-from tests.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL
+from tests.support.signed_vectors import GET_QUERY, JSON_URL, MESSAGE, OFFICIAL_TOKEN, OFFICIAL_URL, VECTOR_URL
 
 CALL = (
     ("CallSid", "CA1234567890ABCDE"),

@@ -15,11 +15,11 @@ import requests
 from app import config
 from app.db.database import Database
 from app.inbox import admin
-from tests import webhook_fixtures
 from tests.conftest import ORIGIN, TOKEN
-from tests.eventually import eventually
+from tests.support import webhook_fixtures
+from tests.support.eventually import eventually
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WEB = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind"]
 WORKER = [sys.executable, "-m", "flask", "worker"]
 OPEN_STATES = ("pending", "scheduled", "processing")

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.emulator.client import Emulator
 from app.store import conversations
-from tests.arrivals import arrive
+from tests.support.arrivals import arrive
 
 NAME = "our_responder:answer"
 FALLBACK = "Thanks, a colleague will write to you."

@@ -15,7 +15,7 @@ from flask import Flask
 from app.emulator.client import Emulator
 from app.testing.bot_tester import Clock
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 _READY = "curl -s localhost:8000"
 

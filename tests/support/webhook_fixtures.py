@@ -11,7 +11,7 @@ from app.recordings.files import RecordedRequest, with_fields
 
 __all__ = ["RecordedRequest", "form", "load", "names", "sign", "with_fields"]
 
-FOLDER = Path(__file__).parent / "fixtures"
+FOLDER = Path(__file__).parents[1] / "fixtures"
 
 
 def load(name: str) -> RecordedRequest:

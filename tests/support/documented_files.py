@@ -6,7 +6,7 @@ import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 _LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 

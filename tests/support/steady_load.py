@@ -13,8 +13,8 @@ from itertools import count
 import requests
 
 from app.emulator.client import Emulator
-from tests.arrivals import webhook_of
-from tests.running_service import signed
+from tests.support.arrivals import webhook_of
+from tests.support.running_service import signed
 
 RULES = """
 [bot]

@@ -2,7 +2,7 @@
 
 For each release, in its checkout:
 
-    pytest -p tests.record_statements --record-statements tests/fixtures/statements/REVISION.sql -k postgresql
+    pytest -p tests.support.record_statements --record-statements tests/fixtures/statements/REVISION.sql -k postgresql
 
 with the revision of its schema. test_rolling_deploys.py then sees to it that this release still runs on later schemas.
 """

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-DESCRIPTION = Path(__file__).parents[2] / "shared" / "twilio-oai" / "twilio_conversations_v1.json"
+DESCRIPTION = Path(__file__).parents[3] / "shared" / "twilio-oai" / "twilio_conversations_v1.json"
 SERVICE = "/v1/Services/{ChatServiceSid}"
 PAGING = "PageSize Page PageToken"
 SHAPES = {"integer": r"-?\d+", "boolean": r"true|false|True|False", "number": r"-?[\d.]+"}

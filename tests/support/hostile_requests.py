@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.webhook_fixtures import RecordedRequest
+from tests.support.webhook_fixtures import RecordedRequest
 
 TARGET = "/conversations/webhook"
 FORM_TYPE = "application/x-www-form-urlencoded"
