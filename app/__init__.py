@@ -108,18 +108,32 @@ def make_worker(
 
     calls = calls or RestCalls()
     twilio = make_conversations(settings, note_call=calls.note)
-    policy = rules.Policy(bot_author=settings.bot_author, agents=settings.bot_agents,
-                          max_reply_age=settings.max_reply_age)  # fmt: skip
+    policy = rules.Policy(
+        bot_author=settings.bot_author, agents=settings.bot_agents, max_reply_age=settings.max_reply_age
+    )
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)
 
     def bot(work: Work) -> Bot:
-        return Bot(work, twilio=twilio, rules=in_force.current(), policy=policy, responder=responder,
-                   folder=settings.bot_rules.parent)  # fmt: skip
+        return Bot(
+            work,
+            twilio=twilio,
+            rules=in_force.current(),
+            policy=policy,
+            responder=responder,
+            folder=settings.bot_rules.parent,
+        )
 
     is_awaited = responder.is_awaited if responder else lambda: False
-    return Worker(db, bot, threads=settings.worker_threads, warm_up=twilio.warm_up, is_awaited=is_awaited,
-                  aside=partial(calls.store, db), rounds=make_rounds(settings, db, twilio))  # fmt: skip
+    return Worker(
+        db,
+        bot,
+        threads=settings.worker_threads,
+        warm_up=twilio.warm_up,
+        is_awaited=is_awaited,
+        aside=partial(calls.store, db),
+        rounds=make_rounds(settings, db, twilio),
+    )
 
 
 def make_responder(settings: Settings, db: Database) -> Responder | None:

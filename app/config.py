@@ -114,9 +114,15 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "api_secret": read("TWILIO_API_SECRET", _secret, "", "it is shown once, when the API key is created"),
         "service_sid": read("TWILIO_SERVICE_SID", _sid("IS"), "", "leave it empty for the default service"),
         "api_base_url": read("TWILIO_API_BASE_URL", _origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"),
-        "public_url": read("PUBLIC_URL", _origin, "", "set the address that Twilio calls, e.g. https://bot.example.com"),
-        "database_url": read("DATABASE_URL", _database_url, _database_url(DEFAULT_DATABASE),
-                             f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name"),
+        "public_url": read(
+            "PUBLIC_URL", _origin, "", "set the address that Twilio calls, e.g. https://bot.example.com"
+        ),
+        "database_url": read(
+            "DATABASE_URL",
+            _database_url,
+            _database_url(DEFAULT_DATABASE),
+            f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name",
+        ),
         "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
         "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
         "bot_rules": read("BOT_RULES", _path, PROJECT / "rules.toml", "name a rules.toml"),
@@ -130,7 +136,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "secret_key": read("SECRET_KEY", _long_secret, "", "use 12 random characters or more, or leave it empty"),
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
         "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
-    }  # fmt: skip
+    }
     return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), faults=tuple(read.faults))
 
 

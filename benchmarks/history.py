@@ -68,35 +68,73 @@ def _one(n: int, sid: str, at: datetime) -> dict[str, dict[str, Any]]:
     failed = n % 50 == 49
     return {
         "message": {
-            "message_sid": message_sid, "conversation_sid": sid, "message_index": 2 * n, "author": _number(sid),
-            "body": TEXT.format(n=n), "attributes": {}, "media": [], "source": "SMS", "created_at": at,
-            "updated_at": at, "noted_at": at,
+            "message_sid": message_sid,
+            "conversation_sid": sid,
+            "message_index": 2 * n,
+            "author": _number(sid),
+            "body": TEXT.format(n=n),
+            "attributes": {},
+            "media": [],
+            "source": "SMS",
+            "created_at": at,
+            "updated_at": at,
+            "noted_at": at,
         },
         "decision": {
-            "message_sid": message_sid, "conversation_sid": sid, "code": "replied", "rule": "default",
-            "reason": 'rule "default" matched', "tried": [*TRIED, ["default", ""]], "observed": [], "decided_at": at,
+            "message_sid": message_sid,
+            "conversation_sid": sid,
+            "code": "replied",
+            "rule": "default",
+            "reason": 'rule "default" matched',
+            "tried": [*TRIED, ["default", ""]],
+            "observed": [],
+            "decided_at": at,
         },
         "reply": {
-            "reply_to": message_sid, "n": 0, "conversation_sid": sid, "rule": "default", "body": ANSWER.format(n=n),
-            "content_variables": {}, "state": "sent", "message_sid": reply_sid, "intended_at": at, "tried_at": at,
+            "reply_to": message_sid,
+            "n": 0,
+            "conversation_sid": sid,
+            "rule": "default",
+            "body": ANSWER.format(n=n),
+            "content_variables": {},
+            "state": "sent",
+            "message_sid": reply_sid,
+            "intended_at": at,
+            "tried_at": at,
             "sent_at": at,
         },
         "delivery": {
-            "delivery_receipt_sid": f"DY{n:032x}", "message_sid": reply_sid, "conversation_sid": sid,
-            "participant_sid": f"MB{sid[2:]}", "status": "undelivered" if failed else "delivered",
-            "error_code": 30003 if failed else 0, "first_at": at, "updated_at": at,
+            "delivery_receipt_sid": f"DY{n:032x}",
+            "message_sid": reply_sid,
+            "conversation_sid": sid,
+            "participant_sid": f"MB{sid[2:]}",
+            "status": "undelivered" if failed else "delivered",
+            "error_code": 30003 if failed else 0,
+            "first_at": at,
+            "updated_at": at,
         },
-    }  # fmt: skip
+    }
 
 
 def _conversation(n: int, sid: str, at: datetime) -> dict[str, Any]:
-    return {"conversation_sid": sid, "attributes": {}, "state": "active", "last_message_at": at,
-            "waiting_since": at if n % 7 == 0 else None, "last_inbound_at": at}  # fmt: skip
+    return {
+        "conversation_sid": sid,
+        "attributes": {},
+        "state": "active",
+        "last_message_at": at,
+        "waiting_since": at if n % 7 == 0 else None,
+        "last_inbound_at": at,
+    }
 
 
 def _participant(n: int, sid: str) -> dict[str, Any]:
-    return {"participant_sid": f"MB{sid[2:]}", "conversation_sid": sid, "address": _number(sid), "attributes": {},
-            "type": "sms"}  # fmt: skip
+    return {
+        "participant_sid": f"MB{sid[2:]}",
+        "conversation_sid": sid,
+        "address": _number(sid),
+        "attributes": {},
+        "type": "sms",
+    }
 
 
 def _number(sid: str) -> str:

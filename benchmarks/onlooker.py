@@ -70,8 +70,10 @@ def people_looking(port: int, threads: list[str]) -> Iterator[list[int]]:
     """
     statuses: list[int] = []
     over, opened = threading.Event(), threading.Semaphore(0)
-    people = [threading.Thread(target=_keep_looking, args=(port, sid, n, over, opened, statuses))
-              for n, sid in enumerate(threads)]  # fmt: skip
+    people = [
+        threading.Thread(target=_keep_looking, args=(port, sid, n, over, opened, statuses))
+        for n, sid in enumerate(threads)
+    ]
     for one in people:
         one.start()
     try:
@@ -87,7 +89,7 @@ def people_looking(port: int, threads: list[str]) -> Iterator[list[int]]:
 
 def _keep_looking(
     port: int, sid: str, number: int, over: threading.Event, opened: threading.Semaphore, statuses: list[int]
-) -> None:  # fmt: skip
+) -> None:
     time.sleep(number * PAUSE_SECONDS / 10)  # nobody logs in at the same moment as others
     person = Onlooker(port)
     person.look(f"/c/{sid}")

@@ -38,8 +38,17 @@ reply = "Thanks, we will be right back."
 
 
 # Whole stories use SQL that other tests try on both engines; on PostgreSQL `make slow` plays them.
-STORIES = ("test_scenarios", "test_scenarios_silence", "test_listen", "test_cli", "test_exactly_once",
-           "test_responder_calls", "test_recorded_events", "test_hostile_text", "test_answers")  # fmt: skip
+STORIES = (
+    "test_scenarios",
+    "test_scenarios_silence",
+    "test_listen",
+    "test_cli",
+    "test_exactly_once",
+    "test_responder_calls",
+    "test_recorded_events",
+    "test_hostile_text",
+    "test_answers",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

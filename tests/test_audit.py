@@ -50,9 +50,12 @@ def test_a_known_fault_is_named_with_the_release_that_mends_it(audit):
 @pytest.mark.parametrize(("options", "code"), [([], 1), (["--unreachable-ok"], 0)], ids=["fails", "goes on"])
 def test_when_nobody_can_be_asked_it_says_so(options, code):
     finished = subprocess.run(
-        [sys.executable, SCRIPT, *options], env={"PATH": os.environ["PATH"]} | NOBODY,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, SCRIPT, *options],
+        env={"PATH": os.environ["PATH"]} | NOBODY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert finished.returncode == code
     assert finished.stdout.count("NOT AUDITED") == 2

@@ -187,9 +187,13 @@ def test_copied_rows_get_keys_of_their_own_and_keep_the_rest():
         rows = database.execute(text("SELECT event_key, state FROM inbox ORDER BY event_key")).all()
 
     assert rows == [
-        ("a", "processed"), ("a-1", "processed"), ("a-2", "processed"),
-        ("b", "ignored"), ("b-1", "ignored"), ("b-2", "ignored"),
-    ]  # fmt: skip
+        ("a", "processed"),
+        ("a-1", "processed"),
+        ("a-2", "processed"),
+        ("b", "ignored"),
+        ("b-1", "ignored"),
+        ("b-2", "ignored"),
+    ]
 
 
 def test_two_slow_apis_give_no_message_the_same_sid():

@@ -173,9 +173,13 @@ def test_a_malformed_setting_is_not_called_missing_as_well():
 
 @pytest.mark.parametrize(
     ("url", "said", "runs"),
-    [("sqlite:///a.db", "auto", True), ("sqlite:///a.db", "off", False), ("postgres://h/n", "auto", False),
-     ("postgres://h/n", "on", True)],
-)  # fmt: skip
+    [
+        ("sqlite:///a.db", "auto", True),
+        ("sqlite:///a.db", "off", False),
+        ("postgres://h/n", "auto", False),
+        ("postgres://h/n", "on", True),
+    ],
+)
 def test_a_web_process_works_too_on_sqlite_unless_told_otherwise(url, said, runs):
     settings = from_environment({"DATABASE_URL": url, "BOT_INLINE_WORKER": said})
 

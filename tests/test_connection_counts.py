@@ -59,8 +59,10 @@ def service(environ: dict[str, str], emulator: Emulator, tmp_path: Path) -> Iter
 @only_postgresql
 def test_an_installation_under_load_opens_no_more_connections_than_it_says(service, emulator, database_url):
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    forms = [webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
-             for n in range(SENDERS * MESSAGES_EACH)]  # fmt: skip
+    forms = [
+        webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
+        for n in range(SENDERS * MESSAGES_EACH)
+    ]
     counts = []
     with psycopg.connect(database_url, autocommit=True) as admin, ThreadPoolExecutor(SENDERS) as threads:
         posts = [threads.submit(post_until_stored, service.url, forms[n::SENDERS]) for n in range(SENDERS)]

@@ -95,11 +95,22 @@ def test_the_filters_are_counted(db):
 @pytest.mark.parametrize(
     ("search", "found"),
     [
-        ("parcel", [ADA]), ("PARCEL? it", [ADA]), ("look for IT", [ADA]), ("100%", [ADA]), ("0% l", [ADA]),
-        ("%", [ADA]), ("_", []), ("/", []), ("grüsse AUS", [BO]), ("555 010-0003", [CY]), ("+15550100003", [CY]),
-        (BO, [BO]), ("whatsapp:", [BO]), ("nobody said this", []),
+        ("parcel", [ADA]),
+        ("PARCEL? it", [ADA]),
+        ("look for IT", [ADA]),
+        ("100%", [ADA]),
+        ("0% l", [ADA]),
+        ("%", [ADA]),
+        ("_", []),
+        ("/", []),
+        ("grüsse AUS", [BO]),
+        ("555 010-0003", [CY]),
+        ("+15550100003", [CY]),
+        (BO, [BO]),
+        ("whatsapp:", [BO]),
+        ("nobody said this", []),
     ],
-)  # fmt: skip
+)
 def test_a_search_finds_what_was_said_and_who_said_it(db, search, found):
     assert sids(db, search=search) == found
 

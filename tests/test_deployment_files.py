@@ -34,7 +34,7 @@ from tests.support.documented_files import (
     health_check,
     instruction,
     sent_to_docker,
-)  # fmt: skip
+)
 from tests.support.eventually import eventually
 from tests.support.gunicorn_process import serving
 
@@ -102,11 +102,17 @@ def test_the_image_is_small_and_runs_as_nobody_who_may_do_anything():
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("app/db/database.py", True), ("app/db/migrations/versions/0001_first_tables.py", True), ("rules.toml", True),
-        (".env", False), (".git/config", False), ("instance/parley.db", False), ("tests/conftest.py", False),
-        ("app/__pycache__/db.cpython-312.pyc", False), (".venv/bin/python", False),
+        ("app/db/database.py", True),
+        ("app/db/migrations/versions/0001_first_tables.py", True),
+        ("rules.toml", True),
+        (".env", False),
+        (".git/config", False),
+        ("instance/parley.db", False),
+        ("tests/conftest.py", False),
+        ("app/__pycache__/db.cpython-312.pyc", False),
+        (".venv/bin/python", False),
     ],
-)  # fmt: skip
+)
 def test_only_what_the_image_needs_is_sent_to_docker(path, expected):
     assert sent_to_docker(path) is expected
 
@@ -117,8 +123,11 @@ def commands_named_in(*texts: str) -> set[str]:
 
 def test_the_commands_that_processes_are_started_with_exist():
     started = commands_named_in((ROOT / "Procfile").read_text(), block("yaml"), block("ini"), block("ini", 1))
-    started |= {" ".join(json.loads(found)[1:]) for text in SERVICES.values()
-                for found in re.findall(r'command: (\["flask".*\])', text)}  # fmt: skip
+    started |= {
+        " ".join(json.loads(found)[1:])
+        for text in SERVICES.values()
+        for found in re.findall(r'command: (\["flask".*\])', text)
+    }
 
     assert started == {"worker", "db upgrade"}
     assert started <= {"db upgrade", *create_app(config.from_environment({})).cli.commands}

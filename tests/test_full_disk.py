@@ -148,9 +148,14 @@ def processes_of(service: Service) -> list[int]:
 @pytest.fixture
 def service(tmp_path, sqlite_template, rules_file) -> Iterator[Service]:
     """Two web processes on one SQLite file, without a worker."""
-    environ = {"TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32), "TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": ORIGIN,
-               "DATABASE_URL": f"sqlite:///{tmp_path / 'service.db'}", "BOT_RULES": str(rules_file),
-               "BOT_INLINE_WORKER": "off"}  # fmt: skip
+    environ = {
+        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "PUBLIC_URL": ORIGIN,
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'service.db'}",
+        "BOT_RULES": str(rules_file),
+        "BOT_INLINE_WORKER": "off",
+    }
     database = Database(environ["DATABASE_URL"])
     migrate(database)
     database.close()

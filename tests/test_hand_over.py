@@ -22,8 +22,10 @@ def rule(lines, name="test"):
 
 
 def test_after_a_hand_over_the_bot_is_silent_until_somebody_resumes_it(bot, ada, db, emulator):
-    bot.rules(rule('when = { keywords = ["human"] }\nreply = "A colleague comes."\nhand_over = true', "person")
-              + rule('reply = "Thanks."', "default"))  # fmt: skip
+    bot.rules(
+        rule('when = { keywords = ["human"] }\nreply = "A colleague comes."\nhand_over = true', "person")
+        + rule('reply = "Thanks."', "default")
+    )
     ada.says("a human, please")
     ada.says("hello?")
     assert bot.reason() == 'paused until resumed because the rule "person" handed over to a human'

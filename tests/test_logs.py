@@ -38,8 +38,12 @@ def test_a_json_line_has_the_facts_of_the_step():
 
     assert line.pop("time").endswith("+00:00")
     assert line == {
-        "level": "info", "logger": "parley.test", "message": "finished", "inbox_id": 3, "outcome": "replied by rule",
-    }  # fmt: skip
+        "level": "info",
+        "logger": "parley.test",
+        "message": "finished",
+        "inbox_id": 3,
+        "outcome": "replied by rule",
+    }
 
 
 def test_a_text_line_can_be_read_and_quotes_what_has_spaces():

@@ -65,9 +65,14 @@ def takes_a_service(line):
     return "--service" not in line and any(option.name == "service_sid" for option in OURS[command_of(line)].params)
 
 
-EXAMPLES = sorted({line.strip().removeprefix("Example: flask ")
-                   for command in OURS.values() for line in (command.help or "").splitlines()
-                   if line.strip().startswith("Example: flask ")})  # fmt: skip
+EXAMPLES = sorted(
+    {
+        line.strip().removeprefix("Example: flask ")
+        for command in OURS.values()
+        for line in (command.help or "").splitlines()
+        if line.strip().startswith("Example: flask ")
+    }
+)
 OPERATORS_EXAMPLES = [line for line in EXAMPLES if command_of(line) in OPERATOR_COMMANDS and "--follow" not in line]
 IN_A_SERVICE = [f"{line} --service IS..." for line in LINES if takes_a_service(line)]
 

@@ -69,10 +69,23 @@ def environ(environ, example, model, monkeypatch):
 
 def test_the_tests_of_the_page_pass_as_they_stand_there(example):
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "rules_tests",
-         "-o", f"pythonpath={PROJECT} {example}"],
-        cwd=example, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "rules_tests",
+            "-o",
+            f"pythonpath={PROJECT} {example}",
+        ],
+        cwd=example,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "5 passed" in result.stdout

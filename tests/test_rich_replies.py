@@ -110,8 +110,9 @@ def test_the_parts_of_a_long_text_count_as_one_reply(bot, ada):
 
 def test_in_chat_alone_a_long_text_stays_whole(bot, emulator, environ, webhooks_arrive):
     bot.rules(rule(f'reply = "{LONG}"'))
-    twilio = Conversations(account_sid=environ["TWILIO_ACCOUNT_SID"], auth_token=environ["TWILIO_AUTH_TOKEN"],
-                           base_url=emulator.url)  # fmt: skip
+    twilio = Conversations(
+        account_sid=environ["TWILIO_ACCOUNT_SID"], auth_token=environ["TWILIO_AUTH_TOKEN"], base_url=emulator.url
+    )
     sid = twilio.ask(lambda client: client.conversations.v1.conversations.create(friendly_name="web").sid)
     emulator.chat(sid, "visitor", "hello")
     bot.works()

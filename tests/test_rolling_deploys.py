@@ -137,8 +137,13 @@ def test_what_a_web_process_of_the_first_version_stores_is_answered_by_a_worker_
     now = datetime.now(UTC)
     fields["DateCreated"] = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     request = webhook_fixtures.with_fields(webhook_fixtures.load("onMessageAdded__sms_text"), fields)
-    values = {"lane": fields["ConversationSid"], "key": "onMessageAdded:1", "headers": json.dumps({}),
-              "body": request.body, "at": now}  # fmt: skip
+    values = {
+        "lane": fields["ConversationSid"],
+        "key": "onMessageAdded:1",
+        "headers": json.dumps({}),
+        "body": request.body,
+        "at": now,
+    }
     with app.extensions["parley"].db.write() as tx:
         for statement in BY_THE_FIRST_VERSION.split(";"):
             tx.execute(text(statement), {name: values[name] for name in re.findall(r":(\w+)", statement)})

@@ -18,8 +18,23 @@ KEYS = sorted(
     {field.alias or name for table in TABLES.values() for name, field in table.model_fields.items()} - {"rule"}
 )
 IN_A_TABLE = set(re.findall(r"`(\w+)`", "\n".join(line for line in PAGE.splitlines() if line.lstrip().startswith("|"))))
-CODES = ["own author", "own marker", "agent", "api", "system", *CARRIER, "opted out", "closed", "paused", "quiet hours",
-         "empty", "too old", "repeated text", "reply budget", "whatsapp window"]  # fmt: skip
+CODES = [
+    "own author",
+    "own marker",
+    "agent",
+    "api",
+    "system",
+    *CARRIER,
+    "opted out",
+    "closed",
+    "paused",
+    "quiet hours",
+    "empty",
+    "too old",
+    "repeated text",
+    "reply budget",
+    "whatsapp window",
+]
 
 
 @pytest.mark.parametrize("key", sorted(set(KEYS) - {"bot"}))

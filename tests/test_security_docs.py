@@ -34,10 +34,22 @@ def test_every_threat_has_a_test(row):
 @pytest.mark.parametrize(
     "threat",
     [
-        "forged", "replayed", "downgraded key", "oversized", "log injection", "template injection", "SQL injection",
-        "SSRF", "DNS rebinding", "XSS", "CSRF", "secrets in logs", "brute force", "slow-loris",
+        "forged",
+        "replayed",
+        "downgraded key",
+        "oversized",
+        "log injection",
+        "template injection",
+        "SQL injection",
+        "SSRF",
+        "DNS rebinding",
+        "XSS",
+        "CSRF",
+        "secrets in logs",
+        "brute force",
+        "slow-loris",
     ],
-)  # fmt: skip
+)
 def test_the_threats_that_everybody_thinks_of_are_in_a_row(threat):
     assert [row for row in ROWS if threat.lower() in row.split("|")[1].lower()]
 

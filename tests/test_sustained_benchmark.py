@@ -81,9 +81,7 @@ def test_each_window_has_the_figures_of_what_began_in_it():
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "end"), [(0, 1), (0.3, 0.5), (1, 1), (2.2, 2.5), (7, 10), (101, 200)], ids=str
-)  # fmt: skip
+@pytest.mark.parametrize(("value", "end"), [(0, 1), (0.3, 0.5), (1, 1), (2.2, 2.5), (7, 10), (101, 200)], ids=str)
 def test_an_axis_ends_at_a_round_number_above_all_values(value, end):
     assert round_up(value) == pytest.approx(end)
 

@@ -30,8 +30,12 @@ def says(db):
 
     def say(index, *, at=None, order=None, code="replied", **facts):
         at = seconds(index if at is None else at)
-        facts = {"conversation_sid": SID, "author": "+15550100001", "body": f"message {index}",
-                 "message_index": index if order is None else order} | facts  # fmt: skip
+        facts = {
+            "conversation_sid": SID,
+            "author": "+15550100001",
+            "body": f"message {index}",
+            "message_index": index if order is None else order,
+        } | facts
         with db.write() as tx:
             memory.note_message(tx, im(index), facts, dated=None, now=at)
             memory.note_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
@@ -130,8 +134,9 @@ def test_a_follow_up_stands_where_it_was_sent_and_beside_its_message(says, answe
     says(1)
     answers(im(0), "nobody came", at=600, timer_seconds=600)
     with db.write() as tx:
-        memory.note_decision(tx, im(0), SID, code="replied", rule="r", reason="nobody", tried=[], now=seconds(600),
-                             timer_seconds=600)  # fmt: skip
+        memory.note_decision(
+            tx, im(0), SID, code="replied", rule="r", reason="nobody", tried=[], now=seconds(600), timer_seconds=600
+        )
     found = thread()
 
     assert texts(found) == ["message 0", "at once", "message 1", "nobody came"]

@@ -51,9 +51,15 @@ def test_all_that_is_malformed_is_said_at_once_and_no_secret_with_it(tmp_path):
     )
 
     assert {fault.split()[0] for fault in faults} == {
-        "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_SHARED_KEYS", "PUBLIC_URL", "BOT_RULES",
-        "BOT_WORKER_THREADS", "DATABASE_URL",
-    }  # fmt: skip
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_API_KEY",
+        "TWILIO_SHARED_KEYS",
+        "PUBLIC_URL",
+        "BOT_RULES",
+        "BOT_WORKER_THREADS",
+        "DATABASE_URL",
+    }
     assert len(faults) == 8
     assert "dead" not in "\n".join(faults)
 

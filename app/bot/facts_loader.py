@@ -122,13 +122,16 @@ def with_history(
         fired=rule_usage.fired(tx, sid, [rule.name for rule in limited], most=most),
         answered_later=message.found_late and replies.answered_after(tx, sid, index, message.sent_at),
         same_texts=_same_texts(tx, message, index) if bot.rules.bot.repeated_text else 0,
-    )  # fmt: skip
+    )
 
 
 def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datetime, ...]:
     """Return when we have answered here, as far back as a reply budget that is spent; () while none is."""
-    spent = [one for one in bot.rules.bot.reply_budget
-             if replies.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)]  # fmt: skip
+    spent = [
+        one
+        for one in bot.rules.bot.reply_budget
+        if replies.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)
+    ]
     if not spent:
         return ()
     since, most = bot.now - max(one.per for one in spent), max(one.count for one in spent)
@@ -194,7 +197,7 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
     reason = engine.changed_guards(
         message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
-    )  # fmt: skip
+    )
     if reason is None:
         return None
     agent_took_over = known.paused_by == "agent" and known.paused_until is not None and known.paused_until > now
@@ -218,8 +221,9 @@ def _human_waits(message: engine.Message, known: engine.Known, bot: Bot) -> bool
 
 def _stop_waits(behind: Sequence[Record], message: engine.Message, bot: Bot) -> bool:
     """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
-    opt_out, opt_in = (set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words,
-                                                                      bot.rules.bot.opt_in_words))  # fmt: skip
+    opt_out, opt_in = (
+        set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words, bot.rules.bot.opt_in_words)
+    )
     said = (parsing.read_said(*one) for one in behind)
     words = (words_of(text) for author, text in said if author == message.author)
     return next((one in opt_out for one in words if one in opt_out or one in opt_in), False)

@@ -23,12 +23,13 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
         "participant_sid": event.participant_sid,
         "body": event.body,
         "attributes": event.attributes,
-        "media": [{name: getattr(one, name) for name in ("sid", "content_type", "filename", "size")}
-                  for one in event.media],
+        "media": [
+            {name: getattr(one, name) for name in ("sid", "content_type", "filename", "size")} for one in event.media
+        ],
         "source": event.source,
         "created_at": event.date_created,
         **more,
-    }  # fmt: skip
+    }
     dated = event.date_removed or event.date_updated or event.date_created
     conversations.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 

@@ -57,9 +57,7 @@ def _carry_out(occasion: Occasion, reason: str, bot: Bot, *, met_again: bool) ->
     return "; ".join(lines) or f"no reply: {reason}"
 
 
-def _decide(
-    event: MessageAdded, burst: engine.Message, members: Sequence[Member], occasion: Occasion, bot: Bot
-) -> str:  # fmt: skip
+def _decide(event: MessageAdded, burst: engine.Message, members: Sequence[Member], occasion: Occasion, bot: Bot) -> str:
     """Decide outside of any transaction, then store messages, author, decision and what is due, all at once."""
     known = occasion.known
     decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
@@ -87,10 +85,17 @@ def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
     """Store a decision together with the replies and actions that are due because of it."""
     sid, where, after = occasion.message.message_sid, occasion.conversation_sid, occasion.timer_seconds
     conversations.note_decision(
-        bot.tx, sid, where, code=decision.code, rule=decision.rule, reason=decision.reason,
-        tried=[[one.name, one.failed] for one in decision.tried], now=bot.now, observed=decision.observed,
+        bot.tx,
+        sid,
+        where,
+        code=decision.code,
+        rule=decision.rule,
+        reason=decision.reason,
+        tried=[[one.name, one.failed] for one in decision.tried],
+        now=bot.now,
+        observed=decision.observed,
         timer_seconds=after,
-    )  # fmt: skip
+    )
     contents = _contents(decision, occasion)
     replies.intend(bot.tx, sid, where, decision.rule, contents, bot.now, timer_seconds=after)
     actions.intend(bot.tx, sid, where, decision.rule, wanted(decision.actions), bot.now, timer_seconds=after)
@@ -98,9 +103,16 @@ def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
 
 def _note_member(member: Member, first_sid: str, bot: Bot) -> None:
     conversations.note_decision(
-        bot.tx, member.event.message_sid, member.event.conversation_sid, code=PART_OF_BURST, rule="",
-        reason=f"decided together with {first_sid}", tried=[], now=bot.now, burst_of=first_sid,
-    )  # fmt: skip
+        bot.tx,
+        member.event.message_sid,
+        member.event.conversation_sid,
+        code=PART_OF_BURST,
+        rule="",
+        reason=f"decided together with {first_sid}",
+        tried=[],
+        now=bot.now,
+        burst_of=first_sid,
+    )
 
 
 def _contents(decision: Decision, occasion: Occasion) -> list[Content]:

@@ -16,22 +16,56 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 address_argument = click.argument("which", metavar="IG...|ADDRESS")
 _OPTIONS = (
     click.option("--friendly-name", metavar="NAME", default="", help="What people call it."),
-    click.option("--auto-creation-enabled/--no-auto-creation", "--enabled/--disabled", "enabled", default=None,
-                 help="Whether a message that finds no conversation makes one."),
-    click.option("--auto-creation-type", "creation", type=click.Choice(CREATES), default=None,
-                 help="Give each new conversation a webhook, a Studio flow, or neither."),
-    click.option("--auto-creation-conversation-service-sid", "--service", "service_sid", metavar="IS...", default="",
-                 help="Where the conversations are made; else in the default service."),
+    click.option(
+        "--auto-creation-enabled/--no-auto-creation",
+        "--enabled/--disabled",
+        "enabled",
+        default=None,
+        help="Whether a message that finds no conversation makes one.",
+    ),
+    click.option(
+        "--auto-creation-type",
+        "creation",
+        type=click.Choice(CREATES),
+        default=None,
+        help="Give each new conversation a webhook, a Studio flow, or neither.",
+    ),
+    click.option(
+        "--auto-creation-conversation-service-sid",
+        "--service",
+        "service_sid",
+        metavar="IS...",
+        default="",
+        help="Where the conversations are made; else in the default service.",
+    ),
     click.option("--auto-creation-webhook-url", "--webhook-url", "webhook_url", metavar="URL", default=""),
-    click.option("--auto-creation-webhook-method", "--webhook-method", "webhook_method",
-                 type=click.Choice(["GET", "POST"], case_sensitive=False), default=None),
-    click.option("--auto-creation-webhook-filters", "--webhook-filter", "webhook_filters", multiple=True,
-                 type=click.Choice(FILTERS), metavar="EVENT", help="An event for the webhook. Repeatable."),
-    click.option("--auto-creation-studio-flow-sid", "--studio-flow-sid", "studio_flow_sid", metavar="FW...",
-                 default=""),
-    click.option("--auto-creation-studio-retry-count", "--studio-retry-count", "studio_retry_count",
-                 type=click.IntRange(0), default=None),
-)  # fmt: skip
+    click.option(
+        "--auto-creation-webhook-method",
+        "--webhook-method",
+        "webhook_method",
+        type=click.Choice(["GET", "POST"], case_sensitive=False),
+        default=None,
+    ),
+    click.option(
+        "--auto-creation-webhook-filters",
+        "--webhook-filter",
+        "webhook_filters",
+        multiple=True,
+        type=click.Choice(FILTERS),
+        metavar="EVENT",
+        help="An event for the webhook. Repeatable.",
+    ),
+    click.option(
+        "--auto-creation-studio-flow-sid", "--studio-flow-sid", "studio_flow_sid", metavar="FW...", default=""
+    ),
+    click.option(
+        "--auto-creation-studio-retry-count",
+        "--studio-retry-count",
+        "studio_retry_count",
+        type=click.IntRange(0),
+        default=None,
+    ),
+)
 
 
 def _auto_creation_options(command: Command) -> Command:
@@ -60,8 +94,14 @@ def create_command(
     Example: flask addresses create --address +15550100099 --enabled
     """
     with operating() as account:
-        made = addresses.create(account, address, type=kind or "", friendly_name=friendly_name,
-                                address_country=address_country, auto_creation=_wanted(auto_creation))  # fmt: skip
+        made = addresses.create(
+            account,
+            address,
+            type=kind or "",
+            friendly_name=friendly_name,
+            address_country=address_country,
+            auto_creation=_wanted(auto_creation),
+        )
     if as_json:
         return show_json(made)
     return click.echo(f"Created {made['sid']}: {_in_words(made)}.")

@@ -37,9 +37,15 @@ for _command in (create_command, attributes_commands, pause_command, resume_comm
 @json_option
 @with_appcontext
 def list_command(
-    state: str | None, start_date: str, end_date: str, address: str, identity: str, limit: int, service_sid: str,
+    state: str | None,
+    start_date: str,
+    end_date: str,
+    address: str,
+    identity: str,
+    limit: int,
+    service_sid: str,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """List conversations, by state, day of creation, or who takes part.
 
     \b
@@ -52,11 +58,13 @@ def list_command(
         raise click.UsageError("--start-date and --end-date cannot be combined with --address or --identity")
     with operating(service_sid) as account:
         if address or identity:
-            found = conversations.list_of_participant(account, address=address, identity=identity, state=state or "",
-                                                      limit=limit)  # fmt: skip
+            found = conversations.list_of_participant(
+                account, address=address, identity=identity, state=state or "", limit=limit
+            )
         else:
-            found = conversations.list_conversations(account, state=state or "", start_date=start_date,
-                                                     end_date=end_date, limit=limit)  # fmt: skip
+            found = conversations.list_conversations(
+                account, state=state or "", start_date=start_date, end_date=end_date, limit=limit
+            )
     if as_json:
         return show_json(found)
     return show_table([_row(one) for one in found], _COLUMNS, empty="No such conversation.")

@@ -40,10 +40,22 @@ _MANY = 10  # participants, from which on it says how far it has come
 @json_option
 @with_appcontext
 def create_command(
-    sms: tuple[str, ...], whatsapp: tuple[str, ...], identities: tuple[str, ...], group: tuple[str, ...],
-    proxy_address: str, projected_address: str, body: str, author: str, content_sid: str, content_variables: str,
-    dry_run: bool, service_sid: str, as_json: bool, state: str | None, **settings: str,
-) -> None:  # fmt: skip
+    sms: tuple[str, ...],
+    whatsapp: tuple[str, ...],
+    identities: tuple[str, ...],
+    group: tuple[str, ...],
+    proxy_address: str,
+    projected_address: str,
+    body: str,
+    author: str,
+    content_sid: str,
+    content_variables: str,
+    dry_run: bool,
+    service_sid: str,
+    as_json: bool,
+    state: str | None,
+    **settings: str,
+) -> None:
     """Create a conversation, with participants and a first message if wanted.
 
     Everything is checked first. When something fails in the middle, it says what exists, what does not, and how to
@@ -57,8 +69,13 @@ def create_command(
 
     with explained():
         people = conversation_plan.invited(
-            sms=sms, whatsapp=whatsapp, identities=identities, group=group, proxy_address=proxy_address,
-            projected_address=projected_address)  # fmt: skip
+            sms=sms,
+            whatsapp=whatsapp,
+            identities=identities,
+            group=group,
+            proxy_address=proxy_address,
+            projected_address=projected_address,
+        )
         ours = (*identities[:1], projected_address)[0] if group else parley().settings.bot_author
         message = _first_message(author, ours, body, content_sid, content_variables)
         planned = conversation_plan.plan(people=people, message=message, state=state or "", **settings)
@@ -80,9 +97,7 @@ def _create_with_progress(account: Account, planned: Plan) -> Outcome:
         return create(account, planned, advance=advance)
 
 
-def _first_message(
-    author: str, ours: str, body: str, content_sid: str, content_variables: str
-) -> FirstMessage | None:  # fmt: skip
+def _first_message(author: str, ours: str, body: str, content_sid: str, content_variables: str) -> FirstMessage | None:
     from app.operations.conversation_plan import FirstMessage
     from app.operations.validation import Refused
 

@@ -81,8 +81,12 @@ def pause_of(conversation_sid: str) -> BotPause | None:
 
 
 def _document(pause: BotPause) -> dict[str, object]:
-    return {"conversation_sid": pause.conversation_sid, "paused_until": pause.paused_until,
-            "paused_why": pause.paused_why, "was_known": pause.was_known}  # fmt: skip
+    return {
+        "conversation_sid": pause.conversation_sid,
+        "paused_until": pause.paused_until,
+        "paused_why": pause.paused_why,
+        "was_known": pause.was_known,
+    }
 
 
 def _sid_of(conversation: str, service_sid: str) -> str:

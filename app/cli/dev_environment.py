@@ -52,8 +52,13 @@ def settings_of(parts: Parley) -> Settings:
     if _names_an_account(settings) or not _emulator_answers():
         return settings
     click.echo(f"This is the emulator of the offline loop ({EMULATOR}); .env names no account.", err=True)
-    return replace(settings, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, api_base_url=EMULATOR,
-                   public_url=settings.public_url or APP)  # fmt: skip
+    return replace(
+        settings,
+        account_sid=ACCOUNT_SID,
+        auth_token=AUTH_TOKEN,
+        api_base_url=EMULATOR,
+        public_url=settings.public_url or APP,
+    )
 
 
 def _names_an_account(settings: Settings) -> bool:

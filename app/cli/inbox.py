@@ -30,8 +30,9 @@ def list_command(state: str | None, event_type: str | None, limit: int, as_json:
     Example: flask inbox list --state dead
     """
     with reading() as (tx, now):
-        rows = [dict(row._mapping) for row in
-                admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)]  # fmt: skip
+        rows = [
+            dict(row._mapping) for row in admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)
+        ]
     if as_json:
         return show_json(rows)
     columns = ["id", "received_at", "event_type", "state", "attempts", "outcome"]
@@ -80,8 +81,9 @@ def stats_command(as_json: bool) -> None:
         counts = admin.stats(tx, now)
     if as_json:
         return show_json(counts)
-    return show_table([{"state": state, "events": count} for state, count in counts.items()], ["state", "events"],
-                      empty="")  # fmt: skip
+    return show_table(
+        [{"state": state, "events": count} for state, count in counts.items()], ["state", "events"], empty=""
+    )
 
 
 @inbox_commands.command("retry")

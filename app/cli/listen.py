@@ -58,9 +58,15 @@ def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str |
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_appcontext
 def listen_command(
-    event_type: str | None, state: str | None, conversation: str | None, since: timedelta | datetime | None,
-    last: int | None, seconds: float | None, raw: bool, as_json: bool,
-) -> None:  # fmt: skip
+    event_type: str | None,
+    state: str | None,
+    conversation: str | None,
+    since: timedelta | datetime | None,
+    last: int | None,
+    seconds: float | None,
+    raw: bool,
+    as_json: bool,
+) -> None:
     """Show each event when it arrives and when it is worked off, with what was decided.
 
     Example: flask listen --event-type onMessageAdded --last 5
@@ -76,10 +82,16 @@ def listen_command(
 
 
 def _listen(
-    db: Database, event_type: str | None, state: str | None, conversation: str | None,
-    since: timedelta | datetime | None, last: int | None, seconds: float | None, raw: bool,
+    db: Database,
+    event_type: str | None,
+    state: str | None,
+    conversation: str | None,
+    since: timedelta | datetime | None,
+    last: int | None,
+    seconds: float | None,
+    raw: bool,
     say: Callable[[Followed], None],
-) -> None:  # fmt: skip
+) -> None:
     with db.read() as tx:
         now = db.now(tx)
         newest = admin.list_events(

@@ -100,8 +100,14 @@ def delete_command(names: tuple[str, ...], yes: bool, service_sid: str, as_json:
 
 @media_commands.command("download")
 @message_argument
-@click.option("--out", "folder", metavar="DIR", default=".", type=click.Path(file_okay=False, path_type=Path),
-              help="Where to; made if it is not there.")  # fmt: skip
+@click.option(
+    "--out",
+    "folder",
+    metavar="DIR",
+    default=".",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to; made if it is not there.",
+)
 @service_option
 @json_option
 @with_appcontext

@@ -32,9 +32,19 @@ if TYPE_CHECKING:
 @json_option
 @with_appcontext
 def send_command(
-    conversation: str, body: str, author: str, attributes: str, media: tuple[str, ...], content_sid: str,
-    content_variables: str, subject: str, force: bool, dry_run: bool, service_sid: str, as_json: bool,
-) -> None:  # fmt: skip
+    conversation: str,
+    body: str,
+    author: str,
+    attributes: str,
+    media: tuple[str, ...],
+    content_sid: str,
+    content_variables: str,
+    subject: str,
+    force: bool,
+    dry_run: bool,
+    service_sid: str,
+    as_json: bool,
+) -> None:
     """Send a text, files or a template.
 
     Files may be JPG, PNG, GIF, PDF, vCard, MP3, AMR or MP4. A message carries one, so several become several
@@ -52,10 +62,15 @@ def send_command(
 
     with operating(service_sid) as account:
         draft = message_plan.Draft(
-            body=body, author=author, default_author=parley().settings.bot_author, subject=subject, media=media,
-            attributes=checked(attributes, OTHER_ATTRIBUTES) if attributes else {}, content_sid=content_sid,
+            body=body,
+            author=author,
+            default_author=parley().settings.bot_author,
+            subject=subject,
+            media=media,
+            attributes=checked(attributes, OTHER_ATTRIBUTES) if attributes else {},
+            content_sid=content_sid,
             content_variables=content_variables,
-        )  # fmt: skip
+        )
         db = database_if_any()
         planned = message_plan.plan(account, conversation, draft, db=db, now=_now(db), force=force)
         for note in planned.notes:

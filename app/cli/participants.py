@@ -38,10 +38,19 @@ participants_commands.add_command(attributes_commands)
 @json_option
 @with_appcontext
 def add_command(
-    conversation: str, sms: tuple[str, ...], whatsapp: tuple[str, ...], identity: tuple[str, ...],
-    group: tuple[str, ...], proxy_address: str, projected_address: str, attributes: str, listed: IO[bytes] | None,
-    dry_run: bool, service_sid: str, as_json: bool,
-) -> None:  # fmt: skip
+    conversation: str,
+    sms: tuple[str, ...],
+    whatsapp: tuple[str, ...],
+    identity: tuple[str, ...],
+    group: tuple[str, ...],
+    proxy_address: str,
+    projected_address: str,
+    attributes: str,
+    listed: IO[bytes] | None,
+    dry_run: bool,
+    service_sid: str,
+    as_json: bool,
+) -> None:
     """Add one or many: by SMS, WhatsApp, chat identity or group MMS.
 
     A file has one number, whatsapp:+1... or identity a line; a CSV has a header with some of the columns address,
@@ -57,8 +66,9 @@ def add_command(
         entries = participant_file.from_arguments(named, proxy_address, projected_address, attributes)
         if listed:
             csv_only = str(getattr(listed, "name", "")).lower().endswith(".csv")
-            entries += participant_file.read(listed.read(), proxy_address=proxy_address, attributes=attributes,
-                                           csv_only=csv_only)  # fmt: skip
+            entries += participant_file.read(
+                listed.read(), proxy_address=proxy_address, attributes=attributes, csv_only=csv_only
+            )
         planned = bulk_add.plan(account, conversation, participant_file.each_once(entries))
         if dry_run:
             return _show_plan(planned, as_json)
@@ -101,13 +111,15 @@ def _show_plan(planned: Plan, as_json: bool) -> None:
 
 def _show_outcome(conversation: str, outcome: Outcome, as_json: bool) -> None:
     if as_json:
-        show_json({
-            "conversation": conversation,
-            "added": [vars(one) for one in outcome.added],
-            "present": [vars(one) for one in outcome.present],
-            "failed": [_entry(it.entry) | {"code": it.error.code, "reason": it.reason} for it in outcome.failed],
-            "not_tried": [_entry(entry) for entry in outcome.not_tried],
-        })  # fmt: skip
+        show_json(
+            {
+                "conversation": conversation,
+                "added": [vars(one) for one in outcome.added],
+                "present": [vars(one) for one in outcome.present],
+                "failed": [_entry(it.entry) | {"code": it.error.code, "reason": it.reason} for it in outcome.failed],
+                "not_tried": [_entry(entry) for entry in outcome.not_tried],
+            }
+        )
     else:
         _say_outcome(outcome)
     if outcome.failed:
@@ -133,8 +145,13 @@ def _say_outcome(outcome: Outcome) -> None:
 
 def _entry(entry: Entry) -> dict[str, Any]:
     one = entry.one
-    return {"line": entry.line or None, "kind": one.kind, "name": one.name, "proxy_address": one.proxy_address,
-            "attributes": one.attributes}  # fmt: skip
+    return {
+        "line": entry.line or None,
+        "kind": one.kind,
+        "name": one.name,
+        "proxy_address": one.proxy_address,
+        "attributes": one.attributes,
+    }
 
 
 @participants_commands.command("list")

@@ -41,16 +41,14 @@ def privacy_commands() -> None:
 @yes_option
 @json_option
 @with_appcontext
-def erase_command(
-    person: str, recordings: Path, no_rewrite: bool, dry_run: bool, yes: bool, as_json: bool
-) -> None:  # fmt: skip
+def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Erase texts, names and numbers of one person from every table; empty rows stay, so that the counts still hold.
 
     A number is that person on every channel. Conversations without another customer are emptied as a whole. Their
     opt-out is forgotten as well. Twilio keeps its own copy: delete it there too.
 
     Example: flask privacy erase +15550100001 --dry-run
-    """  # fmt: skip
+    """
     from app.privacy.erasure import erase
     from app.privacy.subject_search import NoSubject, Subject, find
 
@@ -118,12 +116,18 @@ def _rewrite(db: Database) -> bool:
 
 
 def _show(
-    counts: Mapping[str, int], refused: int, recordings: list[str], as_json: bool, *, dry_run: bool,
+    counts: Mapping[str, int],
+    refused: int,
+    recordings: list[str],
+    as_json: bool,
+    *,
+    dry_run: bool,
     rewritten: bool | None,
-) -> None:  # fmt: skip
+) -> None:
     if as_json:
-        return show_json({"dry_run": dry_run, "rows": counts, "refusals": refused, "recordings": recordings,
-                          "rewritten": rewritten})  # fmt: skip
+        return show_json(
+            {"dry_run": dry_run, "rows": counts, "refusals": refused, "recordings": recordings, "rewritten": rewritten}
+        )
     shown = [{"table": name, "rows": count} for name, count in sorted(counts.items())]
     show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
     if refused:

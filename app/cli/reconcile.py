@@ -53,9 +53,13 @@ class Since(click.ParamType):
 @json_option
 @with_appcontext
 def reconcile_command(
-    since: timedelta | datetime | None, most: int | None, per_second: float, dry_run: bool, service_sid: str,
+    since: timedelta | datetime | None,
+    most: int | None,
+    per_second: float,
+    dry_run: bool,
+    service_sid: str,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Find messages and receipts that never arrived as webhooks, and put them into the inbox like those.
 
     A message is answered only if its author can be reached, nothing newer was answered and it is not too old; the
@@ -63,7 +67,7 @@ def reconcile_command(
     looked at, unless --requests was the reason.
 
     Example: flask reconcile --since 2h --dry-run
-    """  # fmt: skip
+    """
     from app.reconcile.run import Scope
 
     settings, db = parley().settings, database()
@@ -75,8 +79,10 @@ def reconcile_command(
             raise click.UsageError(f"--since {wanted:%Y-%m-%d %H:%M} is in the future")
         retention = timedelta(days=settings.retention_days)
         if wanted and wanted < now - retention:
-            click.echo(f"Looking back {settings.retention_days} days: what is older is not kept here "
-                       "(BOT_RETENTION_DAYS).", err=True)  # fmt: skip
+            click.echo(
+                f"Looking back {settings.retention_days} days: what is older is not kept here (BOT_RETENTION_DAYS).",
+                err=True,
+            )
         is_part = account.service_sid != settings.service_sid
         scope = Scope(account.service_sid, settings.bot_author, retention, wanted, is_part)
         report = _run(db, account.twilio, scope, most or 0, per_second, dry_run)
@@ -142,8 +148,11 @@ def _show(report: Report, as_json: bool) -> None:
     if as_json:
         return show_json({**asdict(report), "gaps": [asdict(gap) for gap in gaps], "complete": report.is_complete})
     if gaps:
-        show_table([asdict(gap) for gap in gaps],
-                   ["conversation_sid", "messages", "receipts", "others", "first_at", "last_at"], empty="")  # fmt: skip
+        show_table(
+            [asdict(gap) for gap in gaps],
+            ["conversation_sid", "messages", "receipts", "others", "first_at", "last_at"],
+            empty="",
+        )
     for sid, reason in report.failed.items():
         click.echo(f"{sid} could not be looked at: {reason}", err=True)
     click.echo(f"Since {report.since:%Y-%m-%d %H:%M} UTC, {report.requests} requests: {report.in_words()}.")

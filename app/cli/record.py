@@ -48,7 +48,7 @@ def record_command(
     keywords stay in the text, or another rule would answer the recording.
 
     Example: flask record --last 20 --out recordings
-    """  # fmt: skip
+    """
     from app.recordings.redaction import redact  # brings the rules along: only when it is used
 
     if sum(map(bool, (last, message_sid, ids))) > 1:
@@ -67,9 +67,15 @@ def record_command(
     requests = redact([_request(row) for row in rows], kept)
     written = [_named(number, row) for number, row in enumerate(rows, 1)]
     _write(folder, dict(_files(written, requests, decisions)), force)
-    shown = [{"file": str(folder / name), "id": row.id, "event_type": row.event_type,
-              "expected": None if decided is None else str(decided)}
-             for name, row, decided in zip(written, rows, decisions, strict=True)]  # fmt: skip
+    shown = [
+        {
+            "file": str(folder / name),
+            "id": row.id,
+            "event_type": row.event_type,
+            "expected": None if decided is None else str(decided),
+        }
+        for name, row, decided in zip(written, rows, decisions, strict=True)
+    ]
     if as_json:
         return show_json(shown)
     return show_table(shown, ["file", "id", "event_type", "expected"], empty="")

@@ -53,8 +53,14 @@ class Destination:
 @click.option("--to", type=UrlParam(), help="Where to post; default PUBLIC_URL, or `flask dev` on this machine.")
 @click.option("--now", "moves_to_now", is_flag=True, help="Move all dates by one offset, so that the newest is now.")
 @click.option("--signed-for", type=UrlParam(is_origin=True), help="Origin that is signed for; default PUBLIC_URL.")
-@click.option("--wait", "patience", type=Number(0, 600), default=10.0, show_default=True,
-              help="Seconds to wait for the expected decisions.")  # fmt: skip
+@click.option(
+    "--wait",
+    "patience",
+    type=Number(0, 600),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the expected decisions.",
+)
 @json_option
 @with_appcontext
 def replay_command(
@@ -199,8 +205,12 @@ def _row(recording: Recording, status: int, decisions: dict[str, Decided] | None
     difference = "" if decisions is None else expectations.difference(recording.expected, decided)
     if not _is_accepted(status):
         difference = f"refused with {status}"
-    return {"file": str(recording.path), "status": status, "decided": str(decided) if decided else None,
-            "difference": difference}  # fmt: skip
+    return {
+        "file": str(recording.path),
+        "status": status,
+        "decided": str(decided) if decided else None,
+        "difference": difference,
+    }
 
 
 def _is_accepted(status: int) -> bool:
@@ -209,8 +219,11 @@ def _is_accepted(status: int) -> bool:
 
 def _say_what_was_known(known_before: dict[str, Decided] | None) -> None:
     if known_before:
-        click.echo(f"{len(known_before)} of the messages had been decided on before and were not decided again; "
-                   "an empty database decides anew.", err=True)  # fmt: skip
+        click.echo(
+            f"{len(known_before)} of the messages had been decided on before and were not decided again; "
+            "an empty database decides anew.",
+            err=True,
+        )
 
 
 def _fail_on_differences(rows: Sequence[dict[str, object]]) -> None:

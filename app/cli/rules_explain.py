@@ -30,8 +30,10 @@ def explain_command(message_sid: str, as_json: bool) -> None:
         for head in {one["burst_of"] for one in decisions} - {""}:
             decisions += trace_of(tx, head)
     if not decisions:
-        raise click.ClickException(f"no decision on {message_sid[:40]!r} is stored; `flask inbox list` shows whether "
-                                   "it has arrived and been worked on")  # fmt: skip
+        raise click.ClickException(
+            f"no decision on {message_sid[:40]!r} is stored; `flask inbox list` shows whether "
+            "it has arrived and been worked on"
+        )
     if as_json:
         return show_json({"message_sid": message_sid, "decisions": [_document(one) for one in decisions]})
     zone = _zone()

@@ -53,7 +53,7 @@ class JsonObject(click.ParamType):
 @with_appcontext
 def test_command(
     texts: tuple[str, ...], at: str | None, author: str | None, file: Path | None, as_json: bool, **supposed: Any
-) -> None:  # fmt: skip
+) -> None:
     """Show what would be answered to a message, and why, without sending anything.
 
     Several TEXTs are the messages of one burst. What follows if no human answers is shown too.

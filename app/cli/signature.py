@@ -90,8 +90,14 @@ def _explain_file(received: Received, settings: Settings, as_json: bool) -> None
     verdict = check(received, keys, signature.public_url(settings.public_url, received.target))
     explanations = explain(received, keys, settings.public_url)
     if as_json:
-        return show_json({"valid": verdict.valid, "reason": verdict.reason, "key": verdict.key,
-                          "explanations": [asdict(one) for one in explanations]})  # fmt: skip
+        return show_json(
+            {
+                "valid": verdict.valid,
+                "reason": verdict.reason,
+                "key": verdict.key,
+                "explanations": [asdict(one) for one in explanations],
+            }
+        )
     click.echo(_sentence(verdict))
     for one in explanations:
         click.echo(f"\n{one.mismatch}: {one.fix}")

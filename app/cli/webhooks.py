@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 _scope = click.option("--service", "service_sid", metavar="IS...", default="", help="The webhook of this service.")
 _conversation = click.option("--conversation", metavar="CH...", help="The webhooks of this conversation.")
 _filters = click.option(
-    "--filter", "filters", multiple=True, type=click.Choice(tuple(EVENT_CLASSES)), metavar="EVENT",
+    "--filter",
+    "filters",
+    multiple=True,
+    type=click.Choice(tuple(EVENT_CLASSES)),
+    metavar="EVENT",
     help="An event to be told of, e.g. onMessageAdded; repeatable. Without it, those that Parley needs are added.",
-)  # fmt: skip
+)
 
 
 @click.group("webhooks")
@@ -48,8 +52,9 @@ def show_command(service_sid: str, conversation: str | None, as_json: bool) -> N
         webhook = fetch(account)
         overriding = [] if service_sid else overriding_services(account)
     if as_json:
-        services = [{"sid": one.service_sid, "friendly_name": one.friendly_name, **asdict(one.webhook)}
-                    for one in overriding]  # fmt: skip
+        services = [
+            {"sid": one.service_sid, "friendly_name": one.friendly_name, **asdict(one.webhook)} for one in overriding
+        ]
         return show_json(asdict(webhook) | ({} if service_sid else {"overridden_by": services}))
     click.echo(_described(webhook))
     for one in overriding:
@@ -64,8 +69,13 @@ def show_command(service_sid: str, conversation: str | None, as_json: bool) -> N
 @click.option("--pre-webhook-url", help="Asked before something happens, and can forbid it.")
 @_filters
 @click.option("--method", type=click.Choice(["POST", "GET"]), default="POST", show_default=True)
-@click.option("--target", type=click.Choice(["webhook", "trigger", "studio"]), default="webhook", show_default=True,
-              help="With --conversation: what is called.")  # fmt: skip
+@click.option(
+    "--target",
+    type=click.Choice(["webhook", "trigger", "studio"]),
+    default="webhook",
+    show_default=True,
+    help="With --conversation: what is called.",
+)
 @click.option("--trigger", "triggers", multiple=True, metavar="WORD", help="With --target trigger: a word; repeatable.")
 @click.option("--flow-sid", metavar="FW...", default="", help="With --target studio: the flow.")
 @click.option(
@@ -183,8 +193,10 @@ def _replace(
     if same:
         click.echo(f"Nothing to do; {_name(account.service_sid)} is {in_words(now)}.")
         return None
-    click.echo(f"{_name(account.service_sid).capitalize()} was {in_words(now)}; "
-               f"{'would be' if dry_run else 'now'} {in_words(wanted)}.")  # fmt: skip
+    click.echo(
+        f"{_name(account.service_sid).capitalize()} was {in_words(now)}; "
+        f"{'would be' if dry_run else 'now'} {in_words(wanted)}."
+    )
     return None
 
 
@@ -193,8 +205,11 @@ def _warn_of_public_url(wanted: Webhook) -> None:
 
     origin = wanted.post_webhook_url.removesuffix(ROUTE)
     if parley().settings.public_url != origin:
-        click.echo(f"Set PUBLIC_URL={origin} and start the app again: signatures are checked for that address, and "
-                   "with another one every webhook is refused with 403.", err=True)  # fmt: skip
+        click.echo(
+            f"Set PUBLIC_URL={origin} and start the app again: signatures are checked for that address, and "
+            "with another one every webhook is refused with 403.",
+            err=True,
+        )
 
 
 def _set_hook(service_sid: str, conversation: str, as_json: bool, given: dict[str, Any]) -> None:
@@ -203,9 +218,14 @@ def _set_hook(service_sid: str, conversation: str, as_json: bool, given: dict[st
     if given["pre_webhook_url"]:
         raise click.UsageError("a conversation's webhook is called afterwards only; give --post-webhook-url")
     hook = Hook(
-        given["target"], given["post_webhook_url"] or "", given["method"], given["filters"], given["triggers"],
-        given["flow_sid"], given["replay_after"],
-    )  # fmt: skip
+        given["target"],
+        given["post_webhook_url"] or "",
+        given["method"],
+        given["filters"],
+        given["triggers"],
+        given["flow_sid"],
+        given["replay_after"],
+    )
     with operating(service_sid) as account:
         now = set_hook(account, conversation, hook, given["webhook_sid"])
     _show_hooks([now], as_json)

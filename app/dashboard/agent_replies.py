@@ -186,8 +186,15 @@ def _store(tx: Connection, number: int, answer: Answer, sent: Mapping[str, Any],
         "created_at": sent["date_created"],
     }
     memory.note_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
-    memory.note_decision(tx, sent["sid"], answer.conversation_sid, code="agent", rule="",
-                         reason="a human agent wrote", tried=[["agent", ""]], now=now)  # fmt: skip
-    detail = {"form": answer.form, "characters": len(sent["body"] or ""), "state": "sent",
-              "tried_at": now.isoformat()}  # fmt: skip
+    memory.note_decision(
+        tx,
+        sent["sid"],
+        answer.conversation_sid,
+        code="agent",
+        rule="",
+        reason="a human agent wrote",
+        tried=[["agent", ""]],
+        now=now,
+    )
+    detail = {"form": answer.form, "characters": len(sent["body"] or ""), "state": "sent", "tried_at": now.isoformat()}
     audit.complete(tx, number, detail, subject=sent["sid"])

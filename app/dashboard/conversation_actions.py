@@ -89,8 +89,10 @@ def resend(sid: str, reply_to: str) -> ResponseReturnValue:
         if wanted.conversation_sid != sid:
             abort(404)
         if request.method != "POST":
-            lines = ["It is looked for at Twilio first, and sent only if it is not there: nobody gets it twice.",
-                     "What forbids a reply (an opt-out, a closed conversation) still does."]  # fmt: skip
+            lines = [
+                "It is looked for at Twilio first, and sent only if it is not there: nobody gets it twice.",
+                "What forbids a reply (an opt-out, a closed conversation) still does.",
+            ]
             texts = [f"{part.state}: {part.reason}" for part in wanted.parts]
             quotes = [part.body or part.media or part.content_sid for part in wanted.parts]
             return _confirm("Send this again?", texts + lines, "Send again", sid, quotes=quotes)

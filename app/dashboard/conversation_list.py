@@ -37,8 +37,15 @@ _LAST_REPLY = (
     .limit(1)
     .scalar_subquery()
 )
-_NAMES = ("conversation_sid", "friendly_name", "unique_name", "state", "waiting_since", "paused_until",
-          "last_message_at")  # fmt: skip
+_NAMES = (
+    "conversation_sid",
+    "friendly_name",
+    "unique_name",
+    "state",
+    "waiting_since",
+    "paused_until",
+    "last_message_at",
+)
 _LIST = (
     select(*(conversations.c[name] for name in _NAMES), _LAST_MESSAGE.label("message"), _LAST_REPLY.label("reply"))
     .where(conversations.c.last_message_at.is_not(None))
@@ -56,8 +63,9 @@ _ANSWERED = ("conversation_sid", "body", "content_sid", "intended_at")
 _REPLIES = select(*(replies.c[name] for name in _ANSWERED)).where(replies.c.message_sid.in_(_SIDS))
 _RECEIPTS = select(deliveries.c.conversation_sid).where(text(FAILED), deliveries.c.updated_at > _SINCE)
 _NOT_SENT = select(replies.c.conversation_sid).where(text("state = 'failed'"), replies.c.intended_at > _SINCE)
-_FAILED_HERE = union(_RECEIPTS.where(deliveries.c.conversation_sid.in_(_SIDS)),
-                     _NOT_SENT.where(replies.c.conversation_sid.in_(_SIDS)))  # fmt: skip
+_FAILED_HERE = union(
+    _RECEIPTS.where(deliveries.c.conversation_sid.in_(_SIDS)), _NOT_SENT.where(replies.c.conversation_sid.in_(_SIDS))
+)
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "waiting": and_(conversations.c.waiting_since.is_not(None), conversations.c.state != "closed"),
     "failed": or_(_HERE.in_(_RECEIPTS), _HERE.in_(_NOT_SENT)),
@@ -146,14 +154,15 @@ def _counts() -> Select[Any]:
 def arrange(rows: ListRows) -> list[Summary]:
     """Return the conversations as people read them."""
     people, said = people_of(rows.people), _said(rows)
-    return [_summary(row, people.get(row.conversation_sid, ()), said.get(row.conversation_sid), rows)
-            for row in rows.conversations]  # fmt: skip
+    return [
+        _summary(row, people.get(row.conversation_sid, ()), said.get(row.conversation_sid), rows)
+        for row in rows.conversations
+    ]
 
 
 def _said(rows: ListRows) -> dict[str, _Said]:
     """Return what was said last in each conversation."""
-    found = {row.conversation_sid: _Said(plain_name(row.author), _words_of(row), row.noted_at)
-             for row in rows.messages}  # fmt: skip
+    found = {row.conversation_sid: _Said(plain_name(row.author), _words_of(row), row.noted_at) for row in rows.messages}
     for row in rows.replies:
         before = found.get(row.conversation_sid)
         if before is None or row.intended_at >= before.noted_at:

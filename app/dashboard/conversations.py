@@ -176,8 +176,14 @@ def _thread(rows: ThreadRows, now: datetime) -> dict[str, Any]:
     elif rows.older_than:
         older = {"lines": lines, "before": rows.older_than.isoformat()}
     thread = threads.arrange(rows)
-    return {"thread": thread, "lines": lines, "before": before, "older": older, "now": now,
-            "is_paused": _is_paused(rows, now)}  # fmt: skip
+    return {
+        "thread": thread,
+        "lines": lines,
+        "before": before,
+        "older": older,
+        "now": now,
+        "is_paused": _is_paused(rows, now),
+    }
 
 
 def _lines_asked() -> tuple[int, datetime | None]:

@@ -73,9 +73,19 @@ def foresee(
 
 
 def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy) -> Bot:
-    claimed = Claimed(id=row.id, event_type=row.event_type, lane=row.lane, method=row.method, target=row.target,
-                      body=row.body, received_at=row.received_at, claimed_at=now, attempts=row.attempts,
-                      lease_token="", counted_from=time.monotonic())  # fmt: skip
+    claimed = Claimed(
+        id=row.id,
+        event_type=row.event_type,
+        lane=row.lane,
+        method=row.method,
+        target=row.target,
+        body=row.body,
+        received_at=row.received_at,
+        claimed_at=now,
+        attempts=row.attempts,
+        lease_token="",
+        counted_from=time.monotonic(),
+    )
     work: Any = _Looking(claimed, tx, now)
     return Bot(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())
 

@@ -37,8 +37,9 @@ def retry_now(event_id: int) -> ResponseReturnValue:
         if not admin.retry(tx, now, [event_id]):
             return _not_dead(event_id, row.state)
         sid, detail = conversation_of(row), {"reason": row.outcome}
-        audit.note(tx, current_user.name, "retried an event", now, conversation_sid=sid, subject=str(event_id),
-                   detail=detail)  # fmt: skip
+        audit.note(
+            tx, current_user.name, "retried an event", now, conversation_sid=sid, subject=str(event_id), detail=detail
+        )
     current_app.extensions["parley"].stored()
     flash(f"Event {event_id} is back at work.")
     return redirect(url_for("page.event", event_id=event_id), 303)

@@ -30,8 +30,11 @@ from app.twilio_api.form import read_form
 
 _ROWS = 50
 LOOKED_THROUGH = 20_000  # events, for a type or a conversation: there is no index for them
-_TYPES = (*(name for name in EVENT_CLASSES if not parsing.is_pre_action(name)),
-          TimerEnded.event_type, FollowUpDue.event_type)  # fmt: skip
+_TYPES = (
+    *(name for name in EVENT_CLASSES if not parsing.is_pre_action(name)),
+    TimerEnded.event_type,
+    FollowUpDue.event_type,
+)
 NEXT_STEPS = {
     "pending": "It is due: a worker takes it at once, where one is running.",
     "scheduled": "It waits for its time; a worker takes it then.",
@@ -118,12 +121,25 @@ def _list(tx: Connection, now: datetime) -> dict[str, Any]:
     bound = None
     if asked.type or asked.conversation:
         bound = (before or admin.last_id(tx) + 1) - LOOKED_THROUGH
-    found = admin.list_events(tx, now, state=asked.state or None, event_type=asked.type or None, before_id=before,
-                                    from_id=bound, conversation_sid=asked.conversation or None,
-                                    limit=_ROWS + 1)  # fmt: skip
+    found = admin.list_events(
+        tx,
+        now,
+        state=asked.state or None,
+        event_type=asked.type or None,
+        before_id=before,
+        from_id=bound,
+        conversation_sid=asked.conversation or None,
+        limit=_ROWS + 1,
+    )
     older = found[_ROWS - 1].id if len(found) > _ROWS else bound if bound and bound > 1 else None
-    return {"rows": found[:_ROWS], "asked": asked, "before": before, "older": older,
-            "counts": admin.attention(tx, now), "looked_through": LOOKED_THROUGH}  # fmt: skip
+    return {
+        "rows": found[:_ROWS],
+        "asked": asked,
+        "before": before,
+        "older": older,
+        "counts": admin.attention(tx, now),
+        "looked_through": LOOKED_THROUGH,
+    }
 
 
 def _asked() -> Asked:

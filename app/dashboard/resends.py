@@ -47,8 +47,10 @@ def look(tx: Connection, reply_to: str, timer_seconds: int, now: datetime) -> Re
         raise Refused(f"event {event.id} is being worked on; wait a moment and look at the thread")
     here = conversations.conversation(tx, resend.conversation_sid)
     if here and here.paused_until and here.paused_until > now:
-        raise Refused("the bot is paused here, so it would not send anything; let it speak again first, or write an "
-                      "answer of your own")  # fmt: skip
+        raise Refused(
+            "the bot is paused here, so it would not send anything; let it speak again first, or write an "
+            "answer of your own"
+        )
     return resend
 
 

@@ -79,8 +79,15 @@ def rule_trial() -> ResponseReturnValue:
             trial = tried_out(supposed, found, policy(), now)
     responder = settings().bot_responder
     status = 400 if form.problems else 200
-    page = render_template("rule_trial.html", form=form, trial=trial, fault="" if found else fault,
-                           actions_of=actions_of, responder=responder, **_of_the_form())  # fmt: skip
+    page = render_template(
+        "rule_trial.html",
+        form=form,
+        trial=trial,
+        fault="" if found else fault,
+        actions_of=actions_of,
+        responder=responder,
+        **_of_the_form(),
+    )
     return page, status
 
 

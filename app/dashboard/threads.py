@@ -159,11 +159,12 @@ def _undecided_line(row: Record, event: MessageAdded) -> Line:
         author=plain_name(event.author),
         channel=channel_of(event.author, event.source),
         text=event.body,
-        media=tuple({"filename": one.filename, "content_type": one.content_type, "size": one.size}
-                    for one in event.media),
+        media=tuple(
+            {"filename": one.filename, "content_type": one.content_type, "size": one.size} for one in event.media
+        ),
         at=event.date_created or row.received_at,
         noted_at=row.received_at,
         state="dead" if row.finished_at else "waiting",
         reason=row.outcome,
         event_id=row.id,
-    )  # fmt: skip
+    )

@@ -232,9 +232,13 @@ def _said_of(error: BaseException) -> DatabaseUnavailable:
 def _sqlite_engine(url: Any) -> Engine:
     path = Path(url.database)
     engine = create_engine(
-        url, pool_size=30, max_overflow=10, pool_timeout=WAIT_SECONDS, hide_parameters=True,
+        url,
+        pool_size=30,
+        max_overflow=10,
+        pool_timeout=WAIT_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": 1.0},  # for writers that take no turns, such as the sqlite3 shell
-    )  # fmt: skip
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

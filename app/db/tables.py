@@ -72,7 +72,7 @@ inbox = Table(
     _partial("inbox_from_clients", "lane", "id", where=f"finished_at IS NULL AND {CLIENTS}"),
     _partial("inbox_dead", "lane", "id", where="state = 'dead'"),
     Index("inbox_state", "state", "id"),
-)  # fmt: skip
+)
 
 lanes = Table(
     "lanes",
@@ -82,7 +82,7 @@ lanes = Table(
     Column("lease_until", Moment),
     Column("lease_token", Text),
     _partial("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
-)  # fmt: skip
+)
 
 gate = Table(
     "gate",
@@ -133,7 +133,7 @@ replies = Table(
     _partial("replies_sent", "sent_at", where="state = 'sent'"),
     _partial("replies_failed", "conversation_sid", "intended_at", where="state = 'failed'"),
     _partial("replies_result", "rule", "state", where=SETTLED),
-)  # fmt: skip
+)
 
 deliveries = Table(
     "deliveries",
@@ -151,7 +151,7 @@ deliveries = Table(
     Index("deliveries_message", "message_sid"),
     Index("deliveries_first", "first_at", "status", "error_code"),
     _partial("deliveries_failed", "conversation_sid", "updated_at", where=FAILED),
-)  # fmt: skip
+)
 
 delivery_events = Table(
     "delivery_events",
@@ -164,7 +164,7 @@ delivery_events = Table(
     Column("received_at", Moment, nullable=False),
     Index("delivery_events_receipt", "delivery_receipt_sid"),
     _partial("delivery_events_failed", "error_code", where=FAILED),
-)  # fmt: skip
+)
 
 conversations = Table(
     "conversations",
@@ -189,7 +189,7 @@ conversations = Table(
     Index("conversations_newest", "last_message_at"),
     _partial("conversations_waiting", "waiting_since", where="waiting_since IS NOT NULL"),
     _partial("conversations_paused", "paused_until", where="paused_until IS NOT NULL"),
-)  # fmt: skip
+)
 
 participants = Table(
     "participants",
@@ -229,7 +229,7 @@ decisions = Table(
     Index("decisions_at", "decided_at", "rule", "code"),
     _partial("decisions_observed", "decided_at", where="observed <> '[]'"),
     _partial("decisions_fired", "conversation_sid", "rule", "decided_at", where=FIRED),
-)  # fmt: skip
+)
 
 rule_actions = Table(
     "rule_actions",

@@ -70,8 +70,11 @@ class Listener:
             try:
                 self._listen()
             except Deaf:
-                self._say(logging.WARNING, "polling for events only", "no word comes through this connection; "
-                          "a pooler in transaction mode? See docs/deploying.md")  # fmt: skip
+                self._say(
+                    logging.WARNING,
+                    "polling for events only",
+                    "no word comes through this connection; a pooler in transaction mode? See docs/deploying.md",
+                )
                 self._stopping.wait(DEAF_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - it must go on trying; those who poll work meanwhile
                 reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)

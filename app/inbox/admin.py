@@ -48,10 +48,19 @@ def _count(tx: Connection, now: datetime, finished_states: Sequence[str]) -> dic
 
 
 def list_events(
-    tx: Connection, now: datetime, *, state: str | None = None, event_type: str | None = None, limit: int = 20,
-    after_id: int | None = None, before_id: int | None = None, from_id: int | None = None,
-    conversation_sid: str | None = None, ids: Sequence[int] | None = None, webhooks_only: bool = False,
-) -> Sequence[Record]:  # fmt: skip
+    tx: Connection,
+    now: datetime,
+    *,
+    state: str | None = None,
+    event_type: str | None = None,
+    limit: int = 20,
+    after_id: int | None = None,
+    before_id: int | None = None,
+    from_id: int | None = None,
+    conversation_sid: str | None = None,
+    ids: Sequence[int] | None = None,
+    webhooks_only: bool = False,
+) -> Sequence[Record]:
     """Return the newest events, newest first, `before_id` if given; with `after_id` those after it, oldest first.
 
     Types and conversations have no index: `from_id` bounds how far back they are looked for. `ids` narrows it to
@@ -104,8 +113,11 @@ def get_event(tx: Connection, now: datetime, event_id: int) -> Record | None:
 def ids_about_message(tx: Connection, message_sid: str) -> list[int]:
     """Return the ids of the events about one message, oldest first: added, edited, removed, and its receipts."""
     key = inbox.c.event_key
-    about = or_(key == f"onMessageAdded:{message_sid}", key.startswith(f"onMessageUpdated:{message_sid}:"),
-                key.startswith(f"onMessageRemoved:{message_sid}:"))  # fmt: skip
+    about = or_(
+        key == f"onMessageAdded:{message_sid}",
+        key.startswith(f"onMessageUpdated:{message_sid}:"),
+        key.startswith(f"onMessageRemoved:{message_sid}:"),
+    )
     receipts = (
         select(delivery_events.c.inbox_id)
         .join(deliveries, deliveries.c.delivery_receipt_sid == delivery_events.c.delivery_receipt_sid)

@@ -37,9 +37,12 @@ class Work:
     """
 
     def __init__(
-        self, db: Database, claimed: Claimed, desk: threading.Lock | None = None,
+        self,
+        db: Database,
+        claimed: Claimed,
+        desk: threading.Lock | None = None,
         goes_on: Callable[[], bool] = lambda: False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.claimed = claimed
         self.following: Claimed | None = None
         self._db = db

@@ -122,10 +122,17 @@ def schedule(tx: Connection, event: NewEvent, due_at: datetime, now: datetime) -
 
 def _row(event: NewEvent, now: datetime) -> dict[str, object]:
     return {
-        "event_key": event.event_key, "event_type": event.event_type, "lane": event.lane, "source": event.source,
-        "state": "pending", "method": event.method, "target": event.target, "headers": event.headers,
-        "body": event.body, "received_at": now,
-    }  # fmt: skip
+        "event_key": event.event_key,
+        "event_type": event.event_type,
+        "lane": event.lane,
+        "source": event.source,
+        "state": "pending",
+        "method": event.method,
+        "target": event.target,
+        "headers": event.headers,
+        "body": event.body,
+        "received_at": now,
+    }
 
 
 @cache

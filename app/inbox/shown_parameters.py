@@ -14,8 +14,9 @@ def shown(form: Form, *, raw: bool = False, hint: str = "") -> list[tuple[str, s
 
     What is no Unicode is replaced, so that it can be written anywhere.
     """
-    return [(_sound(name), _sound(value if raw or _PLAIN.fullmatch(name) else _length(value, hint)))
-            for name, value in form]  # fmt: skip
+    return [
+        (_sound(name), _sound(value if raw or _PLAIN.fullmatch(name) else _length(value, hint))) for name, value in form
+    ]
 
 
 def _length(value: str, hint: str) -> str:

@@ -45,10 +45,17 @@ class Worker:
     """
 
     def __init__(
-        self, db: Database, make_bot: Callable[[Work], Any], *, threads: int = 8, poll_seconds: float | None = None,
-        warm_up: Callable[[], None] = lambda: None, is_awaited: Callable[[], bool] = lambda: False,
-        aside: Callable[[], None] = lambda: None, rounds: Rounds | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        db: Database,
+        make_bot: Callable[[Work], Any],
+        *,
+        threads: int = 8,
+        poll_seconds: float | None = None,
+        warm_up: Callable[[], None] = lambda: None,
+        is_awaited: Callable[[], bool] = lambda: False,
+        aside: Callable[[], None] = lambda: None,
+        rounds: Rounds | None = None,
+    ) -> None:
         self._db, self._make_bot, self._warm_up, self._is_awaited = db, make_bot, warm_up, is_awaited
         self._aside, self._rounds = aside, rounds
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)

@@ -81,8 +81,12 @@ def _let_in_this_machine() -> None:
 
 
 def _ask_for_password() -> Response:
-    return Response("The password is BOT_ADMIN_PASSWORD, with any name.\n", 401,
-                    {"WWW-Authenticate": 'Basic realm="Parley metrics", charset="UTF-8"'}, "text/plain")  # fmt: skip
+    return Response(
+        "The password is BOT_ADMIN_PASSWORD, with any name.\n",
+        401,
+        {"WWW-Authenticate": 'Basic realm="Parley metrics", charset="UTF-8"'},
+        "text/plain",
+    )
 
 
 def _count_guess(is_right: bool) -> int:

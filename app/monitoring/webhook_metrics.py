@@ -70,12 +70,21 @@ class _Made:
 
         disable_created_metrics()
         self.registry = CollectorRegistry()
-        self._webhooks = Counter("parley_webhooks", "Webhooks answered, by event type and outcome",
-                                 ["event_type", "outcome"], registry=self.registry)  # fmt: skip
-        self._refusals = Counter("parley_refusals", "Requests refused for their signature, by reason", ["reason"],
-                                 registry=self.registry)  # fmt: skip
-        self._ack = Histogram("parley_ack_seconds", "Time until a webhook is stored or known to be, and acknowledged",
-                              buckets=SECONDS, registry=self.registry)  # fmt: skip
+        self._webhooks = Counter(
+            "parley_webhooks",
+            "Webhooks answered, by event type and outcome",
+            ["event_type", "outcome"],
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "parley_refusals", "Requests refused for their signature, by reason", ["reason"], registry=self.registry
+        )
+        self._ack = Histogram(
+            "parley_ack_seconds",
+            "Time until a webhook is stored or known to be, and acknowledged",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, ...], Counter] = {}
 
     def note(self, outcome: Outcome, seconds: float, event_type: str, reason: str) -> None:

@@ -17,9 +17,17 @@ TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
 CREATES = ("webhook", "studio", "default")
 METHODS = ("get", "post")
 FILTERS = (
-    "onMessageAdded", "onMessageUpdated", "onMessageRemoved", "onConversationUpdated", "onConversationStateUpdated",
-    "onConversationRemoved", "onParticipantAdded", "onParticipantUpdated", "onParticipantRemoved", "onDeliveryUpdated",
-)  # fmt: skip
+    "onMessageAdded",
+    "onMessageUpdated",
+    "onMessageRemoved",
+    "onConversationUpdated",
+    "onConversationStateUpdated",
+    "onConversationRemoved",
+    "onParticipantAdded",
+    "onParticipantUpdated",
+    "onParticipantRemoved",
+    "onDeliveryUpdated",
+)
 PAGE, URL_CHARS = 50, 512
 _SHOWS = "`flask addresses list` shows what there is"
 Document = dict[str, Any]
@@ -57,9 +65,14 @@ class AutoCreation:
 
 
 def create(
-    account: Account, address: str, *, type: str = "", friendly_name: str = "", address_country: str = "",
+    account: Account,
+    address: str,
+    *,
+    type: str = "",
+    friendly_name: str = "",
+    address_country: str = "",
     auto_creation: AutoCreation = AutoCreation(),
-) -> Document:  # fmt: skip
+) -> Document:
     """Return a new configuration; the type is told by the address where none is given. Raises Refused, SendError."""
     type = type or ("whatsapp" if address.startswith("whatsapp:") else "sms")
     where = address_of(type, address)
@@ -94,7 +107,7 @@ def show(account: Account, which: str) -> Document:
 
 def update(
     account: Account, which: str, *, friendly_name: str = "", auto_creation: AutoCreation = AutoCreation()
-) -> Document:  # fmt: skip
+) -> Document:
     """Change a configuration and return it. Raises Refused, SendError."""
     name, wanted = _named(which), auto_creation.parameters() | _name(friendly_name)
     if not wanted:

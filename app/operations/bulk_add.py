@@ -160,5 +160,7 @@ def _check_room(there: Sequence[Shown], missing: Sequence[Entry]) -> None:
 
 def _check_limit(what: str, there: int, new: int, most: int) -> None:
     if new and there + new > most:
-        raise Refused(f"a conversation has at most {most:,} {what}; this one has {there:,} and {new:,} more are given, "
-                      f"so nobody was added; remove some or give {max(0, most - there):,} at most")  # fmt: skip
+        raise Refused(
+            f"a conversation has at most {most:,} {what}; this one has {there:,} and {new:,} more are given, "
+            f"so nobody was added; remove some or give {max(0, most - there):,} at most"
+        )

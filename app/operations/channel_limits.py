@@ -63,8 +63,10 @@ def channels_of(participants: Sequence[Participant], author: str) -> Channels:
 def check_text(channels: Channels, body: str) -> None:
     """Raise Refused for a text that is too long for one of the channels."""
     if channels.has_phones and len(body) > PHONE_CHARACTERS:
-        raise Refused(f"the text has {len(body):,} characters, and SMS and WhatsApp take {PHONE_CHARACTERS:,}; "
-                      "shorten it, or send it in several messages")  # fmt: skip
+        raise Refused(
+            f"the text has {len(body):,} characters, and SMS and WhatsApp take {PHONE_CHARACTERS:,}; "
+            "shorten it, or send it in several messages"
+        )
     size = len(body.encode("utf-8", "replace"))
     if size > CHAT_BYTES:
         raise Refused(f"the text has {size:,} bytes, and a chat takes {CHAT_BYTES:,}; send it as a file with --media")
@@ -76,8 +78,10 @@ def check_author(channels: Channels, author: str) -> None:
     Source: api/errors/50513, read 2026-11-22.
     """
     if channels.is_group and author not in channels.names:
-        raise Refused(f"in a group MMS the author must be one of the participants, and {author!r} is not; "
-                      f"use --author {channels.own_name or '+1...'}")  # fmt: skip
+        raise Refused(
+            f"in a group MMS the author must be one of the participants, and {author!r} is not; "
+            f"use --author {channels.own_name or '+1...'}"
+        )
 
 
 def check_file(channels: Channels, file: MediaFile, text_bytes: int = 0) -> None:
@@ -97,14 +101,18 @@ def _must_be_one_of(file: MediaFile, kinds: Sequence[FileType], channel: str) ->
     if file.kind not in kinds:
         known = ", ".join(dict.fromkeys(kind.label for kind in kinds))
         what = file.kind.label if file.kind else file.content_type or "of no known type"
-        raise Refused(f"{file.filename!r} is {what}, and {channel} carries {known} only; convert it, send a "
-                      "link to it, or give --force if the chat alone shall have it")  # fmt: skip
+        raise Refused(
+            f"{file.filename!r} is {what}, and {channel} carries {known} only; convert it, send a "
+            "link to it, or give --force if the chat alone shall have it"
+        )
 
 
 def _must_be_small(file: MediaFile, most: int, rule: str) -> None:
     if file.size > most:
-        raise Refused(f"{file.filename!r} has {in_megabytes(file.size)}, and {rule}; make it smaller, send a "
-                      "link to it, or give --force if the chat alone shall have it")  # fmt: skip
+        raise Refused(
+            f"{file.filename!r} has {in_megabytes(file.size)}, and {rule}; make it smaller, send a "
+            "link to it, or give --force if the chat alone shall have it"
+        )
 
 
 def _names(participant: Participant) -> tuple[str, ...]:

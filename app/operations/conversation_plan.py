@@ -59,17 +59,28 @@ def who(one: Newcomer) -> str:
 
 
 def plan(
-    *, friendly_name: str = "", unique_name: str = "", attributes: str | Mapping[str, Any] | None = None,
-    state: str = "", timers_inactive: str = "", timers_closed: str = "", messaging_service_sid: str = "",
-    people: Sequence[Newcomer] = (), message: FirstMessage | None = None,
-) -> Plan:  # fmt: skip
+    *,
+    friendly_name: str = "",
+    unique_name: str = "",
+    attributes: str | Mapping[str, Any] | None = None,
+    state: str = "",
+    timers_inactive: str = "",
+    timers_closed: str = "",
+    messaging_service_sid: str = "",
+    people: Sequence[Newcomer] = (),
+    message: FirstMessage | None = None,
+) -> Plan:
     """Return a plan in which everything is checked; nothing is sent. Raises Refused.
 
     Timers need a state (50382), so they make it active where none is given.
     """
     parameters = conversations.settings(
-        friendly_name=friendly_name, unique_name=unique_name, timers_inactive=timers_inactive,
-        timers_closed=timers_closed, messaging_service_sid=messaging_service_sid)  # fmt: skip
+        friendly_name=friendly_name,
+        unique_name=unique_name,
+        timers_inactive=timers_inactive,
+        timers_closed=timers_closed,
+        messaging_service_sid=messaging_service_sid,
+    )
     if attributes:
         found = validation.attributes(attributes, CONVERSATION_ATTRIBUTES)
         parameters["attributes"] = validation.as_json(found, CONVERSATION_ATTRIBUTES)
@@ -85,9 +96,14 @@ def plan(
 
 
 def invited(
-    *, sms: Sequence[str] = (), whatsapp: Sequence[str] = (), identities: Sequence[str] = (),
-    group: Sequence[str] = (), proxy_address: str = "", projected_address: str = "",
-) -> list[Newcomer]:  # fmt: skip
+    *,
+    sms: Sequence[str] = (),
+    whatsapp: Sequence[str] = (),
+    identities: Sequence[str] = (),
+    group: Sequence[str] = (),
+    proxy_address: str = "",
+    projected_address: str = "",
+) -> list[Newcomer]:
     """Return who shall join, in the order given by channel. Raises Refused.
 
     A projected address makes a group MMS: it is our number, and that of the first identity where there is one.
@@ -119,8 +135,10 @@ def _check_people(people: Sequence[Newcomer]) -> None:
             raise Refused(f"a group MMS has 3 to 10 participants with your own number, not {len(people)}")
     phones = sum(1 for one in people if one.address)
     if phones > MOST_PHONES or len(people) > MOST_PARTICIPANTS:
-        raise Refused(f"{len(people)} participants, {phones} of them by SMS or WhatsApp; a conversation has at most "
-                      "1,000, of them 50 by SMS or WhatsApp")  # fmt: skip
+        raise Refused(
+            f"{len(people)} participants, {phones} of them by SMS or WhatsApp; a conversation has at most "
+            "1,000, of them 50 by SMS or WhatsApp"
+        )
 
 
 def _check_message(planned: Plan, message: FirstMessage) -> None:
@@ -140,8 +158,11 @@ def _check_message(planned: Plan, message: FirstMessage) -> None:
 
 def _as_document(one: Newcomer) -> dict[str, Any]:
     """Return how Twilio will show a participant, as far as it decides what a message may be."""
-    binding = {"type": "whatsapp" if one.kind == "whatsapp" else "sms", "address": one.address,
-               "projected_address": one.projected_address}  # fmt: skip
+    binding = {
+        "type": "whatsapp" if one.kind == "whatsapp" else "sms",
+        "address": one.address,
+        "projected_address": one.projected_address,
+    }
     return {"identity": one.identity, "messaging_binding": None if one.kind == "chat" else binding}
 
 

@@ -80,22 +80,39 @@ def show(account: Account, conversation: str) -> Document:
 
 
 def update(
-    account: Account, conversation: str, *, friendly_name: str = "", unique_name: str = "",
-    timers_inactive: str = "", timers_closed: str = "", messaging_service_sid: str = "",
-) -> Document:  # fmt: skip
+    account: Account,
+    conversation: str,
+    *,
+    friendly_name: str = "",
+    unique_name: str = "",
+    timers_inactive: str = "",
+    timers_closed: str = "",
+    messaging_service_sid: str = "",
+) -> Document:
     """Change names, timers or messaging service and return the conversation. Raises Refused, SendError."""
-    changes = settings(friendly_name=friendly_name, unique_name=unique_name, timers_inactive=timers_inactive,
-                       timers_closed=timers_closed, messaging_service_sid=messaging_service_sid)  # fmt: skip
+    changes = settings(
+        friendly_name=friendly_name,
+        unique_name=unique_name,
+        timers_inactive=timers_inactive,
+        timers_closed=timers_closed,
+        messaging_service_sid=messaging_service_sid,
+    )
     if not changes:
-        raise Refused("nothing to change; give --friendly-name, --unique-name, --timers-inactive, --timers-closed "
-                      "or --messaging-service-sid")  # fmt: skip
+        raise Refused(
+            "nothing to change; give --friendly-name, --unique-name, --timers-inactive, --timers-closed "
+            "or --messaging-service-sid"
+        )
     return change(account, conversation, changes)
 
 
 def settings(
-    *, friendly_name: str = "", unique_name: str = "", timers_inactive: str = "", timers_closed: str = "",
+    *,
+    friendly_name: str = "",
+    unique_name: str = "",
+    timers_inactive: str = "",
+    timers_closed: str = "",
     messaging_service_sid: str = "",
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """Return the SDK's parameters for what is given, checked. Raises Refused."""
     found = {
         "friendly_name": friendly_name and validation.name(friendly_name, "the friendly name"),

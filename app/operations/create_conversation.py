@@ -81,8 +81,9 @@ def _told_when_uncertain(planned: Plan) -> Iterator[None]:
             raise
         name = planned.parameters.get("unique_name")
         look = f"`flask conversations show {name}`" if name else "`flask conversations list`"
-        raise Refused(f"{sentence(error)}; the conversation may exist all the same, so look with {look} "
-                      "before you try again") from error  # fmt: skip
+        raise Refused(
+            f"{sentence(error)}; the conversation may exist all the same, so look with {look} before you try again"
+        ) from error
 
 
 def _patiently(sleep: Sleep, request: Callable[[], Result]) -> Result:
@@ -110,8 +111,10 @@ def check_at_twilio(account: Account, planned: Plan) -> None:
             found = conversations.list_of_participant(account, address=one.address, limit=EARLIER)
             _refuse_a_taken_pair(account, one, found)
             if one.kind == "whatsapp" and text_only and not _wrote_lately(account, one.address, found):
-                raise Refused(f"{one.address} has not written in the last 24 hours, so WhatsApp takes no free text; "
-                              "give a template with --content-sid HX... instead of --body")  # fmt: skip
+                raise Refused(
+                    f"{one.address} has not written in the last 24 hours, so WhatsApp takes no free text; "
+                    "give a template with --content-sid HX... instead of --body"
+                )
 
 
 def _refuse_a_taken_pair(account: Account, one: Newcomer, found: Sequence[Mapping[str, Any]]) -> None:
@@ -119,9 +122,11 @@ def _refuse_a_taken_pair(account: Account, one: Newcomer, found: Sequence[Mappin
         binding = there["participant_messaging_binding"] or {}
         if there["conversation_state"] != "closed" and binding.get("proxy_address") == one.proxy_address:
             sid = there["conversation_sid"]
-            raise Refused(f"{one.address} already talks to {one.proxy_address} in {sid} "
-                          f"({there['conversation_state']}); use that one, or close it first: "
-                          f"`flask conversations close {sid}{_in_service(account)}`")  # fmt: skip
+            raise Refused(
+                f"{one.address} already talks to {one.proxy_address} in {sid} "
+                f"({there['conversation_state']}); use that one, or close it first: "
+                f"`flask conversations close {sid}{_in_service(account)}`"
+            )
 
 
 def _wrote_lately(account: Account, address: str, found: Sequence[Mapping[str, Any]]) -> bool:
@@ -161,8 +166,9 @@ def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
     if found["state"] == "initializing":
         look = f"flask conversations show {made.sid}{_in_service(account)}"
         undone = ["send the first message"] * bool(planned.message)
-        return Outcome(found, problem="Twilio is still setting it up; look again in a minute", not_done=undone,
-                       go_on=[look])  # fmt: skip
+        return Outcome(
+            found, problem="Twilio is still setting it up; look again in a minute", not_done=undone, go_on=[look]
+        )
     members = participants.list_participants(account, str(made.sid))
     return Outcome(found, [asdict(_added(member)) for member in members])
 

@@ -73,8 +73,10 @@ def must_fit(name: str, found: FileType) -> None:
     """Raise Refused when a file's name says that it is something else than it is."""
     claimed = [kind for kind in ALL if _ending(name) in kind.endings]
     if claimed and found not in claimed:
-        raise Refused(f"{name[:80]!r} is named like a {claimed[0].label} but holds a {found.label}; "
-                      "check that it is the right file, or rename it")  # fmt: skip
+        raise Refused(
+            f"{name[:80]!r} is named like a {claimed[0].label} but holds a {found.label}; "
+            "check that it is the right file, or rename it"
+        )
 
 
 def fitting_name(name: str, found: FileType) -> str:

@@ -28,9 +28,13 @@ def recent(account: Account, conversation: str, *, limit: int = 50) -> list[Docu
 
 
 def follow(
-    account: Account, conversation: str, shown: list[Document], *, wait: Callable[[float], None] = time.sleep,
+    account: Account,
+    conversation: str,
+    shown: list[Document],
+    *,
+    wait: Callable[[float], None] = time.sleep,
     complain: Callable[[str], None] = lambda _reason: None,
-) -> Iterator[Document]:  # fmt: skip
+) -> Iterator[Document]:
     """Yield messages that come after those in `shown`, and again when they are edited or receipts come; never ends.
 
     Looks every 2 seconds, less often while Twilio does not answer; gives up with its SendError after five failures.

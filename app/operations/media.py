@@ -82,8 +82,10 @@ def from_media_sid(account: Account, service_sid: str, media_sid: str) -> MediaF
     """Return a file that Twilio has already and no message uses. Raises Refused, SendError."""
     found = describe(account, service_sid, media_sid)
     if found.get("message_sid"):
-        raise Refused(f"{media_sid} is in message {found['message_sid']} already; a media can be in one message only, "
-                      "so upload it again")  # fmt: skip
+        raise Refused(
+            f"{media_sid} is in message {found['message_sid']} already; a media can be in one message only, "
+            "so upload it again"
+        )
     content_type = str(found.get("content_type") or "")
     name = str(found.get("filename") or found.get("file_name") or media_sid)
     return MediaFile(name, content_type, int(found.get("size") or 0), of_content_type(content_type), b"", media_sid)
@@ -107,9 +109,13 @@ def describe(account: Account, service_sid: str, media_sid: str) -> Mapping[str,
 
 
 def download(
-    account: Account, service_sid: str, media: Mapping[str, Any], folder: Path, guard: Guard,
+    account: Account,
+    service_sid: str,
+    media: Mapping[str, Any],
+    folder: Path,
+    guard: Guard,
     tell: Callable[[str], None] = lambda _path: None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Save a message's media and return where: its name begins with the media SID, so no two are alike.
 
     Its temporary link is a secret of its own: it is asked without our credentials, wherever it leads.

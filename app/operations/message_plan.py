@@ -64,9 +64,15 @@ class Plan:
 
 
 def plan(
-    account: Account, conversation: str, draft: Draft, *, db: Database | None, now: datetime,
-    guard: Guard | None = None, force: bool = False,
-) -> Plan:  # fmt: skip
+    account: Account,
+    conversation: str,
+    draft: Draft,
+    *,
+    db: Database | None,
+    now: datetime,
+    guard: Guard | None = None,
+    force: bool = False,
+) -> Plan:
     """Return how a draft will be sent, after looking at who is in the conversation. Raises Refused, SendError.
 
     `force` sends what some phone will not get: a file it cannot show, or text outside WhatsApp's window.
@@ -119,8 +125,9 @@ def _check_template(draft: Draft) -> None:
         return
     validation.sid("HX", draft.content_sid)
     if draft.body or draft.media:
-        raise Refused("a template brings its own text and media, and Twilio would drop yours; "
-                      "leave out --body and --media")  # fmt: skip
+        raise Refused(
+            "a template brings its own text and media, and Twilio would drop yours; leave out --body and --media"
+        )
     if draft.content_variables:
         _check_variables(draft.content_variables)
 

@@ -19,9 +19,13 @@ Document = dict[str, Any]
 
 
 def send(
-    account: Account, ready: Plan, sent: Callable[[Document], None] = lambda _message: None,
-    *, uploaded: Callable[[], None] = lambda: None, wait: Callable[[float], None] = time.sleep,
-) -> list[Document]:  # fmt: skip
+    account: Account,
+    ready: Plan,
+    sent: Callable[[Document], None] = lambda _message: None,
+    *,
+    uploaded: Callable[[], None] = lambda: None,
+    wait: Callable[[float], None] = time.sleep,
+) -> list[Document]:
     """Send a plan and return its messages, each told to `sent` at once. Raises SendError, saying what was sent.
 
     `uploaded` is called after each file.
@@ -121,5 +125,12 @@ def _explained(error: SendError, ready: Plan, done: list[Document]) -> SendError
         reason = f"{len(done)} of {len(ready.parts)} messages were sent ({sids}), then: {reason}; send only the others"
     if error.uncertain:
         reason += f"; it may have arrived all the same, so look at `flask messages history {ready.conversation_sid}`"
-    return SendError(reason, error.decision, status=error.status, code=code, uncertain=error.uncertain,
-                     retry_after=error.retry_after, scope=error.scope)  # fmt: skip
+    return SendError(
+        reason,
+        error.decision,
+        status=error.status,
+        code=code,
+        uncertain=error.uncertain,
+        retry_after=error.retry_after,
+        scope=error.scope,
+    )

@@ -135,8 +135,10 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]
             header = [name.lower() for name in cells]
             continue
         if len(cells) > len(header):
-            raise Refused(f"line {number}: {len(cells)} cells under {len(header)} columns; put JSON into quotes, "
-                          'with its own quotes doubled, like "{""vip"": true}"')  # fmt: skip
+            raise Refused(
+                f"line {number}: {len(cells)} cells under {len(header)} columns; put JSON into quotes, "
+                'with its own quotes doubled, like "{""vip"": true}"'
+            )
         yield number, dict(zip(header, cells, strict=False))
 
 

@@ -52,9 +52,15 @@ class Newcomer:
 
 
 def newcomer(
-    *, sms: str = "", whatsapp: str = "", group: str = "", identity: str = "", proxy_address: str = "",
-    projected_address: str = "", attributes: Mapping[str, Any] | str | None = None,
-) -> Newcomer:  # fmt: skip
+    *,
+    sms: str = "",
+    whatsapp: str = "",
+    group: str = "",
+    identity: str = "",
+    proxy_address: str = "",
+    projected_address: str = "",
+    attributes: Mapping[str, Any] | str | None = None,
+) -> Newcomer:
     """Return who shall join, with the prefix `whatsapp:` on both sides where it belongs. Raises Refused.
 
     Source: conversations-classic/api/conversation-participant-resource and /group-texting (read 2026-11-22).
@@ -104,8 +110,10 @@ def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: st
     if not proxy_address:
         raise Refused(f"{sms[:40]!r} by SMS needs one of your Twilio numbers too; give it with --proxy-address +1...")
     if _is_whatsapp(proxy_address):
-        raise Refused(f"the proxy address {proxy_address[:40]!r} is of WhatsApp and {sms[:40]!r} is not; "
-                      "both must be of one channel")  # fmt: skip
+        raise Refused(
+            f"the proxy address {proxy_address[:40]!r} is of WhatsApp and {sms[:40]!r} is not; "
+            "both must be of one channel"
+        )
     address, proxy = validation.phone_number(sms), validation.phone_number(proxy_address)
     return Newcomer("sms", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 

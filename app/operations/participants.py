@@ -32,12 +32,27 @@ class Added:
 
 
 def add(
-    account: Account, conversation: str, *, sms: str = "", whatsapp: str = "", group: str = "", identity: str = "",
-    proxy_address: str = "", projected_address: str = "", attributes: Mapping[str, Any] | str | None = None,
-) -> Added:  # fmt: skip
+    account: Account,
+    conversation: str,
+    *,
+    sms: str = "",
+    whatsapp: str = "",
+    group: str = "",
+    identity: str = "",
+    proxy_address: str = "",
+    projected_address: str = "",
+    attributes: Mapping[str, Any] | str | None = None,
+) -> Added:
     """Add one participant and return it; one who is there already is returned as it is. Raises Refused, SendError."""
-    one = newcomer(sms=sms, whatsapp=whatsapp, group=group, identity=identity, proxy_address=proxy_address,
-                   projected_address=projected_address, attributes=attributes)  # fmt: skip
+    one = newcomer(
+        sms=sms,
+        whatsapp=whatsapp,
+        group=group,
+        identity=identity,
+        proxy_address=proxy_address,
+        projected_address=projected_address,
+        attributes=attributes,
+    )
     with must_exist(f"conversation {conversation}", LIST):
         return add_newcomer(account, conversation, one)
 

@@ -120,8 +120,10 @@ def _addresses(parts: SplitResult, host: str, guard: Guard, deadline: float) -> 
     is_trusted = bool(guard.trusted_origin) and _origin(parts) == _origin(urlsplit(guard.trusted_origin))
     for address in found:
         if not (is_trusted or guard.is_allowed(ipaddress.ip_address(address.partition("%")[0]))):
-            raise Refused(f"{_shown(parts)} is not a public address, so nothing is fetched from it; "
-                          "save the file and give its path")  # fmt: skip
+            raise Refused(
+                f"{_shown(parts)} is not a public address, so nothing is fetched from it; "
+                "save the file and give its path"
+            )
     return found
 
 
@@ -210,8 +212,9 @@ class _Connection(HTTPConnection):
 
 
 def _read(response: HTTPResponse, most: int, parts: SplitResult) -> bytes:
-    too_large = Refused(f"{_shown(parts)} is larger than {in_megabytes(most)}, the most that can be sent here; "
-                        "give a smaller file")  # fmt: skip
+    too_large = Refused(
+        f"{_shown(parts)} is larger than {in_megabytes(most)}, the most that can be sent here; give a smaller file"
+    )
     if (response.length or 0) > most:
         raise too_large
     content = bytearray()

@@ -60,8 +60,10 @@ def _check(key: ApiKey) -> None:
     missing = [name for name, value in named if not value]
     if missing:
         are = "are" if len(missing) > 1 else "is"
-        raise Refused(f"{' and '.join(missing)} {are} not set; tokens are signed with an API key, never with the auth "
-                      "token: create one in the Twilio console (Account > API keys)")  # fmt: skip
+        raise Refused(
+            f"{' and '.join(missing)} {are} not set; tokens are signed with an API key, never with the auth "
+            "token: create one in the Twilio console (Account > API keys)"
+        )
     validation.sid("AC", key.account_sid)
     validation.sid("SK", key.sid)
 

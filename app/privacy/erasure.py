@@ -38,9 +38,14 @@ Progress = Callable[[str, int], None]
 
 
 def erase(
-    db: Database, subject: Subject, agents: Sequence[str], found: Found, *, actor: str,
+    db: Database,
+    subject: Subject,
+    agents: Sequence[str],
+    found: Found,
+    *,
+    actor: str,
     progress: Progress = lambda _table, _rows: None,
-) -> dict[str, int]:  # fmt: skip
+) -> dict[str, int]:
     """Erase what was found, then look again until nothing is left; return how many rows of each table were emptied.
 
     Events of theirs that wait are not worked on any more, and a worker that is at one has to leave it. Only the counts
@@ -100,8 +105,11 @@ def _empty_inbox(tx: Connection, these: Any, now: datetime) -> None:
         emptied = {"body": b"", "headers": {}, "target": row.target.partition("?")[0]}
         tx.execute(update(inbox).where(inbox.c.id == row.id).values(**emptied))
     open_or_dead = and_(these, or_(inbox.c.finished_at.is_(None), inbox.c.state == "dead"))
-    ended = {"state": "ignored", "outcome": ERASED, "finished_at": case((inbox.c.finished_at.is_(None), now),
-                                                                      else_=inbox.c.finished_at)}  # fmt: skip
+    ended = {
+        "state": "ignored",
+        "outcome": ERASED,
+        "finished_at": case((inbox.c.finished_at.is_(None), now), else_=inbox.c.finished_at),
+    }
     tx.execute(update(inbox).where(open_or_dead).values(**ended))
 
 

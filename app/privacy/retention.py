@@ -62,8 +62,9 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
     orphan = and_(last_wrote < before, ~_is_known(participants.c.conversation_sid))
     gone = or_(participants.c.removed_at < before, orphan)
     looked_at, forgotten_before = reconcile_cursors.c.looked_at, reconcile_cursors.c.forgotten_before
-    useless = and_(func.coalesce(looked_at, forgotten_before) < before,
-                   func.coalesce(forgotten_before, looked_at) < before)  # fmt: skip
+    useless = and_(
+        func.coalesce(looked_at, forgotten_before) < before, func.coalesce(forgotten_before, looked_at) < before
+    )
     return (
         Sweep(inbox, inbox.c.id, and_(done, inbox.c.finished_at < before), inbox.c.received_at >= before),
         Sweep(lanes, lanes.c.lane, and_(idle, ~unfinished)),

@@ -21,10 +21,25 @@ _REWRITTEN = ("X-Original-URI", "X-Forwarded-Uri", "X-Original-URL")  # where pr
 # Parameters that may arrive blank or not at all.
 # Source: conversations-classic/conversations-webhooks, read 2026-11-22.
 _OFTEN_BLANK = (
-    "Attributes", "Author", "Body", "ClientIdentity", "ErrorCode", "FriendlyName", "Identity", "LastReadMessageIndex",
-    "Media", "MessagingBinding.Address", "MessagingBinding.ProxyAddress", "MessagingServiceSid", "ParticipantSid",
-    "Reason", "RoleSid", "Source", "State", "UniqueName",
-)  # fmt: skip
+    "Attributes",
+    "Author",
+    "Body",
+    "ClientIdentity",
+    "ErrorCode",
+    "FriendlyName",
+    "Identity",
+    "LastReadMessageIndex",
+    "Media",
+    "MessagingBinding.Address",
+    "MessagingBinding.ProxyAddress",
+    "MessagingServiceSid",
+    "ParticipantSid",
+    "Reason",
+    "RoleSid",
+    "Source",
+    "State",
+    "UniqueName",
+)
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,9 @@ class Refusals:
         except Exception as error:  # noqa: BLE001 - a request that we fail to explain is still to be logged
             explanations = (Explanation("unexplained", f"the diagnosis failed: {fault(error)}"),)
         checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
-        refusal = Refusal(datetime.now(UTC), received.method, checked, query_names(received.target), reason,
-                          explanations, count)  # fmt: skip
+        refusal = Refusal(
+            datetime.now(UTC), received.method, checked, query_names(received.target), reason, explanations, count
+        )
         facts = {"reason": reason, "diagnosis": refusal.mismatch, "checked_url": checked}
         log.warning("refused", extra={**facts, "refused_since_last_line": count})
         with contextlib.suppress(OSError, ValueError):

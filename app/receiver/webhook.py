@@ -86,9 +86,15 @@ def _answer(door: Door, request: Request) -> Answer:
 
 def _store(door: Door, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
     event = queue.NewEvent(
-        event_key=identity.event_key, event_type=identity.event_type, lane=identity.lane, source=identity.source,
-        method=request.method, target=_storable(target), body=body, headers=_kept_headers(request.headers),
-    )  # fmt: skip
+        event_key=identity.event_key,
+        event_type=identity.event_type,
+        lane=identity.lane,
+        source=identity.source,
+        method=request.method,
+        target=_storable(target),
+        body=body,
+        headers=_kept_headers(request.headers),
+    )
     try:
         is_new = door.arrivals.add(event)
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again

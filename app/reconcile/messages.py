@@ -42,9 +42,16 @@ class Missed:
 
 
 def look(
-    calls: PoliteCalls, db: Database, conversation: Any, *, since: datetime, above: int | None, now: datetime,
-    bot_author: str, is_erased: bool = False,
-) -> Missed:  # fmt: skip
+    calls: PoliteCalls,
+    db: Database,
+    conversation: Any,
+    *,
+    since: datetime,
+    above: int | None,
+    now: datetime,
+    bot_author: str,
+    is_erased: bool = False,
+) -> Missed:
     """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
 
     One that `is_erased` does not get its name back. Raises Stopped, SendError.
@@ -67,9 +74,12 @@ def look(
         by_sid = {one.sid: one for one in roster}
         # Answers that we do not know of: our database was set back since, and says nothing of whom they answered.
         answered_to = max((one.index for one in read if _has_marker(one) and one.sid not in known), default=-1)
-        events += [webhooks.message_added(conversation, one, by_sid.get(one.participant_sid), now,
-                                                  answered=one.index < answered_to)
-                   for one in missing]  # fmt: skip
+        events += [
+            webhooks.message_added(
+                conversation, one, by_sid.get(one.participant_sid), now, answered=one.index < answered_to
+            )
+            for one in missing
+        ]
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
     return Missed(missing, events, newest, len(unknown) - len(missing), with_receipts)
 
@@ -144,8 +154,7 @@ def unknown_events(tx: Connection, events: Sequence[NewEvent]) -> list[NewEvent]
 def _unknown_participants(tx: Connection, roster: Sequence[Any]) -> list[Any]:
     known: set[str] = set()
     for some in _chunks([one.sid for one in roster]):
-        known |= set(tx.scalars(select(participants.c.participant_sid).where(
-            participants.c.participant_sid.in_(some))))  # fmt: skip
+        known |= set(tx.scalars(select(participants.c.participant_sid).where(participants.c.participant_sid.in_(some))))
     return [one for one in roster if one.sid not in known]
 
 

@@ -33,9 +33,15 @@ class PoliteCalls:
     """
 
     def __init__(
-        self, twilio: Conversations, db: Database, *, per_second: float, wait: Wait, most: int = 0,
+        self,
+        twilio: Conversations,
+        db: Database,
+        *,
+        per_second: float,
+        wait: Wait,
+        most: int = 0,
         still_ours: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._twilio, self._db, self._wait, self._still_ours = twilio, db, wait, still_ours
         self._pause = 1.0 / per_second
         self._most = most

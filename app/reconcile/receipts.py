@@ -71,13 +71,17 @@ def _of_others(tx: Connection, window: tuple[datetime, datetime]) -> list[Quiet]
     """Return messages, whoever wrote them, of which one recipient's receipt says nothing final."""
     joined = deliveries.outerjoin(conversations, conversations.c.conversation_sid == deliveries.c.conversation_sid)
     query = (
-        select(deliveries.c.message_sid, deliveries.c.conversation_sid, conversations.c.chat_service_sid,
-               deliveries.c.first_at)
+        select(
+            deliveries.c.message_sid,
+            deliveries.c.conversation_sid,
+            conversations.c.chat_service_sid,
+            deliveries.c.first_at,
+        )
         .select_from(joined)
         .where(deliveries.c.first_at.between(*window), deliveries.c.status.not_in(FINAL))
         .order_by(deliveries.c.first_at)
         .limit(MOST)
-    )  # fmt: skip
+    )
     return [Quiet(row[0], row[1], row[2] or "", row[3]) for row in tx.execute(query)]
 
 

@@ -59,9 +59,14 @@ class Reconciliation:
     """
 
     def __init__(
-        self, db: Database, calls: PoliteCalls, scope: Scope, turn: Turn | None, *,
+        self,
+        db: Database,
+        calls: PoliteCalls,
+        scope: Scope,
+        turn: Turn | None,
+        *,
         progress: Progress = lambda _done, _of: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._db, self._calls, self._scope, self._turn, self._progress = db, calls, scope, turn, progress
         with db.read() as tx:
             self._now = turn.begun_at if turn else db.now(tx)
@@ -182,9 +187,16 @@ class Reconciliation:
     def _look_at(self, conversation: Any, cursor: Cursor) -> None:
         since = max(self.report.since, cursor.forgotten_before or self.report.since)
         above = None if self._scope.since else cursor.checked_index
-        missed = missed_messages.look(self._calls, self._db, conversation, since=since, above=above,
-                                      now=self._now, bot_author=self._scope.bot_author,
-                                      is_erased=cursor.forgotten_before is not None)  # fmt: skip
+        missed = missed_messages.look(
+            self._calls,
+            self._db,
+            conversation,
+            since=since,
+            above=above,
+            now=self._now,
+            bot_author=self._scope.bot_author,
+            is_erased=cursor.forgotten_before is not None,
+        )
         self.report.too_recent += missed.too_recent
         new = self._store(missed.events)
         self._note_gap(conversation, missed, new)
@@ -259,9 +271,12 @@ class Reconciliation:
         self.report.messages += messages
         gap = self._gap(conversation.sid, conversation.chat_service_sid)
         self.report.gaps[conversation.sid] = replace(
-            gap, messages=messages, others=len(new) - messages, first_at=min(dates, default=None),
+            gap,
+            messages=messages,
+            others=len(new) - messages,
+            first_at=min(dates, default=None),
             last_at=max(dates, default=None),
-        )  # fmt: skip
+        )
 
     def _gap(self, conversation_sid: str, service_sid: str) -> Gap:
         return self.report.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)

@@ -137,10 +137,14 @@ def _channel_of(author: str | None) -> str:
 def _media(media: Any) -> str | None:
     """Return the Media parameter, whose names are not those of REST."""
     files = [
-        {"Sid": one.get("sid"), "ContentType": one.get("content_type"), "Filename": one.get("filename"),
-         "Size": one.get("size")}
+        {
+            "Sid": one.get("sid"),
+            "ContentType": one.get("content_type"),
+            "Filename": one.get("filename"),
+            "Size": one.get("size"),
+        }
         for one in media or ()
-    ]  # fmt: skip
+    ]
     return json.dumps(files, separators=(",", ":")) if files else None
 
 

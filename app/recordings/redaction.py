@@ -86,8 +86,12 @@ class _Redactor:
         self._whole = {words_of(word) for word in kept.whole_messages}
         self._phrases = tuple(filter(None, map(words_of, kept.keywords)))
         values = [text for request in requests for _, text in _all_pairs(request)]
-        names_and_addresses = {text for request in requests for name, text in _all_pairs(request)
-                               if name in _NAME_PARAMETERS and text.strip()}  # fmt: skip
+        names_and_addresses = {
+            text
+            for request in requests
+            for name, text in _all_pairs(request)
+            if name in _NAME_PARAMETERS and text.strip()
+        }
         numbers = {_digits(found[2]) for text in values for found in _ADDRESS.finditer(text)}
         numbers |= {_digits(text) for text in names_and_addresses if _WHOLE_ADDRESS.fullmatch(text)}
         names = {text for text in names_and_addresses if self._is_name(text)}

@@ -12,8 +12,18 @@ from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Wri
 from app.rules.schema import Bot
 from app.rules.text_matching import keyword_words, words_of
 
-__all__ = ["Asked", "Known", "Message", "Policy", "changed_guards", "channel_of", "first_stop", "in_words",
-           "whatsapp_window", "writer_of"]  # fmt: skip
+__all__ = [
+    "Asked",
+    "Known",
+    "Message",
+    "Policy",
+    "changed_guards",
+    "channel_of",
+    "first_stop",
+    "in_words",
+    "whatsapp_window",
+    "writer_of",
+]
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
 WHATSAPP_WINDOW = timedelta(hours=24)

@@ -53,11 +53,19 @@ def _unreached(rule: Rule, earlier: Sequence[Rule], all_cells: Sequence[Cell]) -
     reached = [cell for cell in all_cells if possible(rule.when, cell)]
     before = [one for one in earlier if one.when.unanswered_for == rule.when.unanswered_for and one.mode is None]
     if not reached:
-        yield ("impossible", "warning", "never matches: its conditions exclude each other, or it waits for closed "
-               "hours while [bot] has no hours; correct its `when`")  # fmt: skip
+        yield (
+            "impossible",
+            "warning",
+            "never matches: its conditions exclude each other, or it waits for closed "
+            "hours while [bot] has no hours; correct its `when`",
+        )
     elif winners := _winners(rule, before, reached):
-        yield ("unreachable", "warning", f"is never reached: {_named(winners)} before it always answers first; "
-               "move it up, or give the earlier rule a cooldown or narrower conditions")  # fmt: skip
+        yield (
+            "unreachable",
+            "warning",
+            f"is never reached: {_named(winners)} before it always answers first; "
+            "move it up, or give the earlier rule a cooldown or narrower conditions",
+        )
     else:
         yield from _shadowed(rule, before, reached)
 
@@ -78,8 +86,12 @@ def _shadowed(rule: Rule, before: Sequence[Rule], reached: Sequence[Cell]) -> Fo
     for one in before:
         taken = [keyword for keyword in rule.when.keywords or () if _takes(one, keyword, rule, reached)]
         if taken:
-            yield ("shadowed keyword", "warning", f"is not reached by {_quoted(taken)}: rule \"{one.name}\" before it "
-                   "answers a part of that; move this rule above it")  # fmt: skip
+            yield (
+                "shadowed keyword",
+                "warning",
+                f'is not reached by {_quoted(taken)}: rule "{one.name}" before it '
+                "answers a part of that; move this rule above it",
+            )
 
 
 def _takes(earlier: Rule, keyword: str, rule: Rule, reached: Sequence[Cell]) -> bool:
@@ -98,45 +110,71 @@ def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
     opt_outs = {words_of(word) for word in rules.bot.opt_out_words}
     keywords = [keyword for part in parts_of(rule.when) for keyword in part.keywords or ()]
     if silenced := [keyword for keyword in keywords if words_of(keyword) in opt_outs]:
-        yield ("opt-out keyword", "warning", f"has the keyword {_quoted(silenced)}, which as a whole message is an "
-               "opt-out word and never reaches a rule; remove it")  # fmt: skip
+        yield (
+            "opt-out keyword",
+            "warning",
+            f"has the keyword {_quoted(silenced)}, which as a whole message is an "
+            "opt-out word and never reaches a rule; remove it",
+        )
     channels = rule.when.channel
     if rule.template and (rule.reply or rule.media) and channels is not None and "whatsapp" not in channels:
-        yield ("unused template", "warning", f"has a template, which only WhatsApp needs, but its channel is "
-               f"{' or '.join(channels)}; add \"whatsapp\" or remove the template")  # fmt: skip
+        yield (
+            "unused template",
+            "warning",
+            f"has a template, which only WhatsApp needs, but its channel is "
+            f'{" or ".join(channels)}; add "whatsapp" or remove the template',
+        )
     if (
         rule.media
         and folder
         and not re.fullmatch("ME[0-9a-fA-F]{32}", rule.media)
         and not (folder / rule.media).is_file()
     ):
-        yield ("missing media", "error", f'sends the file "{rule.media}", which is not there; put it beside the rules '
-               "file or correct its name")  # fmt: skip
+        yield (
+            "missing media",
+            "error",
+            f'sends the file "{rule.media}", which is not there; put it beside the rules file or correct its name',
+        )
 
 
 def _too_long(rule: Rule) -> Found:
     length = longest_fixed_text(rule.reply) if rule.reply else 0
     if length > MOST_CHARACTERS and (rule.when.channel is None or SHORT_CHANNELS & set(rule.when.channel)):
-        yield ("too long", "error", f"has a reply of {length:,} characters or more, SMS and WhatsApp take "
-               f"{MOST_CHARACTERS:,}; shorten it, or limit the rule to other channels")  # fmt: skip
+        yield (
+            "too long",
+            "error",
+            f"has a reply of {length:,} characters or more, SMS and WhatsApp take "
+            f"{MOST_CHARACTERS:,}; shorten it, or limit the rule to other channels",
+        )
 
 
 def _long_fallback(rules: Rules) -> Found:
     length = longest_fixed_text(rules.bot.responder_fallback)
     if length > MOST_CHARACTERS:
-        yield ("too long", "error", f"[bot]: responder_fallback has {length:,} characters or more, SMS and WhatsApp "
-               f"take {MOST_CHARACTERS:,}; shorten it")  # fmt: skip
+        yield (
+            "too long",
+            "error",
+            f"[bot]: responder_fallback has {length:,} characters or more, SMS and WhatsApp "
+            f"take {MOST_CHARACTERS:,}; shorten it",
+        )
 
 
 def _too_often(rule: Rule) -> Found:
     if not always_wins(rule) or rule.stop:
         return
     if rule.when.unanswered_for:
-        yield ("endless follow-up", "warning", f"follows up after {in_words(rule.when.unanswered_for)} without a human "
-               'again and again; add cooldown = "1d", or quota = 1')  # fmt: skip
+        yield (
+            "endless follow-up",
+            "warning",
+            f"follows up after {in_words(rule.when.unanswered_for)} without a human "
+            'again and again; add cooldown = "1d", or quota = 1',
+        )
     elif not rule.when.given:
-        yield ("answers everything", "warning", "answers every message that comes to it; add a cooldown such as "
-               '"30m", or conditions')  # fmt: skip
+        yield (
+            "answers everything",
+            "warning",
+            'answers every message that comes to it; add a cooldown such as "30m", or conditions',
+        )
 
 
 def _no_fallback(rules: Rules, all_cells: Sequence[Cell]) -> Found:
@@ -145,8 +183,12 @@ def _no_fallback(rules: Rules, all_cells: Sequence[Cell]) -> Found:
     first = [cell for cell in all_cells if cell.first_contact]
     silent = [cell for cell in first if not any(follows(rule.when, ANYTHING, cell) for rule in answers)]
     if silent:
-        yield ("no fallback", "warning", "no rule answers a first message without certain words or attributes"
-               f"{_where(silent, first)}; add a last rule that does")  # fmt: skip
+        yield (
+            "no fallback",
+            "warning",
+            "no rule answers a first message without certain words or attributes"
+            f"{_where(silent, first)}; add a last rule that does",
+        )
 
 
 def _where(some: Sequence[Cell], of_all: Sequence[Cell]) -> str:

@@ -65,8 +65,11 @@ def always_wins(rule: Rule) -> bool:
 
 def possible(condition: Condition, cell: Cell) -> bool:
     """Return whether the condition can hold for a message of this cell."""
-    facts = [getattr(cell, name) == getattr(condition, name) for name in ("hours", "first_contact", "media")
-             if getattr(condition, name) is not None]  # fmt: skip
+    facts = [
+        getattr(cell, name) == getattr(condition, name)
+        for name in ("hours", "first_contact", "media")
+        if getattr(condition, name) is not None
+    ]
     return (
         all(facts)
         and (condition.channel is None or cell.channel in condition.channel)
@@ -105,8 +108,9 @@ def _channel(wanted: Condition, _given: Condition, cell: Cell) -> bool:
 
 
 def _keywords(wanted: Condition, given: Condition, _cell: Cell) -> bool:
-    return any(fact.phrases and all(holds_any(phrase, wanted.phrases) for phrase in fact.phrases)
-               for fact in _certain(given))  # fmt: skip
+    return any(
+        fact.phrases and all(holds_any(phrase, wanted.phrases) for phrase in fact.phrases) for fact in _certain(given)
+    )
 
 
 def holds_any(phrase: Phrase, sought: tuple[Phrase, ...]) -> bool:
@@ -125,8 +129,10 @@ def _one_of(name: str) -> Callable[[Condition, Condition, Cell], bool]:
 def _attributes(name: str) -> Callable[[Condition, Condition, Cell], bool]:
     def compared(wanted: Condition, given: Condition, _cell: Cell) -> bool:
         known: list[Mapping[str, Any]] = [getattr(fact, name) or {} for fact in _certain(given)]
-        return all(any(key in fact and _typed(fact[key]) <= _typed(values) for fact in known)
-                   for key, values in getattr(wanted, name).items())  # fmt: skip
+        return all(
+            any(key in fact and _typed(fact[key]) <= _typed(values) for fact in known)
+            for key, values in getattr(wanted, name).items()
+        )
 
     return compared
 

@@ -83,19 +83,30 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
 def _message(supposed: Supposed, now: datetime) -> Message:
     channel, texts = supposed.channel.lower(), tuple(supposed.texts)
     return Message(
-        message_sid="IM", conversation_sid="CH", author=supposed.author or AUTHORS.get(channel, "alice"),
-        text="\n".join(texts), channel=channel, source="", sent_at=now, has_media=supposed.media,
+        message_sid="IM",
+        conversation_sid="CH",
+        author=supposed.author or AUTHORS.get(channel, "alice"),
+        text="\n".join(texts),
+        channel=channel,
+        source="",
+        sent_at=now,
+        has_media=supposed.media,
         texts=texts if len(texts) > 1 else (),
-    )  # fmt: skip
+    )
 
 
 def _known(supposed: Supposed, now: datetime) -> Known:
     return Known(
-        attributes=supposed.attributes, participant_attributes=supposed.participant_attributes, roles=supposed.roles,
-        first_contact=supposed.first_contact, opted_out=supposed.opted_out, last_inbound_at=now,
-        paused_until=FOREVER if supposed.paused else None, paused_by="operator" if supposed.paused else "",
+        attributes=supposed.attributes,
+        participant_attributes=supposed.participant_attributes,
+        roles=supposed.roles,
+        first_contact=supposed.first_contact,
+        opted_out=supposed.opted_out,
+        last_inbound_at=now,
+        paused_until=FOREVER if supposed.paused else None,
+        paused_by="operator" if supposed.paused else "",
         has_messaging_participant=supposed.channel.lower() != "chat",
-    )  # fmt: skip
+    )
 
 
 def _follow_ups(

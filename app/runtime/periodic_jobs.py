@@ -38,7 +38,13 @@ def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
 
 
 def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: Turn, wait: Wait) -> str:
-    calls = PoliteCalls(twilio, db, per_second=REQUESTS_PER_SECOND, most=REQUESTS_PER_RUN, wait=wait,
-                        still_ours=partial(periodic.renew, db, turn))  # fmt: skip
+    calls = PoliteCalls(
+        twilio,
+        db,
+        per_second=REQUESTS_PER_SECOND,
+        most=REQUESTS_PER_RUN,
+        wait=wait,
+        still_ours=partial(periodic.renew, db, turn),
+    )
     scope = Scope(settings.service_sid, settings.bot_author, timedelta(days=settings.retention_days))
     return Reconciliation(db, calls, scope, turn).run().in_words()

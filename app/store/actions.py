@@ -38,15 +38,30 @@ _OPEN_ACTIONS = (
 
 
 def intend(
-    tx: Connection, message_sid: str, conversation_sid: str, rule: str,
-    wanted: Sequence[tuple[str, Mapping[str, Any]]], now: datetime, *, timer_seconds: int = 0,
-) -> None:  # fmt: skip
+    tx: Connection,
+    message_sid: str,
+    conversation_sid: str,
+    rule: str,
+    wanted: Sequence[tuple[str, Mapping[str, Any]]],
+    now: datetime,
+    *,
+    timer_seconds: int = 0,
+) -> None:
     """Write down what is about to be done, kinds with their arguments; the same message twice changes nothing."""
     rows = [
-        {"message_sid": message_sid, "timer_seconds": timer_seconds, "n": n, "conversation_sid": conversation_sid,
-         "rule": rule, "kind": kind, "arguments": dict(arguments), "state": "intended", "intended_at": now}
+        {
+            "message_sid": message_sid,
+            "timer_seconds": timer_seconds,
+            "n": n,
+            "conversation_sid": conversation_sid,
+            "rule": rule,
+            "kind": kind,
+            "arguments": dict(arguments),
+            "state": "intended",
+            "intended_at": now,
+        }
         for n, (kind, arguments) in enumerate(wanted)
-    ]  # fmt: skip
+    ]
     if rows:
         tx.execute(insert_into(tx.dialect.name, rule_actions).on_conflict_do_nothing(), rows)
 

@@ -13,12 +13,24 @@ from app.db.tables import audit_log
 
 
 def note(
-    tx: Connection, actor: str, action: str, now: datetime, *, conversation_sid: str = "", subject: str = "",
+    tx: Connection,
+    actor: str,
+    action: str,
+    now: datetime,
+    *,
+    conversation_sid: str = "",
+    subject: str = "",
     detail: Mapping[str, Any] | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Write down an action and return its number; `subject` is a SID or an event's id, `detail` has no message text."""
-    row = {"at": now, "actor": actor, "action": action, "conversation_sid": conversation_sid, "subject": subject,
-           "detail": dict(detail or {})}  # fmt: skip
+    row = {
+        "at": now,
+        "actor": actor,
+        "action": action,
+        "conversation_sid": conversation_sid,
+        "subject": subject,
+        "detail": dict(detail or {}),
+    }
     return int(tx.execute(insert(audit_log).values(**row).returning(audit_log.c.id)).scalar_one())
 
 
@@ -30,7 +42,7 @@ def complete(tx: Connection, number: int, detail: Mapping[str, Any], *, subject:
 
 def newest(
     tx: Connection, *, conversation_sid: str = "", before_id: int | None = None, limit: int = 50
-) -> Sequence[Record]:  # fmt: skip
+) -> Sequence[Record]:
     """Return the newest actions, newest first; those in one conversation, or before one of them."""
     query = select(audit_log).order_by(audit_log.c.at.desc(), audit_log.c.id.desc()).limit(limit)
     if conversation_sid:

@@ -33,9 +33,10 @@ _NEWEST = (
     .subquery()
 )
 _SAME_TEXTS = select(func.count()).where(
-    _NEWEST.c.author == bindparam("author"), _NEWEST.c.body == bindparam("text"),
+    _NEWEST.c.author == bindparam("author"),
+    _NEWEST.c.body == bindparam("text"),
     _NEWEST.c.created_at > bindparam("since"),
-)  # fmt: skip
+)
 _WAITING_SINCE = (
     update(conversations)
     .where(conversations.c.conversation_sid == bindparam("sid"))
@@ -74,9 +75,12 @@ def _later(dialect: str, moment: str) -> Any:
     return (
         insert_into(dialect, conversations)
         .values(given)
-        .on_conflict_do_update(index_elements=["conversation_sid"], set_={moment: bindparam("at")},
-                               where=or_(known.is_(None), known < bindparam("at")))
-    )  # fmt: skip
+        .on_conflict_do_update(
+            index_elements=["conversation_sid"],
+            set_={moment: bindparam("at")},
+            where=or_(known.is_(None), known < bindparam("at")),
+        )
+    )
 
 
 def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
@@ -109,7 +113,7 @@ def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, date
 
 def note_inbound(
     tx: Connection, conversation_sid: str, participant_sid: str, who: Mapping[str, str], sent_at: datetime
-) -> None:  # fmt: skip
+) -> None:
     """Store that a customer wrote: first contact and WhatsApp's window depend on it; `who` is address or identity."""
     dialect = tx.dialect.name
     tx.execute(_later(dialect, "last_inbound_at"), {"sid": conversation_sid, "at": sent_at})
@@ -120,8 +124,13 @@ def note_inbound(
 @cache
 def _inbound_of(dialect: str) -> Any:
     """Return the statement that stores who wrote and when; what is empty says nothing."""
-    given = {"participant_sid": "sid", "conversation_sid": "here", "last_inbound_at": "at", "address": "address",
-             "identity": "identity"}  # fmt: skip
+    given = {
+        "participant_sid": "sid",
+        "conversation_sid": "here",
+        "last_inbound_at": "at",
+        "address": "address",
+        "identity": "identity",
+    }
     bound: dict[str, Any] = {name: bindparam(given_as) for name, given_as in given.items()}
     insert = insert_into(dialect, participants).values(attributes={}, **bound)
     new, old = insert.excluded, participants.c
@@ -129,9 +138,10 @@ def _inbound_of(dialect: str) -> Any:
         "conversation_sid": new.conversation_sid,
         "address": case((new.address != "", new.address), else_=old.address),
         "identity": case((new.identity != "", new.identity), else_=old.identity),
-        "last_inbound_at": case((old.last_inbound_at > new.last_inbound_at, old.last_inbound_at),
-                                else_=new.last_inbound_at),
-    }  # fmt: skip
+        "last_inbound_at": case(
+            (old.last_inbound_at > new.last_inbound_at, old.last_inbound_at), else_=new.last_inbound_at
+        ),
+    }
     return insert.on_conflict_do_update(index_elements=["participant_sid"], set_=changed)
 
 
@@ -229,13 +239,32 @@ def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> boo
 
 
 def note_decision(
-    tx: Connection, message_sid: str, conversation_sid: str, *, code: str, rule: str, reason: str,
-    tried: list[list[str]], now: datetime, observed: Sequence[str] = (), burst_of: str = "", timer_seconds: int = 0,
-) -> None:  # fmt: skip
+    tx: Connection,
+    message_sid: str,
+    conversation_sid: str,
+    *,
+    code: str,
+    rule: str,
+    reason: str,
+    tried: list[list[str]],
+    now: datetime,
+    observed: Sequence[str] = (),
+    burst_of: str = "",
+    timer_seconds: int = 0,
+) -> None:
     """Store why a message was or was not answered, on arrival or after a time without a human; the first one stays."""
-    row = {"message_sid": message_sid, "timer_seconds": timer_seconds, "conversation_sid": conversation_sid,
-           "code": code, "rule": rule, "reason": reason, "tried": tried, "observed": list(observed),
-           "burst_of": burst_of, "decided_at": now}  # fmt: skip
+    row = {
+        "message_sid": message_sid,
+        "timer_seconds": timer_seconds,
+        "conversation_sid": conversation_sid,
+        "code": code,
+        "rule": rule,
+        "reason": reason,
+        "tried": tried,
+        "observed": list(observed),
+        "burst_of": burst_of,
+        "decided_at": now,
+    }
     upsert(tx, decisions, row, update=())
 
 

@@ -99,16 +99,32 @@ class Receipt:
 
 
 def intend(
-    tx: Connection, reply_to: str, conversation_sid: str, rule: str, contents: Sequence[Content], now: datetime,
-    *, timer_seconds: int = 0,
-) -> None:  # fmt: skip
+    tx: Connection,
+    reply_to: str,
+    conversation_sid: str,
+    rule: str,
+    contents: Sequence[Content],
+    now: datetime,
+    *,
+    timer_seconds: int = 0,
+) -> None:
     """Write down the replies that we are about to send; the same message twice changes nothing."""
     rows = [
-        {"reply_to": reply_to, "timer_seconds": timer_seconds, "n": n, "conversation_sid": conversation_sid,
-         "rule": rule, "body": one.body, "media": one.media, "content_sid": one.content_sid,
-         "content_variables": dict(one.content_variables), "state": "intended", "intended_at": now}
+        {
+            "reply_to": reply_to,
+            "timer_seconds": timer_seconds,
+            "n": n,
+            "conversation_sid": conversation_sid,
+            "rule": rule,
+            "body": one.body,
+            "media": one.media,
+            "content_sid": one.content_sid,
+            "content_variables": dict(one.content_variables),
+            "state": "intended",
+            "intended_at": now,
+        }
         for n, one in enumerate(contents)
-    ]  # fmt: skip
+    ]
     if rows:
         tx.execute(_intend(tx.dialect.name), rows)
 
@@ -208,8 +224,14 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
 
     It need not be of a message that we know: it is linked by MessageSid whenever that is stored.
     """
-    history = {"inbox_id": inbox_id, "delivery_receipt_sid": receipt.delivery_receipt_sid, "status": receipt.status,
-               "error_code": receipt.error_code, "dated": receipt.dated, "received_at": received_at}  # fmt: skip
+    history = {
+        "inbox_id": inbox_id,
+        "delivery_receipt_sid": receipt.delivery_receipt_sid,
+        "status": receipt.status,
+        "error_code": receipt.error_code,
+        "dated": receipt.dated,
+        "received_at": received_at,
+    }
     upsert(tx, delivery_events, history, update=())
     this = {"receipt_sid": receipt.delivery_receipt_sid}
     known = tx.execute(_KNOWN_DELIVERY, this).first()

@@ -34,9 +34,16 @@ class SendError(Exception):
     """
 
     def __init__(
-        self, reason: str, decision: Decision, *, status: int = 0, code: int = 0, uncertain: bool = False,
-        retry_after: timedelta | None = None, scope: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        reason: str,
+        decision: Decision,
+        *,
+        status: int = 0,
+        code: int = 0,
+        uncertain: bool = False,
+        retry_after: timedelta | None = None,
+        scope: str = "",
+    ) -> None:
         super().__init__(reason)
         self.reason, self.decision, self.status, self.code = reason, decision, status, code
         self.uncertain, self.retry_after, self.scope = uncertain, retry_after, scope
@@ -100,9 +107,16 @@ class Conversations:
     """The REST calls we make. Safe from many threads: each has a Client of its own (see twilio-python #580)."""
 
     def __init__(
-        self, *, account_sid: str, auth_token: str, api_key: str = "", api_secret: str = "", base_url: str = "",
-        default_service_sid: str = "", note_call: Callable[[str], None] = lambda _result: None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        account_sid: str,
+        auth_token: str,
+        api_key: str = "",
+        api_secret: str = "",
+        base_url: str = "",
+        default_service_sid: str = "",
+        note_call: Callable[[str], None] = lambda _result: None,
+    ) -> None:
         self._note_call = note_call
         self._credentials = (api_key, api_secret, account_sid) if api_key else (account_sid, auth_token, None)
         self._base_url = base_url
@@ -118,9 +132,17 @@ class Conversations:
         return self._call(lambda: request(self._client()))
 
     def send_message(
-        self, conversation_sid: str, service_sid: str, *, author: str, marker: Mapping[str, Any], body: str = "",
-        media_sid: str = "", content_sid: str = "", content_variables: Mapping[str, str] | None = None,
-    ) -> str:  # fmt: skip
+        self,
+        conversation_sid: str,
+        service_sid: str,
+        *,
+        author: str,
+        marker: Mapping[str, Any],
+        body: str = "",
+        media_sid: str = "",
+        content_sid: str = "",
+        content_variables: Mapping[str, str] | None = None,
+    ) -> str:
         """Send a text, a file with or without a text, or a template, and return the MessageSid. Raises SendError.
 
         Never with X-Twilio-Webhook-Enabled: our own message must not come back as a webhook.
@@ -219,8 +241,15 @@ def _status_and_code(error: Any) -> tuple[int, int]:
 
 def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timedelta | None = None) -> SendError:
     number = f" ({code or status})" if code or status else ""
-    return SendError(ruling.reason + number, ruling.decision, status=status, code=code, uncertain=ruling.uncertain,
-                     retry_after=retry_after, scope=ruling.scope)  # fmt: skip
+    return SendError(
+        ruling.reason + number,
+        ruling.decision,
+        status=status,
+        code=code,
+        uncertain=ruling.uncertain,
+        retry_after=retry_after,
+        scope=ruling.scope,
+    )
 
 
 def _never_connected(error: Exception) -> bool:

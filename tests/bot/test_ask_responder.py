@@ -28,23 +28,57 @@ def leave(message, context):
 @pytest.mark.parametrize(
     ("function", "replies", "code", "reason"),
     [
-        pytest.param(lambda message, context: f"You wrote: {message.text}", ["You wrote: hello"], "replied",
-                     "no rule matched; BOT_RESPONDER answered", id="text"),
-        pytest.param(lambda message, context: Reply("Yes."), ["Yes."], "replied",
-                     "no rule matched; BOT_RESPONDER answered", id="reply"),
-        pytest.param(lambda message, context: None, [], "no answer",
-                     "no rule matched, and BOT_RESPONDER had no answer", id="none"),
-        pytest.param(lambda message, context: "", [], "no answer",
-                     "no rule matched, and BOT_RESPONDER had no answer", id="empty text"),
-        pytest.param(fail, [FALLBACK], "responder failed",
-                     "BOT_RESPONDER failed: ValueError at test_ask_responder.py:{line} in fail", id="error"),
-        pytest.param(leave, [FALLBACK], "responder failed",
-                     "BOT_RESPONDER failed: SystemExit at test_ask_responder.py:{line} in leave", id="exit"),
-        pytest.param(lambda message, context: 42, [FALLBACK], "responder failed",
-                     "BOT_RESPONDER failed: returned int; return a Reply, a text or None (see docs/responders.md)",
-                     id="something else"),
+        pytest.param(
+            lambda message, context: f"You wrote: {message.text}",
+            ["You wrote: hello"],
+            "replied",
+            "no rule matched; BOT_RESPONDER answered",
+            id="text",
+        ),
+        pytest.param(
+            lambda message, context: Reply("Yes."),
+            ["Yes."],
+            "replied",
+            "no rule matched; BOT_RESPONDER answered",
+            id="reply",
+        ),
+        pytest.param(
+            lambda message, context: None,
+            [],
+            "no answer",
+            "no rule matched, and BOT_RESPONDER had no answer",
+            id="none",
+        ),
+        pytest.param(
+            lambda message, context: "",
+            [],
+            "no answer",
+            "no rule matched, and BOT_RESPONDER had no answer",
+            id="empty text",
+        ),
+        pytest.param(
+            fail,
+            [FALLBACK],
+            "responder failed",
+            "BOT_RESPONDER failed: ValueError at test_ask_responder.py:{line} in fail",
+            id="error",
+        ),
+        pytest.param(
+            leave,
+            [FALLBACK],
+            "responder failed",
+            "BOT_RESPONDER failed: SystemExit at test_ask_responder.py:{line} in leave",
+            id="exit",
+        ),
+        pytest.param(
+            lambda message, context: 42,
+            [FALLBACK],
+            "responder failed",
+            "BOT_RESPONDER failed: returned int; return a Reply, a text or None (see docs/responders.md)",
+            id="something else",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_the_responder_returns_decides_what_the_customer_reads(
     arrives, responds, run_worker, emulator, decision, function, replies, code, reason
 ):

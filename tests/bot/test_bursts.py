@@ -177,9 +177,15 @@ def test_a_text_that_is_repeated_within_a_burst_counts_as_often_as_it_came(bot):
 def test_texts_are_put_in_the_order_in_which_they_were_sent(bot, app, emulator, post_webhook, clock, run_worker):
     told = [emulator.inbound("first"), emulator.inbound("second")]
     for message, text in reversed(list(zip(told, ("first", "second"), strict=True))):
-        webhook = {"ConversationSid": message["conversation_sid"], "MessageSid": message["message_sid"],
-                   "ParticipantSid": message["participant_sid"], "Index": str(message["index"]), "Body": text,
-                   "Author": "+15550100001", "ChatServiceSid": None}  # fmt: skip
+        webhook = {
+            "ConversationSid": message["conversation_sid"],
+            "MessageSid": message["message_sid"],
+            "ParticipantSid": message["participant_sid"],
+            "Index": str(message["index"]),
+            "Body": text,
+            "Author": "+15550100001",
+            "ChatServiceSid": None,
+        }
         post_webhook("onMessageAdded__sms_text", webhook)
     clock.advance(20)
     run_worker()

@@ -13,8 +13,16 @@ from tests.browser.installation import Installation
 from tests.conftest import RULES
 
 CHROMIUM = "chromium"
-OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PASSWORD = "correct-horse-battery"
 PATIENCE_MS = 15_000
 DESKTOP = {"width": 1280, "height": 800}

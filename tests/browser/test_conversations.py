@@ -148,8 +148,11 @@ def test_news_change_nothing_that_is_as_it_was(offline, window, conversation, nu
     expect(page.locator("#thread")).to_contain_text("news")
 
     assert page.evaluate("['tab', 'who', 'bot-state', 'ended'].filter((id) => document.getElementById(id).isOld)") == [
-        "tab", "who", "bot-state", "ended",
-    ]  # fmt: skip
+        "tab",
+        "who",
+        "bot-state",
+        "ended",
+    ]
     assert page.locator("#thread template").count() == 0
 
 

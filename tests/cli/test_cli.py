@@ -201,5 +201,10 @@ def flask(folder, *arguments, **environ):
     database = {"DATABASE_URL": f"sqlite:///{folder}/parley.db"} if folder else {}
     return subprocess.run(
         [sys.executable, "-m", "flask", *arguments],
-        cwd=PROJECT, env={**database, **environ}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=PROJECT,
+        env={**database, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -22,8 +22,13 @@ from tests.support.ngrok import Ngrok
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-FORMER = {"method": "GET", "filters": ["onMessageAdded", "onMessageAdd"], "post_webhook_url": "https://prod.example.com/h",
-          "pre_webhook_url": "https://prod.example.com/pre", "target": "webhook"}  # fmt: skip
+FORMER = {
+    "method": "GET",
+    "filters": ["onMessageAdded", "onMessageAdd"],
+    "post_webhook_url": "https://prod.example.com/h",
+    "pre_webhook_url": "https://prod.example.com/pre",
+    "target": "webhook",
+}
 
 
 class Live:
@@ -88,9 +93,13 @@ def environ(sqlite_url, emulator, tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
     return {
-        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32), "TWILIO_AUTH_TOKEN": TOKEN, "TWILIO_API_BASE_URL": emulator.url,
-        "DATABASE_URL": sqlite_url, "BOT_RULES": str(rules), "PUBLIC_URL": "http://old address",
-    }  # fmt: skip
+        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_API_BASE_URL": emulator.url,
+        "DATABASE_URL": sqlite_url,
+        "BOT_RULES": str(rules),
+        "PUBLIC_URL": "http://old address",
+    }
 
 
 @pytest.fixture

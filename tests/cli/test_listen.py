@@ -31,9 +31,15 @@ def listen_json(listen):
 def event(number, lane="CH" + "1" * 32):
     body = f"EventType=onConversationAdded&ConversationSid={lane}".encode()
     return NewEvent(
-        event_key=f"k{number}", event_type="onConversationAdded", lane=lane, source="API", method="POST",
-        target="/conversations/webhook", body=body, headers={},
-    )  # fmt: skip
+        event_key=f"k{number}",
+        event_type="onConversationAdded",
+        lane=lane,
+        source="API",
+        method="POST",
+        target="/conversations/webhook",
+        body=body,
+        headers={},
+    )
 
 
 def states(followed):
@@ -215,8 +221,15 @@ def test_bad_input_is_named(arguments, sentence, app):
 def test_a_database_without_tables_says_what_to_do(tmp_path):
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path}/parley.db"}
     (tmp_path / "parley.db").touch()
-    result = subprocess.run([sys.executable, "-m", "flask", "listen", "--for", "0"], cwd=PROJECT, env=environ,
-                            capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-m", "flask", "listen", "--for", "0"],
+        cwd=PROJECT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert result.returncode == 1
     assert "flask db upgrade" in result.stderr

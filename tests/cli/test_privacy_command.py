@@ -165,8 +165,15 @@ def test_refusals_that_name_the_person_go(two_people, app, flask_command):
     settings = app.extensions["parley"].settings
     file = settings.instance_folder / "refused.jsonl"
     file.parent.mkdir(exist_ok=True)
-    line = {"at": "2026-11-23T12:00:00+00:00", "method": "POST", "checked_url": "https://x", "reason": "wrong",
-            "query_names": [], "explanations": [], "refused": 1}  # fmt: skip
+    line = {
+        "at": "2026-11-23T12:00:00+00:00",
+        "method": "POST",
+        "checked_url": "https://x",
+        "reason": "wrong",
+        "query_names": [],
+        "explanations": [],
+        "refused": 1,
+    }
     named = json.dumps(line | {"checked_url": f"https://x/{PERSON}"})
     before = file.read_text() if file.exists() else ""
     file.write_text(f"{before}{json.dumps(line)}\n{named}\n")

@@ -77,8 +77,11 @@ def test_a_message_is_recorded_without_private_data_and_with_the_decision_on_it(
     assert form["Body"] == "Et lorem et Lorem Lorem, lorem et order 5555?"
     assert form["Author"] == "+15550100001"
     content = b"".join(files.values()).decode()
-    assert not [secret for secret in ("Bob", "Quark", "4711", "23456", *asked_for_an_order.values())
-                if str(secret) in content and len(str(secret)) > 2]  # fmt: skip
+    assert not [
+        secret
+        for secret in ("Bob", "Quark", "4711", "23456", *asked_for_an_order.values())
+        if str(secret) in content and len(str(secret)) > 2
+    ]
     assert "Signature" not in content
 
 
@@ -164,10 +167,7 @@ reply = "Soon."
 def command_output(folder, decided):
     file = folder / "0001__onMessageAdded.http"
     widths = len(str(file)), len(decided)
-    return (
-        f"{'FILE':<{widths[0]}}  STATUS  {'DECIDED':<{widths[1]}}  DIFFERENCE\n"
-        f"{file}  204     {decided}\n"
-    )  # fmt: skip
+    return f"{'FILE':<{widths[0]}}  STATUS  {'DECIDED':<{widths[1]}}  DIFFERENCE\n{file}  204     {decided}\n"
 
 
 def test_nothing_is_written_over_unless_it_is_forced(recorded, command):

@@ -49,23 +49,26 @@ def test_a_right_file_is_right(flask, tmp_path):
 
 CHECKED = [
     pytest.param(
-        '[[rule]]\nname = "a"\nreply = "x"', 0,
+        '[[rule]]\nname = "a"\nreply = "x"',
+        0,
         ['warning: rule "a" (line 1) answers every message that comes to it', "draft.toml: 1 rule, no errors, 1 w"],
         id="a warning is no failure",
     ),
     pytest.param(
-        '[[rule]]\nname = "a"\nmedia = "gone.pdf"\ncooldown = "1h"', 1,
+        '[[rule]]\nname = "a"\nmedia = "gone.pdf"\ncooldown = "1h"',
+        1,
         ['error: rule "a" (line 1) sends the file "gone.pdf", which is not there', "1 rule, 1 error, no warnings"],
         id="an error of the linter",
     ),
     pytest.param(
-        '[bot]\nhour = 1\n[[rule]]\nname = "a"', 1,
+        '[bot]\nhour = 1\n[[rule]]\nname = "a"',
+        1,
         ["error: [bot]: hour: is not a key of this table", 'error: rule "a" (line 3): reply: is missing', "2 errors"],
         id="a file that cannot be used",
     ),
     pytest.param("[[rule]", 1, ["error: the rules file is not valid TOML", "line 1", "1 error"], id="no TOML"),
     pytest.param("", 0, ["no rules, no errors, 1 warning"], id="no rules at all"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "exit_code", "expected"), CHECKED)
@@ -126,17 +129,30 @@ DECIDED = [
     pytest.param(["hi", "--at", "Tue 08:59"], ("greeting", "Hello by sms, we are closed."), id="before nine it is not"),
     pytest.param(["hi", "--at", "Tue 12:00", "--known"], ("", None), id="not the first message"),
     pytest.param(
-        ["hi", "--at", "Tue 12:00", "--attributes", '{"tier": "gold"}', "--participant-attributes",
-         '{"address": {"city": "Bonn"}}', "--author", "anna"],
-        ("gold", "Hello anna, gold."), id="attributes of both kinds",
+        [
+            "hi",
+            "--at",
+            "Tue 12:00",
+            "--attributes",
+            '{"tier": "gold"}',
+            "--participant-attributes",
+            '{"address": {"city": "Bonn"}}',
+            "--author",
+            "anna",
+        ],
+        ("gold", "Hello anna, gold."),
+        id="attributes of both kinds",
     ),
     pytest.param(
         ["--media", "--known", "--role", "vip", "--at", "Tue 12:00"], ("media", "Nice picture."), id="a picture"
     ),
-    pytest.param(["hi", "--at", "Tue 12:00", "--channel", "WhatsApp"], ("greeting", "Hello by whatsapp, we are open."),
-                 id="another channel"),
+    pytest.param(
+        ["hi", "--at", "Tue 12:00", "--channel", "WhatsApp"],
+        ("greeting", "Hello by whatsapp, we are open."),
+        id="another channel",
+    ),
     pytest.param(["hello", "a human", "--at", "Tue 12:00"], ("person", "A colleague comes."), id="two texts, a burst"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("arguments", "expected"), DECIDED)

@@ -57,8 +57,9 @@ def test_an_explanation_for_scripts_has_replies_deliveries_and_actions(answered,
     assert decision["tried"][-1] == {"name": "person", "failed": ""}
     assert [(one["body"], one["state"]) for one in decision["replies"]] == [("A colleague comes.", "sent")]
     assert [(one["kind"], one["state"]) for one in decision["actions"]] == [
-        ("set_attributes", "done"), ("hand_over", "done"),
-    ]  # fmt: skip
+        ("set_attributes", "done"),
+        ("hand_over", "done"),
+    ]
 
 
 def test_silence_is_explained_as_well(answered, flask_command):

@@ -23,8 +23,12 @@ def signed(origin=ORIGIN, request=SMS, token=TOKEN):
 
 @pytest.fixture
 def environ(sqlite_url):
-    return {"TWILIO_AUTH_TOKEN": TOKEN, "PUBLIC_URL": ORIGIN, "DATABASE_URL": sqlite_url,
-            "TWILIO_SECONDARY_AUTH_TOKEN": "f" * 32}  # fmt: skip
+    return {
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "PUBLIC_URL": ORIGIN,
+        "DATABASE_URL": sqlite_url,
+        "TWILIO_SECONDARY_AUTH_TOKEN": "f" * 32,
+    }
 
 
 @pytest.fixture

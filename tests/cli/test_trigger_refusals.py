@@ -86,8 +86,10 @@ BAD_INPUT = {
     "no event at all": (["xyz"], "'xyz' is unknown; known are onMessageAdded"),
     "set without value": (["onMessageAdded", "--set", "Body"], "'Body' is not NAME=VALUE"),
     "set without name": (["onMessageAdded", "--set", "=hi"], "'=hi' is not NAME=VALUE"),
-    "misspelt parameter": (["onMessageAdded", "--set", "Bodi=hi"], "'Bodi' is no parameter of onMessageAdded; "
-                                                                   "did you mean Body?"),
+    "misspelt parameter": (
+        ["onMessageAdded", "--set", "Bodi=hi"],
+        "'Bodi' is no parameter of onMessageAdded; did you mean Body?",
+    ),
     "other event type": (["onMessageAdded", "--set", "EventType=onMessageAdd"], "EventType is the argument"),
     "misspelt status": (["onDeliveryUpdated", "--set", "Status=delivred"], "did you mean delivered?"),
     "old name of the status": (["onDeliveryUpdated", "--set", "DeliveryStatus=sent"], "did you mean Status?"),
@@ -99,10 +101,12 @@ BAD_INPUT = {
     "address without scheme": (["onMessageAdded", "--to", "example.com"], "'example.com' must be http://"),
     "address of another kind": (["onMessageAdded", "--to", "ftp://127.0.0.1/"], "'ftp://127.0.0.1/' must be http://"),
     "port that is none": (["onMessageAdded", "--to", "http://127.0.0.1:port/"], "must be http://"),
-    "origin with a path": (["onMessageAdded", "--to", "http://127.0.0.1/", "--signed-for", f"{ORIGIN}/path"],
-                           "must be an origin alone"),
+    "origin with a path": (
+        ["onMessageAdded", "--to", "http://127.0.0.1/", "--signed-for", f"{ORIGIN}/path"],
+        "must be an origin alone",
+    ),
     "origin for nothing": (["onMessageAdded", "--signed-for", ORIGIN], "--signed-for needs --to"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)

@@ -20,9 +20,12 @@ def worker_process(environ):
 
     def start(*options, **more):
         process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "worker", *options], cwd=PROJECT,
-            env={"PATH": os.environ["PATH"], **environ, **more}, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "flask", "worker", *options],
+            cwd=PROJECT,
+            env={"PATH": os.environ["PATH"], **environ, **more},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         started.append(process)
         return process
 

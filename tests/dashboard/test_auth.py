@@ -7,8 +7,16 @@ import pytest
 from tests.conftest import ORIGIN
 from tests.dashboard.conftest import NAME, PASSWORD, Browser
 
-CHANGES = ["/logout", "/c/CH1/answer", "/c/CH1/pause", "/c/CH1/resume", "/c/CH1/close", "/c/CH1/resend/IM1",
-           "/events/1/raw", "/events/1/retry"]  # fmt: skip
+CHANGES = [
+    "/logout",
+    "/c/CH1/answer",
+    "/c/CH1/pause",
+    "/c/CH1/resume",
+    "/c/CH1/close",
+    "/c/CH1/resend/IM1",
+    "/events/1/raw",
+    "/events/1/retry",
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -50,8 +50,9 @@ class TestPage:
         assert page.get(link).status_code == 302
 
     @pytest.mark.parametrize(
-        ("period", "sent"), [("24h", 1), ("7d", 2), ("30d", 3), ("", 1), ("99y", 1)],
-    )  # fmt: skip
+        ("period", "sent"),
+        [("24h", 1), ("7d", 2), ("30d", 3), ("", 1), ("99y", 1)],
+    )
     def test_the_period_is_chosen(self, period, sent, page, receipts):
         for age in (timedelta(hours=1), timedelta(days=3), timedelta(days=20), timedelta(days=40)):
             receipts(("sent", 0), age=age)

@@ -99,8 +99,11 @@ def test_who_looks_at_the_raw_event_is_in_the_log(page, dead, newest_action):
     assert "Body=hello+there" in html
     row = newest_action()
     assert (row.actor, row.action, row.subject, row.conversation_sid) == (
-        "Maria", "looked at a raw event", "1", CONVERSATION,
-    )  # fmt: skip
+        "Maria",
+        "looked at a raw event",
+        "1",
+        CONVERSATION,
+    )
 
 
 def test_a_hostile_event_stays_text(page, post_webhook):

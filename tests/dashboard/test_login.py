@@ -35,10 +35,21 @@ def test_the_cookie_is_for_https_and_for_no_script(visitor):
     assert "Domain" not in cookie
 
 
-@pytest.mark.parametrize("target", [
-    "//evil.example.com/", "https://evil.example.com/", "/\\evil.example.com", "javascript:alert(1)", "events",
-    "/\t/evil.example.com", "\\\\evil.example.com", "//[", "/\n", "",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example.com/",
+        "https://evil.example.com/",
+        "/\\evil.example.com",
+        "javascript:alert(1)",
+        "events",
+        "/\t/evil.example.com",
+        "\\\\evil.example.com",
+        "//[",
+        "/\n",
+        "",
+    ],
+)
 def test_a_log_in_leads_to_no_other_site(visitor, target):
     fields = visitor.form("/login") | {"name": NAME, "password": PASSWORD}
 

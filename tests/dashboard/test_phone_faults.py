@@ -160,8 +160,11 @@ class TestElsewhere:
     @pytest.mark.parametrize("path", ["/phone/write", "/phone/look", "/phone/faults", "/phone/carrier"])
     def test_nobody_can_write_as_a_customer(self, page, emulator, path):
         token = page.form("/", "/logout")["csrf_token"]
-        answer = page.post(path, {"csrf_token": token, "who": SMS, "text": "hello"},
-                           headers={"Origin": page.origin, "Referer": f"{page.origin}/"})  # fmt: skip
+        answer = page.post(
+            path,
+            {"csrf_token": token, "who": SMS, "text": "hello"},
+            headers={"Origin": page.origin, "Referer": f"{page.origin}/"},
+        )
 
         assert answer.status_code == 404
         assert emulator.messages() == []

@@ -120,9 +120,9 @@ class TestRules:
         assert "late (line 35) " in read
 
     def test_very_many_rules_are_left_to_the_command(self, page, rules_file):
-        rules_file.write_text("".join(
-            f'[[rule]]\nname = "r{n}"\nwhen = {{ keywords = ["word{n}"] }}\nreply = "x"\n' for n in range(301)
-        ))  # fmt: skip
+        rules_file.write_text(
+            "".join(f'[[rule]]\nname = "r{n}"\nwhen = {{ keywords = ["word{n}"] }}\nreply = "x"\n' for n in range(301))
+        )
 
         assert "look for mistakes with flask rules check" in words(page.get("/rules").text)
 
@@ -210,8 +210,12 @@ name = "gold"
 when = { attributes = { tier = "gold" }, participant_attributes = { vip = true }, first_contact = false }
 reply = "Hello, dear {{ author }}."
 """)
-        fields = {"text": "hello", "author": "Ann", "attributes": '{"tier": "gold"}',
-                  "participant_attributes": '{"vip": true}'}  # fmt: skip
+        fields = {
+            "text": "hello",
+            "author": "Ann",
+            "attributes": '{"tier": "gold"}',
+            "participant_attributes": '{"vip": true}',
+        }
 
         assert "Hello, dear Ann." in words(try_out(**fields, contact="known").text)
         assert "Hello, dear" not in words(try_out(**fields, contact="first").text)

@@ -154,8 +154,10 @@ def test_messages_answered_together_say_so(bot, open_thread):
     html = open_thread(second)
 
     assert seen.bubbles(html) == ["hello", "are you there?", "You said: hello are you there?"]
-    assert notes_beside(html) == ['↩ rule "echo" matched; 1 more message was decided with it',
-                                  "⤷ decided together with another message"]  # fmt: skip
+    assert notes_beside(html) == [
+        '↩ rule "echo" matched; 1 more message was decided with it',
+        "⤷ decided together with another message",
+    ]
     assert seen.link(html, "The first message of the burst") == f"/m/{first}"
 
 
@@ -183,8 +185,10 @@ def test_a_message_that_could_not_be_worked_on_is_not_hidden(bot, open_thread, c
     message = bot.customer().says("hello")
     written = customer_writes("the event of this message dies")
     with db.write() as tx:
-        tx.exec_driver_sql("UPDATE inbox SET state = 'dead', outcome = 'it broke', finished_at = received_at"
-                           " WHERE state = 'pending' AND event_type = 'onMessageAdded'")  # fmt: skip
+        tx.exec_driver_sql(
+            "UPDATE inbox SET state = 'dead', outcome = 'it broke', finished_at = received_at"
+            " WHERE state = 'pending' AND event_type = 'onMessageAdded'"
+        )
     html = open_thread(message)
 
     assert seen.bubbles(html)[-1] == "the event of this message dies"
@@ -256,8 +260,18 @@ def test_what_is_not_known_is_not_found(page, path):
     assert page.get(path).status_code == 404
 
 
-@pytest.mark.parametrize("odd", ["lines=-5", "lines=many", "lines=999999", "before=yesterday", "before=2126-11-23",
-                                 "before=0001-01-01T00:00:00%2B14:00", "before=9999-12-31T23:59:59-14:00"])  # fmt: skip
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "lines=-5",
+        "lines=many",
+        "lines=999999",
+        "before=yesterday",
+        "before=2126-11-23",
+        "before=0001-01-01T00:00:00%2B14:00",
+        "before=9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_nonsense_in_the_address_is_no_error(notes, page, odd):
     notes(SID, 0)
 
@@ -268,16 +282,28 @@ def test_nonsense_in_the_address_is_no_error(notes, page, odd):
 @pytest.mark.parametrize("where", ["text", "author", "filename", "friendly_name", "identity", "rule"])
 def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
     message = notes(
-        SID, 0, hostile if where == "text" else "hello", hostile if where == "author" else "Ada",
+        SID,
+        0,
+        hostile if where == "text" else "hello",
+        hostile if where == "author" else "Ada",
         media=[{"filename": hostile if where == "filename" else "a.jpg", "content_type": "image/jpeg", "size": 1}],
-    )  # fmt: skip
+    )
     with db.write() as tx:
         memory.note_conversation(tx, SID, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
         identity = hostile if where == "identity" else "ada"
         memory.note_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
         rule = hostile if where == "rule" else "default"
-        memory.note_decision(tx, message, SID, code="replied", rule=rule, reason=f"rule {rule}", tried=[[rule, ""]],
-                             now=clock(), observed=[rule])  # fmt: skip
+        memory.note_decision(
+            tx,
+            message,
+            SID,
+            code="replied",
+            rule=rule,
+            reason=f"rule {rule}",
+            tried=[[rule, ""]],
+            now=clock(),
+            observed=[rule],
+        )
     html = page.get(f"/c/{SID}").text
 
     assert hostile in " ".join(one.text for one in seen.elements(html))

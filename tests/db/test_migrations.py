@@ -45,21 +45,42 @@ def conversation(sid):
 
 
 def message(sid, conversation_sid, noted_at, created_at=None):
-    return {"message_sid": sid, "conversation_sid": conversation_sid, "body": "hello", "attributes": {}, "media": [],
-            "noted_at": noted_at, "created_at": created_at}  # fmt: skip
+    return {
+        "message_sid": sid,
+        "conversation_sid": conversation_sid,
+        "body": "hello",
+        "attributes": {},
+        "media": [],
+        "noted_at": noted_at,
+        "created_at": created_at,
+    }
 
 
 def reply(to, conversation_sid, sent_at):
-    return {"reply_to": to, "n": 0, "conversation_sid": conversation_sid, "rule": "default", "body": "Thanks",
-            "state": "sent", "message_sid": f"{to}-reply", "intended_at": sent_at, "sent_at": sent_at}  # fmt: skip
+    return {
+        "reply_to": to,
+        "n": 0,
+        "conversation_sid": conversation_sid,
+        "rule": "default",
+        "body": "Thanks",
+        "state": "sent",
+        "message_sid": f"{to}-reply",
+        "intended_at": sent_at,
+        "sent_at": sent_at,
+    }
 
 
 @pytest.mark.parametrize("revision", BOTH_OLD)
 def test_an_upgrade_finds_out_when_each_conversation_was_last_written_in(empty_database, revision):
     upgrade(empty_database, revision)
     store(empty_database, conversations, conversation("CH1"), conversation("CH2"), conversation("CH3"))
-    store(empty_database, messages, message("IM1", "CH1", TEN, NINE), message("IM2", "CH2", NINE),
-          message("IM3", "CH2", TEN))  # fmt: skip
+    store(
+        empty_database,
+        messages,
+        message("IM1", "CH1", TEN, NINE),
+        message("IM2", "CH2", NINE),
+        message("IM3", "CH2", TEN),
+    )
     store(empty_database, replies, reply("IM1", "CH1", ELEVEN), reply("IM2", "CH2", NINE))
     schema.migrate(empty_database)
 
@@ -71,8 +92,15 @@ def test_an_upgrade_finds_out_when_each_conversation_was_last_written_in(empty_d
 @pytest.mark.parametrize("revision", BOTH_OLD)
 def test_an_upgrade_keeps_what_was_decided_and_sent(empty_database, revision):
     upgrade(empty_database, revision)
-    decided = {"message_sid": "IM1", "conversation_sid": "CH1", "code": "replied", "rule": "default",
-               "reason": "matched", "tried": [["default", ""]], "decided_at": NINE}  # fmt: skip
+    decided = {
+        "message_sid": "IM1",
+        "conversation_sid": "CH1",
+        "code": "replied",
+        "rule": "default",
+        "reason": "matched",
+        "tried": [["default", ""]],
+        "decided_at": NINE,
+    }
     store(empty_database, decisions, decided)
     store(empty_database, replies, reply("IM1", "CH1", NINE))
     schema.migrate(empty_database)

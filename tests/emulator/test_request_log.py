@@ -13,16 +13,18 @@ NUMBER = "+15550100099"
 def test_a_request_is_kept_with_its_form(emulator, twilio):
     sid = twilio.conversations.v1.conversations.create(friendly_name="Desk", unique_name="desk-1").sid
     twilio.conversations.v1.conversations(sid).webhooks.create(
-        target="webhook", configuration_url="https://bot.example.com/h",
+        target="webhook",
+        configuration_url="https://bot.example.com/h",
         configuration_filters=["onMessageAdded", "onMessageRemoved"],
-    )  # fmt: skip
+    )
 
     created, hooked = emulator.requests()
     assert (created["method"], created["path"]) == ("POST", "/v1/Conversations")
     assert sorted(created["form"]) == [["FriendlyName", "Desk"], ["UniqueName", "desk-1"]]
     assert [value for name, value in hooked["form"] if name == "Configuration.Filters"] == [
-        "onMessageAdded", "onMessageRemoved",
-    ]  # fmt: skip
+        "onMessageAdded",
+        "onMessageRemoved",
+    ]
 
 
 def test_a_request_is_kept_with_its_query(emulator, twilio):
@@ -50,8 +52,9 @@ def test_the_accounts_numbers_are_listed_with_their_sms_webhook(emulator, twilio
 
     listed = twilio.incoming_phone_numbers.list()
     assert [(one.phone_number, one.sms_url) for one in listed] == [
-        ("+15550100098", ""), (NUMBER, "https://old.example.com/sms"),
-    ]  # fmt: skip
+        ("+15550100098", ""),
+        (NUMBER, "https://old.example.com/sms"),
+    ]
 
 
 def test_numbers_are_forgotten_with_everything_else(emulator, twilio):

@@ -22,26 +22,93 @@ RECORDED = tuple(webhook_fixtures.load(name) for name in webhook_fixtures.names(
 NAMES = tuple(sorted({name for one in RECORDED for name, _ in files.form_of(one)}))
 TYPES = (*sorted(events.EVENT_CLASSES), "onMessageAdd", "onConversationAdd", "onPollAnswered", "", "é" * 400)
 VALUES = (
-    "", " ", "0", "-1", "1e999", "9" * 400, "null", "true", "{", "[" * 3000, "a" * 5000, '{"parley": {"reply_to": []}}',
-    '{"a":' * 500 + "1" + "}" * 500, '"\\ud800\\u0000"', "\x00", "\r\n\r\nGET / HTTP/1.1", "\x1b[2J", "\ud83d",
-    "\ufffe", "{{ 7 * 7 }}", "' OR 1=1 --", "<script>alert(1)</script>", "../../etc/passwd", "%s%n%x",
-    "IM" + "g" * 32, "CH" + "1" * 32, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999-23:59",
-    "2026-02-30T25:61:00Z", "é" * 300, "\u202e\u2066٣", "whatsapp:+15550100001", "[null,7,{}]", "🦜" * 200,
-)  # fmt: skip
+    "",
+    " ",
+    "0",
+    "-1",
+    "1e999",
+    "9" * 400,
+    "null",
+    "true",
+    "{",
+    "[" * 3000,
+    "a" * 5000,
+    '{"parley": {"reply_to": []}}',
+    '{"a":' * 500 + "1" + "}" * 500,
+    '"\\ud800\\u0000"',
+    "\x00",
+    "\r\n\r\nGET / HTTP/1.1",
+    "\x1b[2J",
+    "\ud83d",
+    "\ufffe",
+    "{{ 7 * 7 }}",
+    "' OR 1=1 --",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+    "%s%n%x",
+    "IM" + "g" * 32,
+    "CH" + "1" * 32,
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999-23:59",
+    "2026-02-30T25:61:00Z",
+    "é" * 300,
+    "\u202e\u2066٣",
+    "whatsapp:+15550100001",
+    "[null,7,{}]",
+    "🦜" * 200,
+)
 HEADERS = (
-    "X-Twilio-Signature", "X-Twilio-Webhooks-Signature-Settings", "Content-Type", "I-Twilio-Idempotency-Token", "Host",
-    "User-Agent", "X-Forwarded-Proto", "X-Forwarded-For", "X-Forwarded-Host", "Content-Encoding", "Transfer-Encoding",
-    "Authorization", "Cookie", "Accept", "Expect", "Range", "If-None-Match", "Upgrade", "Origin",
-)  # fmt: skip
+    "X-Twilio-Signature",
+    "X-Twilio-Webhooks-Signature-Settings",
+    "Content-Type",
+    "I-Twilio-Idempotency-Token",
+    "Host",
+    "User-Agent",
+    "X-Forwarded-Proto",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "Authorization",
+    "Cookie",
+    "Accept",
+    "Expect",
+    "Range",
+    "If-None-Match",
+    "Upgrade",
+    "Origin",
+)
 CONTENT_TYPES = (
-    "", "application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=x", FORM_TYPE.upper(),
-    f"{FORM_TYPE}; charset=utf-16", f"{FORM_TYPE}; charset=\xff", ";", "application/x-www-form-urlencoded;" * 50,
-)  # fmt: skip
+    "",
+    "application/json",
+    "text/plain",
+    "multipart/form-data",
+    "multipart/form-data; boundary=x",
+    FORM_TYPE.upper(),
+    f"{FORM_TYPE}; charset=utf-16",
+    f"{FORM_TYPE}; charset=\xff",
+    ";",
+    "application/x-www-form-urlencoded;" * 50,
+)
 METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "X", "post")
 PATHS = (
-    "/", "//", "/healthz", "/readyz", "/metrics", "/login", "/static/x", TARGET + "/", TARGET + "%2f", "/%ff", "*", "",
-    "/conversations", "/conversations//webhook", "/conversations/../webhook", "http://evil.example/conversations/webhook",
-)  # fmt: skip
+    "/",
+    "//",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/login",
+    "/static/x",
+    TARGET + "/",
+    TARGET + "%2f",
+    "/%ff",
+    "*",
+    "",
+    "/conversations",
+    "/conversations//webhook",
+    "/conversations/../webhook",
+    "http://evil.example/conversations/webhook",
+)
 JUNK = (b"", b"%", b"%zz", b"%ff%fe", b"&&", b"=", b";", b"\x00")
 LENGTHS = ("", "0", "7", "-1", "x", "1e3", "9" * 50, "\xb2", "+5", "262145")
 
@@ -79,8 +146,10 @@ def _form(pairs: Pairs, die: Random) -> Pairs:
 def _value(die: Random) -> str:
     if die.random() < 0.7:
         return die.choice(VALUES)
-    return "".join(chr(die.choice([die.randrange(128), die.randrange(0x3000), die.randrange(0x110000)]))
-                   for _ in range(die.randrange(40)))  # fmt: skip
+    return "".join(
+        chr(die.choice([die.randrange(128), die.randrange(0x3000), die.randrange(0x110000)]))
+        for _ in range(die.randrange(40))
+    )
 
 
 def _mixed(value: str, die: Random) -> str:
@@ -160,5 +229,13 @@ def _body(shot: Shot, die: Random) -> Shot:
 
 
 _CHANGES: tuple[Callable[[Shot, Random], Shot], ...] = (
-    _header, _header, _without_header, _content_type, _length, _cut, _method, _path, _body,
-)  # fmt: skip
+    _header,
+    _header,
+    _without_header,
+    _content_type,
+    _length,
+    _cut,
+    _method,
+    _path,
+    _body,
+)

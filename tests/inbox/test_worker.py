@@ -63,8 +63,11 @@ def handler_of_users(monkeypatch):
 
 
 def answers_in(emulator, message):
-    return [json.loads(one["attributes"])["parley"]["reply_to"]
-            for one in emulator.messages(message["conversation_sid"]) if one["author"] == "support-bot"]  # fmt: skip
+    return [
+        json.loads(one["attributes"])["parley"]["reply_to"]
+        for one in emulator.messages(message["conversation_sid"])
+        if one["author"] == "support-bot"
+    ]
 
 
 def test_messages_of_one_conversation_are_answered_in_order(arrives, emulator, running):

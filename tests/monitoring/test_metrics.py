@@ -31,8 +31,11 @@ def test_the_queue_is_counted_by_state_with_the_age_of_its_oldest(post_webhook, 
 
     found = scrape()
     assert by(found, "parley_inbox_events", "state") == {
-        "pending": 2, "scheduled": 0, "processing": 0, "dead": 0,
-    }  # fmt: skip
+        "pending": 2,
+        "scheduled": 0,
+        "processing": 0,
+        "dead": 0,
+    }
     assert 90 <= one(found, "parley_inbox_oldest_due_seconds") < 100
 
 
@@ -45,8 +48,11 @@ def test_what_is_worked_off_is_no_queue_and_what_waits_for_a_person_is(customer_
 
     found = scrape()
     assert by(found, "parley_inbox_events", "state") == {
-        "pending": 0, "scheduled": 0, "processing": 0, "dead": 1,
-    }  # fmt: skip
+        "pending": 0,
+        "scheduled": 0,
+        "processing": 0,
+        "dead": 1,
+    }
     assert one(found, "parley_inbox_oldest_due_seconds") == 0
     assert one(found, "parley_replies_unsent", rule="default", result="failed") == 1
 

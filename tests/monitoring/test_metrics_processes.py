@@ -48,16 +48,22 @@ def test_any_process_tells_what_all_have_counted_also_one_that_is_gone_and_what_
         told = [while_stopped(one_of_them, lambda: scraped(origin)) for one_of_them in (first, second)]
         os.kill(first, signal.SIGKILL)
         worker = subprocess.run(
-            [sys.executable, "-m", "flask", "worker", "--drain"], cwd=PROJECT, check=True, capture_output=True,
+            [sys.executable, "-m", "flask", "worker", "--drain"],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
             env={"PATH": os.environ["PATH"], **web_settings},
-        )  # fmt: skip
+        )
         assert eventually(lambda: len(set(children(web)) - {first}) == 2)
         afterwards = scraped(origin)
 
     assert answers == [[403] * 3, [403] * 4]
     assert [one(found, "parley_refusals_total", reason="missing") for found in [*told, afterwards]] == [7, 7, 7]
-    stored = sum(n for (name, labels), n in afterwards.items()
-                 if name == "parley_webhooks_total" and ("outcome", "stored") in labels)  # fmt: skip
+    stored = sum(
+        n
+        for (name, labels), n in afterwards.items()
+        if name == "parley_webhooks_total" and ("outcome", "stored") in labels
+    )
     assert stored == one(afterwards, "parley_ack_seconds_count") == rows(tmp_path / "parley.db")
     assert one(told[0], "parley_replies_sent_total", rule="order") == 0
     assert worker.returncode == 0
@@ -75,8 +81,9 @@ def while_stopped(pid, ask):
 
 
 def forge(origin, times):
-    return [requests.post(f"{origin}/conversations/webhook", data={"a": "b"}, timeout=10).status_code
-            for _ in range(times)]  # fmt: skip
+    return [
+        requests.post(f"{origin}/conversations/webhook", data={"a": "b"}, timeout=10).status_code for _ in range(times)
+    ]
 
 
 def scraped(origin):

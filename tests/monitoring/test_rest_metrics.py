@@ -54,10 +54,14 @@ def test_what_cannot_be_stored_now_is_stored_later(db):
 
 @pytest.mark.parametrize(
     ("faults", "result"),
-    [({}, "ok"), ({"fail_next": [{"status": 429}]}, "429"), ({"fail_next": [{"status": 503}]}, "503"),
-     ({"cut_next": 1}, "no answer")],
+    [
+        ({}, "ok"),
+        ({"fail_next": [{"status": 429}]}, "429"),
+        ({"fail_next": [{"status": 503}]}, "503"),
+        ({"cut_next": 1}, "no answer"),
+    ],
     ids=["done", "a limit", "a fault", "cut off"],
-)  # fmt: skip
+)
 def test_each_request_is_counted_by_how_it_ended(faults, result, emulator):
     conversation = emulator.inbound("hello")["conversation_sid"]
     emulator.faults(**faults)

@@ -28,9 +28,11 @@ def whatsapp(emulator):
 def group(account):
     """A group MMS of two, with our own number."""
     return new_conversation(
-        account, {"messaging_binding_address": SMS}, {"messaging_binding_address": "+15550100002"},
+        account,
+        {"messaging_binding_address": SMS},
+        {"messaging_binding_address": "+15550100002"},
         {"messaging_binding_projected_address": PROXY},
-    )  # fmt: skip
+    )
 
 
 def new_conversation(account, *participants):

@@ -24,9 +24,12 @@ class LiveCommand:
         reading, writing = pty.openpty() if terminal else os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flask", *arguments],
-            cwd=ROOT, env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ}, stdin=subprocess.DEVNULL,
-            stdout=writing, stderr=writing,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "TERM": "xterm", **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+        )
         os.close(writing)
         self._said: list[bytes] = []
         self._reader = threading.Thread(target=self._read, args=[reading])

@@ -33,16 +33,27 @@ def test_autocreation_that_is_off_loses_messages_and_on_makes_conversations(crea
 
 def test_a_configuration_with_a_webhook_has_its_filters(create):
     made = create(
-        NUMBER, "--auto-creation-enabled", "--auto-creation-type", "webhook",
-        "--auto-creation-webhook-url", "https://bot.example.com/conversations/webhook",
-        "--auto-creation-webhook-method", "POST", "--auto-creation-webhook-filters", "onMessageAdded",
-        "--auto-creation-webhook-filters", "onDeliveryUpdated",
-    )  # fmt: skip
+        NUMBER,
+        "--auto-creation-enabled",
+        "--auto-creation-type",
+        "webhook",
+        "--auto-creation-webhook-url",
+        "https://bot.example.com/conversations/webhook",
+        "--auto-creation-webhook-method",
+        "POST",
+        "--auto-creation-webhook-filters",
+        "onMessageAdded",
+        "--auto-creation-webhook-filters",
+        "onDeliveryUpdated",
+    )
 
     assert made["auto_creation"] == {
-        "enabled": True, "type": "webhook", "webhook_url": "https://bot.example.com/conversations/webhook",
-        "webhook_method": "post", "webhook_filters": ["onMessageAdded", "onDeliveryUpdated"],
-    }  # fmt: skip
+        "enabled": True,
+        "type": "webhook",
+        "webhook_url": "https://bot.example.com/conversations/webhook",
+        "webhook_method": "post",
+        "webhook_filters": ["onMessageAdded", "onDeliveryUpdated"],
+    }
 
 
 def test_a_whatsapp_sender_in_another_service_is_known_by_its_prefix(create):
@@ -57,8 +68,9 @@ def test_the_prefix_is_added_for_whatsapp(create):
 
 
 def test_a_studio_flow_is_kept(create):
-    made = create(NUMBER, "--enabled", "--auto-creation-type", "studio", "--studio-flow-sid", FLOW,
-                  "--studio-retry-count", "0")  # fmt: skip
+    made = create(
+        NUMBER, "--enabled", "--auto-creation-type", "studio", "--studio-flow-sid", FLOW, "--studio-retry-count", "0"
+    )
 
     assert made["auto_creation"]["studio_flow_sid"] == FLOW
     assert made["auto_creation"]["studio_retry_count"] == 0
@@ -82,9 +94,8 @@ def test_a_configuration_is_shown_by_sid_and_by_address(create, flask_command, i
     assert in_json("addresses", "show", made["sid"]) == made
     assert in_json("addresses", "show", NUMBER) == made
     assert flask_command("addresses", "show", NUMBER) == (
-        f"{made['sid']}: {NUMBER} (sms), autocreation on, default\n"
-        f"  {'enabled':<26} True\n  {'type':<26} default\n"
-    )  # fmt: skip
+        f"{made['sid']}: {NUMBER} (sms), autocreation on, default\n  {'enabled':<26} True\n  {'type':<26} default\n"
+    )
 
 
 def test_an_update_changes_only_what_is_given(create, flask_command, in_json):
@@ -121,41 +132,86 @@ WEBHOOK = ["--auto-creation-type", "webhook"]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["create", "--address", "555"], "'555' is not a phone number; write it with + and the country "
-                     "code, like +15550100001", id="number"),
-        pytest.param(["create", "--address", "a b", "--type", "messenger"], "'a b' is no address; it needs 1 to 256 "
-                     "characters without spaces", id="address with a space"),
-        pytest.param(["create", "--address", "whatsapp:+15550100099", "--type", "sms"], "'whatsapp:+15550100099' is "
-                     "not a phone number; write it with + and the country code, like +15550100001", id="wrong type"),
-        pytest.param(["create", "--address", NUMBER, "--address-country", "USA"], "'USA' is no country; write two "
-                     "letters, like US", id="country"),
-        pytest.param(["create", "--address", NUMBER, *WEBHOOK], "autocreation of type webhook needs a URL; give it "
-                     "with --auto-creation-webhook-url", id="webhook without URL"),
-        pytest.param(["create", "--address", NUMBER, "--auto-creation-type", "studio"], "autocreation of type studio "
-                     "needs a flow; give it with --auto-creation-studio-flow-sid FW...", id="studio without flow"),
-        pytest.param(["update", NUMBER, *WEBHOOK, "--webhook-url", "bot.example.com"], "'bot.example.com' is not a "
-                     "URL; write one like https://bot.example.com/path", id="URL"),
-        pytest.param(["update", NUMBER, "--webhook-url", f"https://bot.example.com/{'x' * 500}"], "the URL has 524 "
-                     "characters; Twilio takes 512 (50372)", id="long URL"),
-        pytest.param(["update", NUMBER, "--auto-creation-type", "default", "--webhook-url", "https://b.example.com"],
-                     "autocreation of type default has no webhook; leave it out, or make its type webhook",
-                     id="default with webhook"),
-        pytest.param(["update", NUMBER, *WEBHOOK, "--studio-flow-sid", FLOW], "autocreation of type webhook has no "
-                     "Studio flow; leave it out, or make its type studio", id="webhook with flow"),
-        pytest.param(["update", NUMBER, "--webhook-url", "https://b.example.com", "--studio-flow-sid", FLOW],
-                     "a message goes to a webhook or to a Studio flow, not to both", id="both"),
-        pytest.param(["update", NUMBER, "--studio-flow-sid", "FW1"], "'FW1' is not a SID that begins with FW and has "
-                     "32 hexadecimal digits after it", id="flow"),
-        pytest.param(["update", NUMBER, "--service", "IS1"], "'IS1' is not a SID that begins with IS and has 32 "
-                     "hexadecimal digits after it", id="service"),
-        pytest.param(["update", NUMBER], "nothing to change; give --friendly-name, --enabled, --disabled or another "
-                     "setting", id="nothing to change"),
-        pytest.param(["show", "IG1"], "'IG1' is not a SID that begins with IG and has 32 hexadecimal digits after it",
-                     id="SID"),
-        pytest.param(["show", "../Webhooks"], "'../Webhooks' is neither the SID of an address configuration (IG...) "
-                     "nor an address", id="a path"),
+        pytest.param(
+            ["create", "--address", "555"],
+            "'555' is not a phone number; write it with + and the country code, like +15550100001",
+            id="number",
+        ),
+        pytest.param(
+            ["create", "--address", "a b", "--type", "messenger"],
+            "'a b' is no address; it needs 1 to 256 characters without spaces",
+            id="address with a space",
+        ),
+        pytest.param(
+            ["create", "--address", "whatsapp:+15550100099", "--type", "sms"],
+            "'whatsapp:+15550100099' is not a phone number; write it with + and the country code, like +15550100001",
+            id="wrong type",
+        ),
+        pytest.param(
+            ["create", "--address", NUMBER, "--address-country", "USA"],
+            "'USA' is no country; write two letters, like US",
+            id="country",
+        ),
+        pytest.param(
+            ["create", "--address", NUMBER, *WEBHOOK],
+            "autocreation of type webhook needs a URL; give it with --auto-creation-webhook-url",
+            id="webhook without URL",
+        ),
+        pytest.param(
+            ["create", "--address", NUMBER, "--auto-creation-type", "studio"],
+            "autocreation of type studio needs a flow; give it with --auto-creation-studio-flow-sid FW...",
+            id="studio without flow",
+        ),
+        pytest.param(
+            ["update", NUMBER, *WEBHOOK, "--webhook-url", "bot.example.com"],
+            "'bot.example.com' is not a URL; write one like https://bot.example.com/path",
+            id="URL",
+        ),
+        pytest.param(
+            ["update", NUMBER, "--webhook-url", f"https://bot.example.com/{'x' * 500}"],
+            "the URL has 524 characters; Twilio takes 512 (50372)",
+            id="long URL",
+        ),
+        pytest.param(
+            ["update", NUMBER, "--auto-creation-type", "default", "--webhook-url", "https://b.example.com"],
+            "autocreation of type default has no webhook; leave it out, or make its type webhook",
+            id="default with webhook",
+        ),
+        pytest.param(
+            ["update", NUMBER, *WEBHOOK, "--studio-flow-sid", FLOW],
+            "autocreation of type webhook has no Studio flow; leave it out, or make its type studio",
+            id="webhook with flow",
+        ),
+        pytest.param(
+            ["update", NUMBER, "--webhook-url", "https://b.example.com", "--studio-flow-sid", FLOW],
+            "a message goes to a webhook or to a Studio flow, not to both",
+            id="both",
+        ),
+        pytest.param(
+            ["update", NUMBER, "--studio-flow-sid", "FW1"],
+            "'FW1' is not a SID that begins with FW and has 32 hexadecimal digits after it",
+            id="flow",
+        ),
+        pytest.param(
+            ["update", NUMBER, "--service", "IS1"],
+            "'IS1' is not a SID that begins with IS and has 32 hexadecimal digits after it",
+            id="service",
+        ),
+        pytest.param(
+            ["update", NUMBER],
+            "nothing to change; give --friendly-name, --enabled, --disabled or another setting",
+            id="nothing to change",
+        ),
+        pytest.param(
+            ["show", "IG1"], "'IG1' is not a SID that begins with IG and has 32 hexadecimal digits after it", id="SID"
+        ),
+        pytest.param(
+            ["show", "../Webhooks"],
+            "'../Webhooks' is neither the SID of an address configuration (IG...) nor an address",
+            id="a path",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_before_anything_is_sent(refused, emulator, arguments, sentence):
     assert refused("addresses", *arguments) == f"Error: {sentence}\n"
     assert emulator.requests() == []

@@ -90,15 +90,24 @@ def test_attributes_that_are_no_object_are_not_merged_into(account, refused):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["set", NOBODY, "{'vip': true}"], "the attributes are not valid JSON (Expecting property name "
-                     "enclosed in double quotes: line 1 column 2 (char 1)); write them like '{\"vip\": true}'",
-                     id="no JSON"),
-        pytest.param(["merge", NOBODY, "[1]"], "the attributes are not a JSON object; write them like "
-                     "'{\"vip\": true}'", id="a list"),
-        pytest.param(["set", "a b", "{}"], "the conversation 'a b' cannot stand in a URL as it is; give its SID "
-                     "(CH...) instead", id="conversation"),
+        pytest.param(
+            ["set", NOBODY, "{'vip': true}"],
+            "the attributes are not valid JSON (Expecting property name "
+            "enclosed in double quotes: line 1 column 2 (char 1)); write them like '{\"vip\": true}'",
+            id="no JSON",
+        ),
+        pytest.param(
+            ["merge", NOBODY, "[1]"],
+            "the attributes are not a JSON object; write them like '{\"vip\": true}'",
+            id="a list",
+        ),
+        pytest.param(
+            ["set", "a b", "{}"],
+            "the conversation 'a b' cannot stand in a URL as it is; give its SID (CH...) instead",
+            id="conversation",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_before_anything_is_sent(refused, emulator, arguments, sentence):
     assert refused("conversations", "attributes", *arguments) == f"Error: {sentence}\n"
     assert emulator.requests() == []

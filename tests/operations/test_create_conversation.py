@@ -43,9 +43,19 @@ def writes(emulator):
 
 def test_everything_about_a_conversation_can_be_given(create):
     made = create(
-        "--friendly-name", "Order 42", "--unique-name", "order-42", "--attributes", '{"order": 42}',
-        "--messaging-service-sid", "MG" + "5".zfill(32), "--timers-inactive", "PT30M", "--timers-closed", "P1D",
-    )  # fmt: skip
+        "--friendly-name",
+        "Order 42",
+        "--unique-name",
+        "order-42",
+        "--attributes",
+        '{"order": 42}',
+        "--messaging-service-sid",
+        "MG" + "5".zfill(32),
+        "--timers-inactive",
+        "PT30M",
+        "--timers-closed",
+        "P1D",
+    )
 
     assert made["sid"].startswith("CH")
     assert (made["friendly_name"], made["unique_name"], made["state"]) == ("Order 42", "order-42", "active")
@@ -66,15 +76,25 @@ def test_people_join_by_sms_whatsapp_and_chat(create, people, in_json):
 
     assert people(made["sid"]) == [ADA, f"whatsapp:{BOB}", "agent-1"]
     assert [(it["kind"], it["address"]) for it in made["participants"]] == [
-        ("sms", ADA), ("whatsapp", f"whatsapp:{BOB}"), ("chat", "agent-1"),
-    ]  # fmt: skip
+        ("sms", ADA),
+        ("whatsapp", f"whatsapp:{BOB}"),
+        ("chat", "agent-1"),
+    ]
 
 
 def test_a_first_message_reaches_the_customer(flask_command, emulator):
     said = flask_command(
-        "conversations", "create", "--sms", ADA, "--proxy-address", OURS, "--body", "Your parcel is here.",
-        "--author", "support-agent",
-    )  # fmt: skip
+        "conversations",
+        "create",
+        "--sms",
+        ADA,
+        "--proxy-address",
+        OURS,
+        "--body",
+        "Your parcel is here.",
+        "--author",
+        "support-agent",
+    )
 
     (message,) = emulator.messages()
     assert (message["author"], message["body"]) == ("support-agent", "Your parcel is here.")
@@ -170,8 +190,9 @@ def test_a_creation_without_an_answer_says_where_to_look(create_failing, emulato
 
 
 def test_a_limit_is_waited_for(account, emulator):
-    emulator.faults(fail_next=[{"status": 429, "code": 50063, "retry_after": 2, "method": "POST",
-                                "path_contains": "/Participants"}])  # fmt: skip
+    emulator.faults(
+        fail_next=[{"status": 429, "code": 50063, "retry_after": 2, "method": "POST", "path_contains": "/Participants"}]
+    )
     waits = []
     planned = conversation_plan.plan(people=conversation_plan.invited(identities=["ada", "bob"]))
     made = create_conversation.create(account, planned, sleep=waits.append)
@@ -181,8 +202,11 @@ def test_a_limit_is_waited_for(account, emulator):
 
 
 def test_a_limit_of_an_hour_is_not_waited_for(account, emulator):
-    emulator.faults(fail_next=[{"status": 429, "code": 20429, "retry_after": 3600, "method": "POST",
-                                "path_contains": "/Participants"}])  # fmt: skip
+    emulator.faults(
+        fail_next=[
+            {"status": 429, "code": 20429, "retry_after": 3600, "method": "POST", "path_contains": "/Participants"}
+        ]
+    )
     planned = conversation_plan.plan(people=conversation_plan.invited(identities=["ada"]))
     made = create_conversation.create(account, planned, sleep=pytest.fail)
 

@@ -32,44 +32,87 @@ def test_on_whatsapp_only_a_template_comes_first(refused, in_json):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        pytest.param(["--sms", ADA], f"'{ADA}' by SMS needs one of your Twilio numbers too; give it with "
-                     "--proxy-address +1...", id="SMS without a number of ours"),
+        pytest.param(
+            ["--sms", ADA],
+            f"'{ADA}' by SMS needs one of your Twilio numbers too; give it with --proxy-address +1...",
+            id="SMS without a number of ours",
+        ),
         pytest.param(["--sms", "0", "--proxy-address", OURS], NUMBER, id="number"),
-        pytest.param(["--identity", "ada", "--proxy-address", OURS], "--proxy-address goes with --sms or --whatsapp; "
-                     "leave it out", id="proxy for nobody"),
-        pytest.param(["--sms", OURS, "--proxy-address", OURS], f"the address and the proxy address are both {OURS}; "
-                     "the proxy is your own Twilio number", id="proxy is the customer"),
+        pytest.param(
+            ["--identity", "ada", "--proxy-address", OURS],
+            "--proxy-address goes with --sms or --whatsapp; leave it out",
+            id="proxy for nobody",
+        ),
+        pytest.param(
+            ["--sms", OURS, "--proxy-address", OURS],
+            f"the address and the proxy address are both {OURS}; the proxy is your own Twilio number",
+            id="proxy is the customer",
+        ),
         pytest.param(["--identity", "ada", "--identity", "ada"], "ada is named twice; name everybody once", id="twice"),
-        pytest.param(["--group", ADA, "--group", BOB], "a group MMS needs your own number; give it with "
-                     "--projected-address +1...", id="group without our number"),
-        pytest.param(["--identity", "ada", "--projected-address", OURS], "--projected-address is your own number in a "
-                     "group MMS; name the others with --group +1...", id="our number without a group"),
-        pytest.param(["--group", ADA, "--projected-address", OURS], "a group MMS has 3 to 10 participants with your "
-                     "own number, not 2", id="small group"),
-        pytest.param(["--group", ADA, "--sms", BOB, "--proxy-address", OURS, "--projected-address", OURS],
-                     "a group MMS has --group numbers, your --projected-address and at most one --identity only",
-                     id="group and SMS"),
-        pytest.param(["--group", ADA, "--group", BOB, "--projected-address", OURS, "--body", "x", "--author", "bot"],
-                     "in a group MMS the author must be one of the participants, and 'bot' is not; use --author "
-                     f"{OURS}", id="stranger in a group"),
-        pytest.param(["--attributes", "[]"], "the attributes are not a JSON object; write them like '{\"vip\": true}'",
-                     id="attributes"),
-        pytest.param(["--timers-closed", "PT5M"], "the closed timer PT5M is too short; the shortest is PT10M",
-                     id="timer"),
-        pytest.param(["--unique-name", "a b"], "the unique name 'a b' cannot stand in a URL as it is; use letters, "
-                     "digits and . _ - only", id="unique name"),
-        pytest.param(["--author", "ada"], "there is no first message; give --body or --content-sid too",
-                     id="author of nothing"),
-        pytest.param(["--body", "x", "--content-sid", TEMPLATE], "the first message is a text (--body) or a template "
-                     "(--content-sid), one of them", id="text and template"),
-        pytest.param(["--content-sid", "HX1"], "'HX1' is not a SID that begins with HX and has 32 hexadecimal digits "
-                     "after it", id="template"),
-        pytest.param(["--content-sid", TEMPLATE, "--content-variables", "Ada"], "--content-variables are not a JSON "
-                     "object; write them like '{\"1\": \"Ada\"}'", id="variables"),
-        pytest.param(["--sms", ADA, "--proxy-address", OURS, "--body", "x" * 1601], "the text has 1,601 characters, "
-                     "and SMS and WhatsApp take 1,600; shorten it, or send it in several messages", id="long text"),
+        pytest.param(
+            ["--group", ADA, "--group", BOB],
+            "a group MMS needs your own number; give it with --projected-address +1...",
+            id="group without our number",
+        ),
+        pytest.param(
+            ["--identity", "ada", "--projected-address", OURS],
+            "--projected-address is your own number in a group MMS; name the others with --group +1...",
+            id="our number without a group",
+        ),
+        pytest.param(
+            ["--group", ADA, "--projected-address", OURS],
+            "a group MMS has 3 to 10 participants with your own number, not 2",
+            id="small group",
+        ),
+        pytest.param(
+            ["--group", ADA, "--sms", BOB, "--proxy-address", OURS, "--projected-address", OURS],
+            "a group MMS has --group numbers, your --projected-address and at most one --identity only",
+            id="group and SMS",
+        ),
+        pytest.param(
+            ["--group", ADA, "--group", BOB, "--projected-address", OURS, "--body", "x", "--author", "bot"],
+            f"in a group MMS the author must be one of the participants, and 'bot' is not; use --author {OURS}",
+            id="stranger in a group",
+        ),
+        pytest.param(
+            ["--attributes", "[]"],
+            "the attributes are not a JSON object; write them like '{\"vip\": true}'",
+            id="attributes",
+        ),
+        pytest.param(
+            ["--timers-closed", "PT5M"], "the closed timer PT5M is too short; the shortest is PT10M", id="timer"
+        ),
+        pytest.param(
+            ["--unique-name", "a b"],
+            "the unique name 'a b' cannot stand in a URL as it is; use letters, digits and . _ - only",
+            id="unique name",
+        ),
+        pytest.param(
+            ["--author", "ada"], "there is no first message; give --body or --content-sid too", id="author of nothing"
+        ),
+        pytest.param(
+            ["--body", "x", "--content-sid", TEMPLATE],
+            "the first message is a text (--body) or a template (--content-sid), one of them",
+            id="text and template",
+        ),
+        pytest.param(
+            ["--content-sid", "HX1"],
+            "'HX1' is not a SID that begins with HX and has 32 hexadecimal digits after it",
+            id="template",
+        ),
+        pytest.param(
+            ["--content-sid", TEMPLATE, "--content-variables", "Ada"],
+            '--content-variables are not a JSON object; write them like \'{"1": "Ada"}\'',
+            id="variables",
+        ),
+        pytest.param(
+            ["--sms", ADA, "--proxy-address", OURS, "--body", "x" * 1601],
+            "the text has 1,601 characters, "
+            "and SMS and WhatsApp take 1,600; shorten it, or send it in several messages",
+            id="long text",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_before_anything_is_sent(refused, emulator, options, sentence):
     assert refused("conversations", "create", *options) == f"Error: {sentence}\n"
     assert emulator.requests() == []

@@ -30,8 +30,10 @@ def test_a_group_is_made_in_one_request_and_spoken_to_with_our_number(create, em
     assert writes(emulator) == ["/v1/ConversationWithParticipants", f"/v1/Conversations/{made['sid']}/Messages"]
     assert made["state"] == "active"
     assert [(it["kind"], it["address"]) for it in made["participants"]] == [
-        ("group", ADA), ("group", BOB), ("group", OURS),
-    ]  # fmt: skip
+        ("group", ADA),
+        ("group", BOB),
+        ("group", OURS),
+    ]
     assert emulator.messages()[0]["author"] == OURS
 
 
@@ -54,8 +56,9 @@ def test_a_group_that_could_not_be_set_up_is_reported(account, group, emulator):
     emulator.faults(set_up={"seconds": 0, "fails": True})
     made = create_conversation.create(account, group)
 
-    assert made.problem == ("Twilio could not add everybody and closed it (50427); check the numbers, then create it "
-                            "again")  # fmt: skip
+    assert made.problem == (
+        "Twilio could not add everybody and closed it (50427); check the numbers, then create it again"
+    )
     assert made.not_done[-1] == "send the first message"
     assert emulator.messages() == []
 

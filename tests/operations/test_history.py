@@ -50,8 +50,10 @@ def test_the_history_is_a_table_with_the_oldest_first(conversation, reply, emula
 
     assert lines[0].split() == ["TIME", "AUTHOR", "TEXT", "MEDIA", "DELIVERY"]
     assert [line.split()[2:] for line in lines[1:]] == [
-        [CUSTOMER, "hello"], ["support-bot", "Good", "morning", "delivered"], [CUSTOMER, "photo.jpg"],
-    ]  # fmt: skip
+        [CUSTOMER, "hello"],
+        ["support-bot", "Good", "morning", "delivered"],
+        [CUSTOMER, "photo.jpg"],
+    ]
 
 
 def test_the_history_in_json_has_twilios_fields(conversation, flask_command):
@@ -168,9 +170,13 @@ def test_following_goes_on_after_an_outage_and_asks_less_often(account, conversa
     complaints = []
     broken = [{"status": 503, "method": "GET", "count": 2}]
     shown, waits = followed(
-        account, conversation, lambda: emulator.faults(fail_next=broken), lambda: emulator.inbound("one"),
-        lambda: None, complain=complaints.append,
-    )  # fmt: skip
+        account,
+        conversation,
+        lambda: emulator.faults(fail_next=broken),
+        lambda: emulator.inbound("one"),
+        lambda: None,
+        complain=complaints.append,
+    )
 
     assert shown == [("one", "")]
     assert waits == [2.0, 4.0, 8.0, 2.0]

@@ -74,8 +74,10 @@ def test_a_conversation_no_webhook_has_mentioned_can_be_paused(flask_command, em
 def test_resuming_a_bot_that_speaks_says_so(conversation, flask_command, in_json):
     assert flask_command("conversations", "resume", conversation) == f"The bot was not paused in {conversation}.\n"
     assert in_json("conversations", "resume", conversation) == {
-        "conversation_sid": conversation, "paused_until": None, "was_paused": False,
-    }  # fmt: skip
+        "conversation_sid": conversation,
+        "paused_until": None,
+        "was_paused": False,
+    }
 
 
 def test_a_unique_name_is_looked_up(in_json, flask_command):
@@ -88,14 +90,23 @@ def test_a_unique_name_is_looked_up(in_json, flask_command):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["pause", UNKNOWN, "--for", "2 hours"], "'2 hours' is no length of time; write a number and a "
-                     "unit, like 30m, 2h or 1d", id="words"),
-        pytest.param(["pause", UNKNOWN, "--for", "0m"], "'0m' is no length of time; write a number and a unit, like "
-                     "30m, 2h or 1d", id="nothing"),
-        pytest.param(["resume", "CH/../x"], "the conversation 'CH/../x' cannot stand in a URL as it is; give its SID "
-                     "(CH...) instead", id="a path"),
+        pytest.param(
+            ["pause", UNKNOWN, "--for", "2 hours"],
+            "'2 hours' is no length of time; write a number and a unit, like 30m, 2h or 1d",
+            id="words",
+        ),
+        pytest.param(
+            ["pause", UNKNOWN, "--for", "0m"],
+            "'0m' is no length of time; write a number and a unit, like 30m, 2h or 1d",
+            id="nothing",
+        ),
+        pytest.param(
+            ["resume", "CH/../x"],
+            "the conversation 'CH/../x' cannot stand in a URL as it is; give its SID (CH...) instead",
+            id="a path",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused(refused, emulator, arguments, sentence):
     assert refused("conversations", *arguments) == f"Error: {sentence}\n"
     assert emulator.requests() == []

@@ -163,8 +163,10 @@ def test_redirects_are_followed_three_times(site):
     ],
 )
 def test_a_redirect_is_checked_like_the_first_url(site, target, sentence):
-    guard = Guard(resolve=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1" if "example" in host else host, port))],
-                  is_allowed=on_loopback)  # fmt: skip
+    guard = Guard(
+        resolve=lambda host, port, **_: [(2, 1, 6, "", ("127.0.0.1" if "example" in host else host, port))],
+        is_allowed=on_loopback,
+    )
 
     assert sentence in refusal(at(site, f"to/?{target}"), guard)
 

@@ -67,19 +67,35 @@ def test_scripts_need_no_question(in_json):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["create", "--friendly-name", "x" * 257], "the friendly name has 257 characters; give 1 to 256",
-                     id="long name"),
-        pytest.param(["create", "--friendly-name", " "], "the friendly name has 1 characters; give 1 to 256",
-                     id="empty name"),
-        pytest.param(["show", "IS42"], "'IS42' is not a SID that begins with IS and has 32 hexadecimal digits after it",
-                     id="short SID"),
-        pytest.param(["delete", "../v1", "--yes"], "'../v1' is not a SID that begins with IS and has 32 hexadecimal "
-                     "digits after it", id="a path"),
-        pytest.param(["show", SERVICE], f"there is no service {SERVICE} (20404); `flask services list` shows what "
-                     "there is", id="not there"),
-        pytest.param(["delete", SERVICE], f"there is no service {SERVICE} (20404); `flask services list` shows what "
-                     "there is", id="nothing to delete"),
+        pytest.param(
+            ["create", "--friendly-name", "x" * 257],
+            "the friendly name has 257 characters; give 1 to 256",
+            id="long name",
+        ),
+        pytest.param(
+            ["create", "--friendly-name", " "], "the friendly name has 1 characters; give 1 to 256", id="empty name"
+        ),
+        pytest.param(
+            ["show", "IS42"],
+            "'IS42' is not a SID that begins with IS and has 32 hexadecimal digits after it",
+            id="short SID",
+        ),
+        pytest.param(
+            ["delete", "../v1", "--yes"],
+            "'../v1' is not a SID that begins with IS and has 32 hexadecimal digits after it",
+            id="a path",
+        ),
+        pytest.param(
+            ["show", SERVICE],
+            f"there is no service {SERVICE} (20404); `flask services list` shows what there is",
+            id="not there",
+        ),
+        pytest.param(
+            ["delete", SERVICE],
+            f"there is no service {SERVICE} (20404); `flask services list` shows what there is",
+            id="nothing to delete",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_work_is_refused(refused, arguments, sentence):
     assert refused("services", *arguments) == f"Error: {sentence}\n"

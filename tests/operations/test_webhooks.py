@@ -181,13 +181,16 @@ def test_a_conversations_webhook_is_set_changed_shown_and_cleared(flask_command,
 @pytest.mark.parametrize(
     ("options", "target", "configuration"),
     [
-        (["--target", "trigger", "--post-webhook-url", OTHER, "--trigger", "help", "--method", "GET"], "trigger",
-         {"url": OTHER, "triggers": ["help"]}),
+        (
+            ["--target", "trigger", "--post-webhook-url", OTHER, "--trigger", "help", "--method", "GET"],
+            "trigger",
+            {"url": OTHER, "triggers": ["help"]},
+        ),
         (["--target", "studio", "--flow-sid", "FW" + "0" * 32], "studio", {"flow_sid": "FW" + "0" * 32}),
         (["--post-webhook-url", OTHER, "--replay-after", "0"], "webhook", {"url": OTHER, "replay_after": 0}),
     ],
     ids=["trigger", "studio", "replay"],
-)  # fmt: skip
+)
 def test_every_kind_of_a_conversations_webhook_can_be_set(flask_command, conversation, options, target, configuration):
     (hook,) = json.loads(flask_command("webhooks", "set", "--conversation", conversation, *options, "--json"))
 
@@ -204,21 +207,25 @@ def test_every_kind_of_a_conversations_webhook_can_be_set(flask_command, convers
         ([], "no URL is set yet; give --post-webhook-url"),
         (["--pre-webhook-url", URL, "--filter", "onMessageAdded"], "needs --filter with what it is asked about"),
         (["--service", "IS1", "--post-webhook-url", URL], "'IS1' is not a SID that begins with IS"),
-        (["--service", "DEFAULT", "--post-webhook-url", URL, "--filter", "onUserAdded"],
-         "'onUserAdded' is not an event this webhook can ask for"),
+        (
+            ["--service", "DEFAULT", "--post-webhook-url", URL, "--filter", "onUserAdded"],
+            "'onUserAdded' is not an event this webhook can ask for",
+        ),
         (["--conversation", "a/b", "--post-webhook-url", URL], "the conversation 'a/b' cannot stand in a URL"),
         (["--conversation", "CH"], "a URL is needed; give --post-webhook-url"),
         (["--conversation", "CH", "--post-webhook-url", "https://x.example.com/" + "a" * 500], "Twilio takes 512"),
         (["--conversation", "CH", "--post-webhook-url", URL, "--trigger", "x"], "--trigger is for --target trigger"),
-        (["--conversation", "CH", "--post-webhook-url", URL, "--filter", "onMessageAdd"],
-         "'onMessageAdd' is not an event this webhook can ask for"),
+        (
+            ["--conversation", "CH", "--post-webhook-url", URL, "--filter", "onMessageAdd"],
+            "'onMessageAdd' is not an event this webhook can ask for",
+        ),
         (["--conversation", "CH", "--post-webhook-url", URL, "--target", "trigger"], "0 trigger words are given"),
         (["--conversation", "CH", "--target", "studio", "--flow-sid", "FW1"], "is not a SID that begins with FW"),
         (["--conversation", "CH", "--target", "studio", "--post-webhook-url", URL], "has a flow only"),
         (["--conversation", "CH", "--post-webhook-url", URL, "--webhook", "WH1"], "is not a SID that begins with WH"),
     ],
     ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_what_is_wrong_is_refused_before_anything_is_changed(fail, emulator, v1, options, sentence):
     v1.configuration.webhooks().update(post_webhook_url="", filters=[""])
     before = len(changes(emulator))

@@ -49,10 +49,22 @@ def test_in_a_conversation_with_others_only_what_is_theirs_goes(
 ):
     where = customer_writes("I am Annabelle Example")["conversation_sid"]
     run_worker()
-    joined = {"EventType": "onParticipantAdded", "ConversationSid": where, "ParticipantSid": "MB" + "9" * 32,
-              "MessagingBinding.Type": "sms", "MessagingBinding.Address": OTHER}  # fmt: skip
-    written = {"EventType": "onMessageAdded", "ConversationSid": where, "MessageSid": "IM" + "9" * 32,
-               "Author": OTHER, "Body": "And I am Bob", "Index": "5", "Source": "SMS"}  # fmt: skip
+    joined = {
+        "EventType": "onParticipantAdded",
+        "ConversationSid": where,
+        "ParticipantSid": "MB" + "9" * 32,
+        "MessagingBinding.Type": "sms",
+        "MessagingBinding.Address": OTHER,
+    }
+    written = {
+        "EventType": "onMessageAdded",
+        "ConversationSid": where,
+        "MessageSid": "IM" + "9" * 32,
+        "Author": OTHER,
+        "Body": "And I am Bob",
+        "Index": "5",
+        "Source": "SMS",
+    }
     emulator.post(joined)
     emulator.post(written)
     run_worker()
@@ -85,8 +97,18 @@ def test_what_rules_people_and_carriers_left_beside_the_messages_goes_too(two_pe
         row = tx.execute(select(messages).where(messages.c.author == PERSON)).first()
         sid, where, now = row.message_sid, row.conversation_sid, db.now(tx)
         named = {"name": "Annabelle"}
-        tx.execute(insert(rule_actions).values(message_sid=sid, n=0, conversation_sid=where, rule="greet", state="done",
-                                               kind="set_attributes", arguments=named, intended_at=now))  # fmt: skip
+        tx.execute(
+            insert(rule_actions).values(
+                message_sid=sid,
+                n=0,
+                conversation_sid=where,
+                rule="greet",
+                state="done",
+                kind="set_attributes",
+                arguments=named,
+                intended_at=now,
+            )
+        )
         tx.execute(insert(responder_calls).values(message_sid=sid, lane=where, asked_at=now, answer=named))
         tx.execute(
             insert(audit_log).values(at=now, actor="Maria", action="answered", conversation_sid=where, detail=named)
@@ -100,9 +122,28 @@ def test_what_rules_people_and_carriers_left_beside_the_messages_goes_too(two_pe
 
 
 def test_every_table_was_thought_of():
-    without_a_person = {"lanes", "gate", "login_failures", "rest_calls", "purged_counts", "chores", "reconcile_cursors",
-                        "receipt_looks", "delivery_events"}  # fmt: skip
-    with_one = {"inbox", "messages", "replies", "decisions", "deliveries", "conversations", "participants",
-                "rule_actions", "responder_calls", "audit_log"}  # fmt: skip
+    without_a_person = {
+        "lanes",
+        "gate",
+        "login_failures",
+        "rest_calls",
+        "purged_counts",
+        "chores",
+        "reconcile_cursors",
+        "receipt_looks",
+        "delivery_events",
+    }
+    with_one = {
+        "inbox",
+        "messages",
+        "replies",
+        "decisions",
+        "deliveries",
+        "conversations",
+        "participants",
+        "rule_actions",
+        "responder_calls",
+        "audit_log",
+    }
 
     assert set(metadata.tables) == without_a_person | with_one

@@ -177,11 +177,18 @@ odd = st.one_of(texts, st.sampled_from(["http://", "//", "?", "://[", "http://[:
 @given(st.sampled_from(["GET", "POST", "HEAD", "PUT"]), odd, odd, odd, odd, odd, st.binary(max_size=60))
 def test_nothing_that_arrives_breaks_the_diagnosis(method, target, public_url, host, original, content_type, body):
     received = Received.of(
-        method, target,
-        {"Host": host, "X-Original-URI": original, "Content-Type": content_type, "X-Twilio-Signature": host + "x",
-         "X-Forwarded-Port": host, "X-Twilio-Webhooks-Signature-Settings": original}.items(),
+        method,
+        target,
+        {
+            "Host": host,
+            "X-Original-URI": original,
+            "Content-Type": content_type,
+            "X-Twilio-Signature": host + "x",
+            "X-Forwarded-Port": host,
+            "X-Twilio-Webhooks-Signature-Settings": original,
+        }.items(),
         body,
-    )  # fmt: skip
+    )
 
     assert explain(received, KEYS, public_url)
 

@@ -118,14 +118,15 @@ def test_the_query_of_a_post_and_all_headers_are_redacted_and_no_signature_is_le
     target = f"https://bob.example/conversations/webhook?from=%2B4915112345678&sid={SID}"
     (request,) = redact([with_form(RecordedRequest("POST", target, headers, b""), (("Body", "hi"),))], KEPT)
 
-    assert request.target == (
-        "/conversations/webhook?from=%2B15550100001&sid=IM00000000000000000000000000000001"
-    )  # fmt: skip
+    assert request.target == ("/conversations/webhook?from=%2B15550100001&sid=IM00000000000000000000000000000001")
     assert request.headers == {
-        "Host": "bot.example.com", "Accept": "*/*", "User-Agent": "TwilioProxy/1.1",
+        "Host": "bot.example.com",
+        "Accept": "*/*",
+        "User-Agent": "TwilioProxy/1.1",
         "I-Twilio-Idempotency-Token": "00000000-0000-4000-8000-000000000001",
-        "Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Content-Length": "7",
-    }  # fmt: skip
+        "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+        "Content-Length": "7",
+    }
 
 
 @pytest.mark.parametrize("name", webhook_fixtures.names())

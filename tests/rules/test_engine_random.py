@@ -87,15 +87,23 @@ TEXT = st.one_of(
 )
 MESSAGES = st.builds(
     lambda texts, author, at, more, media: Message(
-        "IM1", "CH1", author, "\n".join(texts), channel_of(author, more), more, at,
-        texts=tuple(texts) if len(texts) > 1 else (), has_media=media, client_identity=author if more == "SDK" else "",
+        "IM1",
+        "CH1",
+        author,
+        "\n".join(texts),
+        channel_of(author, more),
+        more,
+        at,
+        texts=tuple(texts) if len(texts) > 1 else (),
+        has_media=media,
+        client_identity=author if more == "SDK" else "",
     ),
     st.lists(TEXT, min_size=1, max_size=3),
     st.sampled_from([PHONE, WHATSAPP, ANNA] * 4 + ["support-bot", "support-agent", "system", ""]),
     MOMENTS,
     st.sampled_from(["SMS", "SDK", "WHATSAPP", ""] * 3 + ["API"]),
     st.booleans(),
-)  # fmt: skip
+)
 ATTRIBUTES = st.sampled_from([{}, {"tier": "gold", "name": "Bob"}, {"a": {"b": True}}, {"a": [1]}, {"lang": "de"}])
 TIMES = st.lists(MOMENTS, max_size=3).map(lambda moments: tuple(sorted(moments, reverse=True)))
 SELDOM = st.sampled_from([False] * 7 + [True])
@@ -154,9 +162,9 @@ def test_nothing_is_said_within_the_pause_after_an_agent(rules, message, known, 
     paused = replace(known, paused_until=message.sent_at + later + left, paused_by="agent")
 
     assert nothing_happens(rules, message, paused, later, timer)
-    assert changed_guards(
-        message, paused, POLICY, message.sent_at + later, False, bot=rules.bot, timer=timer
-    ) is not None  # fmt: skip
+    assert (
+        changed_guards(message, paused, POLICY, message.sent_at + later, False, bot=rules.bot, timer=timer) is not None
+    )
 
 
 @given(RULES, MESSAGES, KNOWN, LATER, TIMERS)

@@ -61,12 +61,10 @@ NEVER_REACHED = [
     ),
     pytest.param(says("a", 'not = { channel = "sms" }') + says("b", 'channel = "chat"'), id="not another channel"),
     pytest.param(says("a", "first_contact = true") + says("c", "first_contact = false") + says("b"), id="both halves"),
-    pytest.param(
-        HOURS + says("a", 'hours = "open"') + says("c", 'hours = "closed"') + says("b"), id="open and closed"
-    ),
+    pytest.param(HOURS + says("a", 'hours = "open"') + says("c", 'hours = "closed"') + says("b"), id="open and closed"),
     pytest.param(says("a", 'unanswered_for = "5m"') + says("b", 'unanswered_for = "5m"'), id="the same silence"),
     pytest.param(rule("a", "stop = true") + says("b", 'keywords = ["x"]'), id="after a stop"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", NEVER_REACHED)
@@ -95,7 +93,7 @@ REACHED = [
         says("a", 'keywords = ["x", "y"]') + says("b", 'any = [{ keywords = ["x"] }, { keywords = ["z"] }]'),
         id="one part of any",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", REACHED)
@@ -108,7 +106,8 @@ FINDINGS = [
         says("a", 'hours = "closed"') + ANSWERS_ALL, [("impossible", "a", 1)], id="closed, but there are no hours"
     ),
     pytest.param(
-        HOURS + says("a", 'hours = "open", not = { hours = "open" }') + ANSWERS_ALL, [("impossible", "a", 3)],
+        HOURS + says("a", 'hours = "open", not = { hours = "open" }') + ANSWERS_ALL,
+        [("impossible", "a", 3)],
         id="conditions that exclude each other",
     ),
     pytest.param(
@@ -117,7 +116,8 @@ FINDINGS = [
         id="a keyword of which an earlier rule answers a part",
     ),
     pytest.param(
-        says("a", 'keywords = ["order"], channel = "sms"', REST) + says("b", 'keywords = ["order status"]', REST)
+        says("a", 'keywords = ["order"], channel = "sms"', REST)
+        + says("b", 'keywords = ["order status"]', REST)
         + ANSWERS_ALL,
         [],
         id="an earlier rule that answers a part of it on one channel",
@@ -140,7 +140,8 @@ FINDINGS = [
         says("a", 'keywords = ["unsubscribe", "x"]') + ANSWERS_ALL, [("opt-out keyword", "a", 1)], id="opt-out keyword"
     ),
     pytest.param(
-        says("a", 'any = [{ keywords = ["stop"] }, { media = true }]') + ANSWERS_ALL, [("opt-out keyword", "a", 1)],
+        says("a", 'any = [{ keywords = ["stop"] }, { media = true }]') + ANSWERS_ALL,
+        [("opt-out keyword", "a", 1)],
         id="an opt-out word in a part",
     ),
     pytest.param(
@@ -155,7 +156,7 @@ FINDINGS = [
     pytest.param(
         says("a", "", REST, f'template = {{ content_sid = "HX{"1" * 32}" }}'), [], id="a template on every channel"
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "expected"), FINDINGS)
@@ -176,7 +177,7 @@ LENGTHS = [
     pytest.param(f"{{{{ author }}}}{HALF}", "", [], id="values are not counted"),
     pytest.param(LONG, 'channel = ["chat", "whatsapp"]', ["too long"], id="WhatsApp and chat"),
     pytest.param(LONG, 'channel = "chat"', [], id="chat takes more"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reply", "when", "codes"), LENGTHS)
@@ -195,9 +196,10 @@ def test_the_responders_fallback_may_not_be_too_long_either():
 
 
 @pytest.mark.parametrize(
-    ("media", "codes"), [("menu.pdf", []), ("gone.pdf", ["missing media"]), (f"ME{'1' * 32}", [])],
+    ("media", "codes"),
+    [("menu.pdf", []), ("gone.pdf", ["missing media"]), (f"ME{'1' * 32}", [])],
     ids=["a file beside the rules", "a file that is not there", "the SID of uploaded media"],
-)  # fmt: skip
+)
 def test_a_media_file_that_is_not_there_is_an_error(tmp_path, media, codes):
     (tmp_path / "menu.pdf").write_bytes(b"%PDF")
     text = rule("a", f'media = "{media}"', REST)
@@ -213,18 +215,21 @@ WORDING = [
         "narrower conditions",
     ),
     (
-        HOURS + says("a", 'hours = "open", channel = ["sms", "whatsapp"]', REST)
-        + says("b", 'hours = "closed", channel = ["sms", "chat"]', REST) + says("c", 'channel = ["chat", "sms"]', REST),
+        HOURS
+        + says("a", 'hours = "open", channel = ["sms", "whatsapp"]', REST)
+        + says("b", 'hours = "closed", channel = ["sms", "chat"]', REST)
+        + says("c", 'channel = ["chat", "sms"]', REST),
         "no rule answers a first message without certain words or attributes, when closed, by whatsapp; add a last "
         "rule that does",
     ),
     (
-        says("a", 'keywords = ["order"]', REST) + says("b", 'keywords = ["order status", "my order"]', REST)
+        says("a", 'keywords = ["order"]', REST)
+        + says("b", 'keywords = ["order status", "my order"]', REST)
         + ANSWERS_ALL,
         'is not reached by "order status" and "my order": rule "a" before it answers a part of that; move this rule '
         "above it",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "problem"), WORDING, ids=["unreachable", "no fallback", "shadowed"])
@@ -250,9 +255,10 @@ SIMPLE = {
     "first_contact": st.booleans(),
     "media": st.booleans(),
     "role": st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=2),
-    "attributes": st.fixed_dictionaries({}, optional={"p": st.sampled_from([1, True, [1, 2]]), "q.r": st.just("s")})
-    .filter(bool),
-}  # fmt: skip
+    "attributes": st.fixed_dictionaries(
+        {}, optional={"p": st.sampled_from([1, True, [1, 2]]), "q.r": st.just("s")}
+    ).filter(bool),
+}
 
 
 def compound(part):
@@ -266,15 +272,21 @@ RULES = st.fixed_dictionaries(
 )
 MESSAGES = st.builds(
     Message,
-    message_sid=st.just("IM1"), conversation_sid=st.just("CH1"), author=st.just("somebody"),
-    text=st.lists(st.sampled_from("abc"), max_size=4).map(" ".join), channel=st.sampled_from(["sms", "chat", "email"]),
-    source=st.just(""), sent_at=st.just(datetime(2026, 11, 23, tzinfo=UTC)), has_media=st.booleans(),
-)  # fmt: skip
+    message_sid=st.just("IM1"),
+    conversation_sid=st.just("CH1"),
+    author=st.just("somebody"),
+    text=st.lists(st.sampled_from("abc"), max_size=4).map(" ".join),
+    channel=st.sampled_from(["sms", "chat", "email"]),
+    source=st.just(""),
+    sent_at=st.just(datetime(2026, 11, 23, tzinfo=UTC)),
+    has_media=st.booleans(),
+)
 KNOWN = st.builds(
     Known,
-    first_contact=st.booleans(), roles=st.lists(st.sampled_from("xy")).map(tuple),
+    first_contact=st.booleans(),
+    roles=st.lists(st.sampled_from("xy")).map(tuple),
     attributes=st.sampled_from([{}, {"p": 1}, {"p": True}, {"p": 2, "q": {"r": "s"}}, {"q.r": "s"}]),
-)  # fmt: skip
+)
 
 
 @given(st.lists(RULES, max_size=4), st.booleans(), MESSAGES, KNOWN, st.integers(0, 23))

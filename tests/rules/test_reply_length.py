@@ -28,7 +28,7 @@ CUTS = [
     pytest.param(f"ab{FAMILY}", 6, ["ab", FAMILY], id="never inside of an emoji"),
     pytest.param("🇩🇪🇫🇷🇪🇸", 5, ["🇩🇪🇫🇷", "🇪🇸"], id="never inside of a flag"),
     pytest.param("e" + "\u0301" * 5, 4, ["e\u0301\u0301\u0301", "\u0301\u0301"], id="unless one letter is too long"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "most", "expected"), CUTS)

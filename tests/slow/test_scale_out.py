@@ -138,8 +138,10 @@ def test_the_lanes_of_a_worker_that_was_killed_for_good_are_taken_over_within_th
 
 def sms(emulator: Emulator, numbers: range) -> list[dict[str, Any]]:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return [webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
-            for n in numbers]  # fmt: skip
+    return [
+        webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
+        for n in numbers
+    ]
 
 
 class Server:

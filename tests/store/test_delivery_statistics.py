@@ -38,8 +38,9 @@ class TestStatistics:
         with db.read() as tx:
             found = statistics.speeds(tx, DAY.since(clock()))
         assert [(one.channel, one.measured, one.median.total_seconds()) for one in found] == [
-            ("sms", 3, 2.0), ("whatsapp", 1, 4.0),
-        ]  # fmt: skip
+            ("sms", 3, 2.0),
+            ("whatsapp", 1, 4.0),
+        ]
 
     def test_failures_fall_into_the_step_in_which_they_began(self, db, clock, receipts):
         now = clock()
@@ -76,8 +77,9 @@ class TestCharts:
 
         assert (chart.top, chart.width) == (5, 30)
         assert [(block.key, block.y, block.height) for block in chart.columns[0].blocks] == [
-            ("a", 80.0, 20.0), ("b", 20.0, 60.0),
-        ]  # fmt: skip
+            ("a", 80.0, 20.0),
+            ("b", 20.0, 60.0),
+        ]
         assert chart.columns[1].blocks == ()
 
     @pytest.mark.parametrize(

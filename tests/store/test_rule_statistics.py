@@ -14,15 +14,32 @@ def decide(db, clock):
 
     def store(code, rule="", *, observed=(), age=timedelta()):
         with db.write() as tx:
-            conversations.note_decision(tx, f"IM{next(count)}", "CH1", code=code, rule=rule, reason=code, tried=[],
-                                 now=clock() - age, observed=observed)  # fmt: skip
+            conversations.note_decision(
+                tx,
+                f"IM{next(count)}",
+                "CH1",
+                code=code,
+                rule=rule,
+                reason=code,
+                tried=[],
+                now=clock() - age,
+                observed=observed,
+            )
 
     return store
 
 
 def test_a_rule_is_used_when_it_replies_acts_or_silences_and_all_else_is_a_silence(db, clock, decide):
-    for code, rule in [("replied", "a"), ("replied", "a"), ("acted", "b"), ("stopped", "c"), ("paused", ""),
-                       ("no rule", ""), ("paused", ""), ("template failed", "a")]:  # fmt: skip
+    for code, rule in [
+        ("replied", "a"),
+        ("replied", "a"),
+        ("acted", "b"),
+        ("stopped", "c"),
+        ("paused", ""),
+        ("no rule", ""),
+        ("paused", ""),
+        ("template failed", "a"),
+    ]:
         decide(code, rule)
 
     with db.read() as tx:
@@ -50,8 +67,9 @@ def test_observing_rules_are_counted_each_with_its_newest_messages(db, clock, de
         found, is_cut = rule_statistics.observed(tx, clock() - timedelta(hours=1))
     assert not is_cut
     assert {name: (one.count, one.newest) for name, one in found.items()} == {
-        "o": (4, ("IM4", "IM3", "IM2")), "p": (1, ("IM0",)),
-    }  # fmt: skip
+        "o": (4, ("IM4", "IM3", "IM2")),
+        "p": (1, ("IM0",)),
+    }
 
 
 def test_of_very_many_observed_decisions_the_newest_are_counted(db, clock, decide, monkeypatch):

@@ -25,8 +25,17 @@ def decide(db):
         sids = [f"IM{abs(hash((rule, minute, code, where))):032x}" for rule, minute in uses]
         with db.write() as tx:
             for sid, (rule, minute) in zip(sids, uses, strict=True):
-                conversations.note_decision(tx, sid, where, code=code, rule=rule, reason="", tried=[],
-                                     now=NOON + timedelta(minutes=minute), timer_seconds=timer_seconds)  # fmt: skip
+                conversations.note_decision(
+                    tx,
+                    sid,
+                    where,
+                    code=code,
+                    rule=rule,
+                    reason="",
+                    tried=[],
+                    now=NOON + timedelta(minutes=minute),
+                    timer_seconds=timer_seconds,
+                )
         return sids
 
     return decided

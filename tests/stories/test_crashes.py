@@ -80,8 +80,9 @@ def fight(emulator: Emulator, database_url: str, folder: Path, number: int) -> B
         for name in service.names:
             service.start(name)
         with ThreadPoolExecutor(SENDERS) as threads:
-            posts = [threads.submit(post_until_stored, service.url, forms[n::SENDERS], pause=0.08)
-                     for n in range(SENDERS)]  # fmt: skip
+            posts = [
+                threads.submit(post_until_stored, service.url, forms[n::SENDERS], pause=0.08) for n in range(SENDERS)
+            ]
             batter(service, random.Random(SEED + number))
             acknowledged = sum(post.result() for post in posts)
         service.drains(len(forms), seconds=40)

@@ -184,8 +184,13 @@ def test_when_an_agent_writes_between_two_parts_the_rest_is_not_sent(
     (message,) = arrives(1)
     work_until(second_part)
     written = emulator.chat(message["conversation_sid"], "support-agent", "I am on it")
-    told = {"ConversationSid": message["conversation_sid"], "MessageSid": written["message_sid"],
-            "Author": "support-agent", "Body": "I am on it", "ChatServiceSid": None}  # fmt: skip
+    told = {
+        "ConversationSid": message["conversation_sid"],
+        "MessageSid": written["message_sid"],
+        "Author": "support-agent",
+        "Body": "I am on it",
+        "ChatServiceSid": None,
+    }
     post_webhook("onMessageAdded__human_agent", told)
     clock.advance(LEASE_SECONDS + 1)
     run_worker()
@@ -207,8 +212,9 @@ def test_actions_that_are_cut_off_at_any_step_are_done_in_the_end(
         work_until(n)
     recover()
 
-    twilio = Conversations(account_sid=environ["TWILIO_ACCOUNT_SID"], auth_token=environ["TWILIO_AUTH_TOKEN"],
-                           base_url=emulator.url)  # fmt: skip
+    twilio = Conversations(
+        account_sid=environ["TWILIO_ACCOUNT_SID"], auth_token=environ["TWILIO_AUTH_TOKEN"], base_url=emulator.url
+    )
     found = twilio.ask(lambda client: client.conversations.v1.conversations.list())
     assert len(found) == len(steps) + 1
     assert {(one.state, one.attributes) for one in found} == {("closed", '{"seen":true}')}

@@ -15,9 +15,11 @@ class Ngrok:
         self._forwarder.port = port
         self.public_url = f"http://127.0.0.1:{self._forwarder.server_address[1]}"
         tunnel = {
-            "name": "command_line", "proto": "http", "public_url": self.public_url,
+            "name": "command_line",
+            "proto": "http",
+            "public_url": self.public_url,
             "config": {"addr": f"http://localhost:{says_port or port}", "inspect": True},
-        }  # fmt: skip
+        }
         self._api = ThreadingHTTPServer(("127.0.0.1", 0), _handler({"tunnels": [tunnel], "uri": "/api/tunnels"}))
         self.api = f"http://127.0.0.1:{self._api.server_address[1]}"
         self._servers = (self._forwarder, self._api)

@@ -86,8 +86,24 @@ reconcile --since 2h
 """
 LINES = tuple(line for line in COMMAND_LINES.strip().splitlines() if line)
 # Commands of the service itself: they ask nothing of Twilio for an operator.
-LOCAL = {"db", "deliveries", "dev", "emulator", "inbox", "listen", "record", "replay", "signature", "trigger", "worker",
-         "routes", "run", "shell", "rules", "privacy"}  # fmt: skip
+LOCAL = {
+    "db",
+    "deliveries",
+    "dev",
+    "emulator",
+    "inbox",
+    "listen",
+    "record",
+    "replay",
+    "signature",
+    "trigger",
+    "worker",
+    "routes",
+    "run",
+    "shell",
+    "rules",
+    "privacy",
+}
 # In an example a URL of the public internet stands; a test has loopback only.
 HERE = {"https://www.example.com/terrace.jpg": "terrace.jpg"}
 
@@ -124,9 +140,15 @@ def stage(world: World, message: dict[str, Any], folder: Path) -> None:
     service = v1.configuration().fetch().default_chat_service_sid
     role = next(role for role in v1.services(service).roles.list() if role.type == "conversation")
     world.sids |= {
-        "CH": sid, "IM": message["message_sid"], "MB": message["participant_sid"], "ME": sent.media[0]["sid"],
-        "WH": hook.sid, "IG": address.sid, "IS": service, "RL": role.sid,
-    }  # fmt: skip
+        "CH": sid,
+        "IM": message["message_sid"],
+        "MB": message["participant_sid"],
+        "ME": sent.media[0]["sid"],
+        "WH": hook.sid,
+        "IG": address.sid,
+        "IS": service,
+        "RL": role.sid,
+    }
     (folder / "people.csv").write_text(
         "address,identity,channel,proxy_address\n+15550100003,,sms,+15550100099\n,eve,chat,\n"
     )

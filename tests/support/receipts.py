@@ -19,13 +19,25 @@ def receipts_in(db: Database, clock: Callable[[], datetime]) -> Callable[..., No
         n, began = next(count), clock() - age
         sid, person = f"DY{n:032}", f"MB{n:032}"
         whose = {"participant_sid": person, "conversation_sid": "CH1"}
-        row = {"delivery_receipt_sid": sid, "message_sid": f"IM{n:032}", "status": history[-1][0],
-               "first_at": began, "updated_at": began, "error_code": error_code}  # fmt: skip
+        row = {
+            "delivery_receipt_sid": sid,
+            "message_sid": f"IM{n:032}",
+            "status": history[-1][0],
+            "first_at": began,
+            "updated_at": began,
+            "error_code": error_code,
+        }
         events = [
-            {"inbox_id": n * 10 + step, "delivery_receipt_sid": sid, "status": status, "error_code": error_code,
-             "dated": began + timedelta(seconds=seconds), "received_at": began}
+            {
+                "inbox_id": n * 10 + step,
+                "delivery_receipt_sid": sid,
+                "status": status,
+                "error_code": error_code,
+                "dated": began + timedelta(seconds=seconds),
+                "received_at": began,
+            }
             for step, (status, seconds) in enumerate(history)
-        ]  # fmt: skip
+        ]
         with db.write() as tx:
             tx.execute(insert(participants).values(**whose, attributes={}, address=address))
             tx.execute(insert(deliveries).values(**whose, **row))

@@ -79,9 +79,14 @@ class Steps:
         here = Path(sys.executable).parent
         path = os.pathsep.join([str(here), self._environ.get("PATH", ""), os.environ["PATH"]])
         finished = subprocess.run(
-            ["bash", "-c", command], cwd=self._folder, env={**self._environ, "PATH": path},
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            ["bash", "-c", command],
+            cwd=self._folder,
+            env={**self._environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert finished.returncode == status, f"{command}: {finished.stderr}"
         return finished.stdout
 

@@ -80,7 +80,7 @@ def steady_load(
 
 def _write_one(
     session: requests.Session, emulator: Emulator, url: str, sender: str, text: str, steady: Steady, gives_up: bool
-) -> None:  # fmt: skip
+) -> None:
     message = emulator.inbound(text, sender=sender)
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body, headers = signed(webhook_of(message, text, sender) | {"DateCreated": now})

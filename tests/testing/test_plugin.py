@@ -37,10 +37,26 @@ def example(tmp_path):
 
 def run_pytest(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "rules_tests",
-         "-o", "parley_fixtures=recordings", "-o", f"pythonpath={PROJECT}", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "rules_tests",
+            "-o",
+            "parley_fixtures=recordings",
+            "-o",
+            f"pythonpath={PROJECT}",
+            *arguments,
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_the_example_of_the_page_runs_as_it_stands_there(example):

@@ -96,6 +96,13 @@ def _result(schedule: Schedule, installation: Installation, emulator: Emulator) 
     faults = tuple(faults_in(played, installation.url, emulator))
     story = (*played.story, *(installation.log.read_text().splitlines() if faults else ()))
     return Result(
-        schedule.number, schedule.database, faults, story, played.ended, frozenset(played.places), len(played.sids),
-        played.webhooks, played.seconds,
-    )  # fmt: skip
+        schedule.number,
+        schedule.database,
+        faults,
+        story,
+        played.ended,
+        frozenset(played.places),
+        len(played.sids),
+        played.webhooks,
+        played.seconds,
+    )

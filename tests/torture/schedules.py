@@ -95,8 +95,10 @@ def _messages(die: Random, lives: int) -> list[Written]:
         manner = die.choices(["talk", "close", "wait"], [6, 1, 1])[0]
         kinds = die.choices(TALK, k=die.randint(1, 4)) if manner == "talk" else [manner]
         times = sorted(die.randrange(lives) for _ in kinds)
-        found += [Written(life, customer, f"{kind} t{customer}x{n}")
-                  for n, (life, kind) in enumerate(zip(times, kinds, strict=True))]  # fmt: skip
+        found += [
+            Written(life, customer, f"{kind} t{customer}x{n}")
+            for n, (life, kind) in enumerate(zip(times, kinds, strict=True))
+        ]
     return sorted(found, key=lambda one: one.life)
 
 

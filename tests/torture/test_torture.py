@@ -54,8 +54,17 @@ def row(**values: Any) -> SimpleNamespace:
 def end() -> End:
     """A message was answered once, its reply delivered, and all is done."""
     body = f"EventType=onMessageAdded&ConversationSid={CH}&MessageSid={IM}&Index=0&Body=echo+t0x0".encode()
-    event = row(id=1, event_type="onMessageAdded", method="POST", target="/", body=body, source="SMS", outcome="",
-                state="processed", finished_at=1)  # fmt: skip
+    event = row(
+        id=1,
+        event_type="onMessageAdded",
+        method="POST",
+        target="/",
+        body=body,
+        source="SMS",
+        outcome="",
+        state="processed",
+        finished_at=1,
+    )
     rows = {
         "inbox": [event],
         "lanes": [row(lane=CH, ready_at=None, lease_until=None, lease_token=None)],

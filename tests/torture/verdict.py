@@ -75,8 +75,14 @@ def _in_order(table: Table) -> Any:
 
 def _reply(message: Mapping[str, Any]) -> Reply:
     marker = json.loads(message["attributes"])["parley"]
-    return Reply(message["sid"], message["conversation_sid"], marker["reply_to"], marker["n"], marker.get("after", 0),
-                 message["body"] or "")  # fmt: skip
+    return Reply(
+        message["sid"],
+        message["conversation_sid"],
+        marker["reply_to"],
+        marker["n"],
+        marker.get("after", 0),
+        message["body"] or "",
+    )
 
 
 def _ask(emulator: Emulator, path: str) -> Any:

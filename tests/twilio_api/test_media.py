@@ -31,8 +31,11 @@ def test_an_uploaded_file_is_what_a_message_then_carries(twilio, service, emulat
 
     (media,) = sent.media
     assert (media["sid"], media["content_type"], media["filename"], media["size"]) == (
-        sid, "application/pdf", "our menu & more.pdf", 16,
-    )  # fmt: skip
+        sid,
+        "application/pdf",
+        "our menu & more.pdf",
+        16,
+    )
 
 
 def test_the_bytes_arrive_as_they_are(twilio, service, emulator):

@@ -39,9 +39,14 @@ def serving(environment: Mapping[str, str], port: int, log: Path) -> Iterator[su
     ]
     with log.open("wb") as output:
         app = subprocess.Popen(  # noqa: S603 - our own program
-            command, cwd=PROJECT, env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=output,
-            stderr=output, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     try:
         _wait_until_ready(app, port, log)
         yield app

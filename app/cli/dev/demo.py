@@ -87,8 +87,11 @@ def _is_idle(db: Database) -> bool:
 def _answer(db: Database, message_sid: str, line: Line) -> str:
     with db.read() as tx:
         replies = delivery_log.replies_to(tx, message_sid)
-        states = [delivery.status for reply in replies
-                  for delivery in delivery_log.list_deliveries(tx, message_sid=reply.message_sid or "-")]  # fmt: skip
+        states = [
+            delivery.status
+            for reply in replies
+            for delivery in delivery_log.list_deliveries(tx, message_sid=reply.message_sid or "-")
+        ]
         decision = conversations.decision(tx, message_sid)
     reason = decision.reason if decision else "no decision"
     final = "read" if line.channel == "whatsapp" else "delivered"

@@ -94,9 +94,12 @@ def _ours(public_url: str, former: Webhook) -> Webhook:
     if former.pre_webhook_url:
         filters += [name for name in former.filters if parsing.is_pre_action(name)]
     return Webhook(
-        method="POST", filters=tuple(sorted(filters)), pre_webhook_url=former.pre_webhook_url,
-        post_webhook_url=public_url + ROUTE, target="webhook",
-    )  # fmt: skip
+        method="POST",
+        filters=tuple(sorted(filters)),
+        pre_webhook_url=former.pre_webhook_url,
+        post_webhook_url=public_url + ROUTE,
+        target="webhook",
+    )
 
 
 def _mend_earlier_run(settings: Settings, account: Account) -> None:

@@ -30,9 +30,10 @@ def find_tunnel(ngrok_api: str, port: int) -> str:
         return str(best.get("public_url")).rstrip("/")
     others = ", ".join(sorted({f"port {_port_of(one)}" for one in tunnels}))
     raise click.ClickException(
-        f"ngrok has no tunnel to port {port}" + (f", only to {others}; use --port, or" if others else ";")
+        f"ngrok has no tunnel to port {port}"
+        + (f", only to {others}; use --port, or" if others else ";")
         + f" start one with: ngrok http {port}"
-    )  # fmt: skip
+    )
 
 
 def prove_round_trip(public_url: str, run_id: str, keys: Keys) -> None:

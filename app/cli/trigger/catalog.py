@@ -23,8 +23,13 @@ CHOICES = {
 NUMBERS = ("ErrorCode", "Index", "LastReadMessageIndex", "RetryCount")
 
 # What people write who know Twilio's other webhooks or its SDK.
-MISTAKEN = {"DeliveryStatus": "Status", "MessageStatus": "Status", "SmsStatus": "Status", "From": "Author",
-            "DeliveryErrorCode": "ErrorCode"}  # fmt: skip
+MISTAKEN = {
+    "DeliveryStatus": "Status",
+    "MessageStatus": "Status",
+    "SmsStatus": "Status",
+    "From": "Author",
+    "DeliveryErrorCode": "ErrorCode",
+}
 
 
 @dataclass(frozen=True)
@@ -56,21 +61,38 @@ _POST_ACTIONS = (
     Recipe(parsing.MessageAdded, "a customer writes", ("Body", "Author"), _STORY[:2]),
     Recipe(parsing.MessageUpdated, "a message is edited", ("Body",), _STORY),
     Recipe(parsing.MessageRemoved, "a message is deleted", (), (*_STORY, parsing.MessageUpdated)),
-    Recipe(parsing.DeliveryUpdated, "a message of the account reaches a phone, or does not", ("Status", "ErrorCode"),
-           (parsing.DeliveryUpdated,), CARRIERS),
+    Recipe(
+        parsing.DeliveryUpdated,
+        "a message of the account reaches a phone, or does not",
+        ("Status", "ErrorCode"),
+        (parsing.DeliveryUpdated,),
+        CARRIERS,
+    ),
     Recipe(parsing.ConversationAdded, "a conversation is created", _CONVERSATION),
     Recipe(parsing.ConversationUpdated, "a conversation is changed", _CONVERSATION, (parsing.ConversationAdded,)),
     Recipe(parsing.ConversationRemoved, "a conversation is deleted", (), (parsing.ConversationAdded,)),
-    Recipe(parsing.ConversationStateUpdated, "a conversation changes its state; with Reason=TIMER the clock moves on",
-           ("StateTo", "Reason"), (parsing.ConversationAdded,)),
-    Recipe(parsing.ParticipantAdded, "somebody joins", ("MessagingBinding.Address", "Identity", "Attributes"),
-           (parsing.ConversationAdded,)),
-    Recipe(parsing.ParticipantUpdated, "a participant is changed, or has read on",
-           ("Attributes", "LastReadMessageIndex"), _STORY[:2]),
+    Recipe(
+        parsing.ConversationStateUpdated,
+        "a conversation changes its state; with Reason=TIMER the clock moves on",
+        ("StateTo", "Reason"),
+        (parsing.ConversationAdded,),
+    ),
+    Recipe(
+        parsing.ParticipantAdded,
+        "somebody joins",
+        ("MessagingBinding.Address", "Identity", "Attributes"),
+        (parsing.ConversationAdded,),
+    ),
+    Recipe(
+        parsing.ParticipantUpdated,
+        "a participant is changed, or has read on",
+        ("Attributes", "LastReadMessageIndex"),
+        _STORY[:2],
+    ),
     Recipe(parsing.ParticipantRemoved, "a participant is removed", (), _STORY[:2]),
     Recipe(parsing.UserAdded, "a chat user is created", ("Identity", "FriendlyName", "Attributes")),
     Recipe(parsing.UserUpdated, "a chat user is changed", ("FriendlyName", "Attributes"), (parsing.UserAdded,)),
-)  # fmt: skip
+)
 _PRE_ACTIONS = (
     Recipe(parsing.MessageAdd, "asked before a message is added"),
     Recipe(parsing.MessageUpdate, "asked before a message is edited"),

@@ -58,9 +58,19 @@ class Order:
 @with_appcontext
 @click.pass_context
 def trigger_command(
-    ctx: click.Context, event_type: str | None, pairs: tuple[str, ...], channel: str, twice: bool, shuffle: bool,
-    seed: int | None, count: int, to: str | None, signed_for: str | None, emulator: str, as_json: bool,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    event_type: str | None,
+    pairs: tuple[str, ...],
+    channel: str,
+    twice: bool,
+    shuffle: bool,
+    seed: int | None,
+    count: int,
+    to: str | None,
+    signed_for: str | None,
+    emulator: str,
+    as_json: bool,
+) -> None:
     """Let an event happen at the running emulator, or sign and post one; without EVENT_TYPE: what there is.
 
     Example: flask trigger onMessageAdded --set Body=hi --channel whatsapp
@@ -114,8 +124,9 @@ def _check_name(recipe: Recipe, name: str) -> None:
         raise click.BadParameter("EventType is the argument, e.g. flask trigger onMessageAdded", param_hint="--set")
     meant = MISTAKEN.get(name) or nearest(name, known, cutoff=0.75)
     if name not in known and meant:
-        raise click.BadParameter(f"{name!r} is no parameter of {recipe.name}; did you mean {meant}?",
-                                 param_hint="--set")  # fmt: skip
+        raise click.BadParameter(
+            f"{name!r} is no parameter of {recipe.name}; did you mean {meant}?", param_hint="--set"
+        )
 
 
 def _check_value(name: str, value: str) -> None:

@@ -35,9 +35,16 @@ SWITCHES: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "reorder": ("Webhooks overtake each other", _CHANCES),
     "drop": ("Webhooks get lost", _CHANCES),
     "delay": ("Webhooks come later", (("0", "at once"), ("1", "after 1 s"), ("3", "after 3 s"), ("10", "after 10 s"))),
-    "fail": ("Twilio’s API refuses", (("", "nothing"), ("503:0.5", "half of all, for now (503)"),
-                                      ("503:1", "all, for now (503)"), ("400:1", "all, for good (400)"))),
-}  # fmt: skip
+    "fail": (
+        "Twilio’s API refuses",
+        (
+            ("", "nothing"),
+            ("503:0.5", "half of all, for now (503)"),
+            ("503:1", "all, for now (503)"),
+            ("400:1", "all, for good (400)"),
+        ),
+    ),
+}
 _CODES = {"sms": (30003, 30004, 30005, 30006, 30007, 30008), "whatsapp": (63003, 63018, 63024)}
 
 
@@ -52,9 +59,17 @@ def phone() -> ResponseReturnValue:
         me = _me(request.args)
         everybody = _asked(lambda: customers.people(emulator.messages(), me))
         context = _screen(emulator, me)
-    return render_template("phone.html", **context, **_log(context["conversation_sid"]), people=everybody,
-                           switches=SWITCHES, channels=CHANNELS, media=MEDIA, fates=_fates(me),
-                           longest=LONGEST_TEXT)  # fmt: skip
+    return render_template(
+        "phone.html",
+        **context,
+        **_log(context["conversation_sid"]),
+        people=everybody,
+        switches=SWITCHES,
+        channels=CHANNELS,
+        media=MEDIA,
+        fates=_fates(me),
+        longest=LONGEST_TEXT,
+    )
 
 
 @blueprint.get("/fragments/phone")
@@ -193,10 +208,13 @@ def _screen(emulator: Emulator, me: Customer) -> dict[str, Any]:
         "fate": fate,
         "fate_label": dict(_fates(me)).get(fate, fate) if fate else "",
         "chosen": (chosen := {name: _chosen(faults[name]) for name in SWITCHES}),
-        "on": [(title, dict(ways).get(chosen[name], chosen[name])) for name, (title, ways) in SWITCHES.items()
-               if chosen[name] not in ("", "0")],
+        "on": [
+            (title, dict(ways).get(chosen[name], chosen[name]))
+            for name, (title, ways) in SWITCHES.items()
+            if chosen[name] not in ("", "0")
+        ],
         "conversation_sid": _newest_conversation(found),
-    }  # fmt: skip
+    }
 
 
 def _log(conversation_sid: str) -> dict[str, Any]:
