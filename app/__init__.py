@@ -22,6 +22,7 @@ from app.monitoring import health, metrics
 from app.monitoring.rest_metrics import RestCalls
 from app.receiver import rejections, webhook
 from app.receiver.group_commit import GroupCommit
+from app.rules import facts
 from app.twilio_api import signature
 
 log = logging.getLogger("parley")
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from app.bot.responder_pool import Responder
     from app.inbox.job import Work
     from app.inbox.worker import Worker
-    from app.rules.loader import Rules
     from app.rules.reload import WatchedRules
+    from app.rules.schema import Rules
     from app.twilio_api.client import Conversations
 
 
@@ -103,12 +104,11 @@ def make_worker(
     from app.bot import handlers  # noqa: F401 - handlers register themselves
     from app.bot.context import Bot
     from app.inbox.worker import Worker
-    from app.rules import engine as rules
     from app.runtime.periodic_jobs import make_rounds
 
     calls = calls or RestCalls()
     twilio = make_conversations(settings, note_call=calls.note)
-    policy = rules.Policy(
+    policy = facts.Policy(
         bot_author=settings.bot_author, agents=settings.bot_agents, max_reply_age=settings.max_reply_age
     )
     in_force = watched or watch_rules(settings)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from app.rules.engine import Known, Message, Policy, decide
+from app.rules.engine import decide
+from app.rules.facts import Known, Message, Policy
 from app.rules.loader import load
 from benchmarks.scale import Scale
 from benchmarks.tables import Row, Table

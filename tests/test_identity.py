@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.twilio_api.parsing import EVENT_CLASSES, Identity, Unusable, decode_form, event_type, identity, read_form
+from app.twilio_api.events import EVENT_CLASSES
+from app.twilio_api.form import decode_form, read_form
+from app.twilio_api.parsing import Identity, Unusable, event_type, identity
 from tests.support import webhook_fixtures
 
 CONVERSATION = "CH00000000000000000000000000000003"

@@ -17,11 +17,12 @@ from app.inbox import queue
 from app.inbox.job import Postponed
 from app.responder import NAME
 from app.rules import engine
-from app.rules.engine import Decision, Known, Message, Tried
+from app.rules.engine import Decision, Tried
+from app.rules.facts import Known, Message
 from app.rules.guards import in_words
 from app.rules.templates import ReplyError, render_reply
 from app.rules.text_matching import keyword_words, words_of
-from app.twilio_api.parsing import MessageAdded
+from app.twilio_api.events import MessageAdded
 
 WAITS = "the responder is asked"
 

@@ -15,9 +15,9 @@ from app.bot.facts_loader import is_agent, message_of, read_messages
 from app.inbox import queue
 from app.inbox.job import Postponed
 from app.inbox.queue import Claimed
-from app.rules import engine
+from app.rules import facts
 from app.store import conversations
-from app.twilio_api.parsing import MessageAdded
+from app.twilio_api.events import MessageAdded
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,18 @@ class Member:
     received_at: datetime
 
     @property
-    def message(self) -> engine.Message:
+    def message(self) -> facts.Message:
         return message_of(self.event, self.received_at)
 
 
-def gather(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot) -> list[Member]:
+def gather(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> list[Member]:
     """Return the messages that belong to one burst with this one, which comes first; raises Postponed to wait for more.
 
     A burst ends with the message after which nothing came for `coalesce`, at most `coalesce_most` after its first,
     and where a human agent joins in. Once the responder was asked it does not grow any more.
     """
     quiet = bot.rules.bot.coalesce
-    if quiet is None or engine.writer_of(message, known, bot.policy) != "customer":
+    if quiet is None or facts.writer_of(message, known, bot.policy) != "customer":
         return []
     stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
     first = message.sent_at if message.found_late else bot.work.claimed.received_at
@@ -54,7 +54,7 @@ def gather(tx: Connection, message: engine.Message, known: engine.Known, bot: Bo
 
 
 def _members(
-    tx: Connection, stored: Sequence[Claimed], message: engine.Message, known: engine.Known, first: datetime, bot: Bot
+    tx: Connection, stored: Sequence[Claimed], message: facts.Message, known: facts.Known, first: datetime, bot: Bot
 ) -> list[Member]:
     found: list[Member] = []
     customers = {message.author}
@@ -96,7 +96,7 @@ def _due_at(first: datetime, members: Sequence[Member], quiet: timedelta, most: 
     return min(last + quiet, first + most)
 
 
-def as_one(first: MessageAdded, message: engine.Message, members: Sequence[Member]) -> engine.Message:
+def as_one(first: MessageAdded, message: facts.Message, members: Sequence[Member]) -> facts.Message:
     """Return a burst as one message, under the SID of the first that came: all texts in the order they were sent."""
     if not members:
         return message

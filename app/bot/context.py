@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.inbox.job import Work
-from app.rules.engine import Policy
-from app.rules.loader import Rules
+from app.rules.facts import Policy
+from app.rules.schema import Rules
 from app.twilio_api.client import Conversations
 
 

@@ -13,11 +13,11 @@ from app.db.database import Record
 from app.inbox import queue
 from app.inbox.queue import Claimed
 from app.reconcile import webhooks
-from app.rules import engine
+from app.rules import facts, guards
 from app.rules.text_matching import keyword_words, words_of
 from app.store import conversations, replies, rule_usage
 from app.twilio_api import parsing
-from app.twilio_api.parsing import MessageAdded, MessageEvent
+from app.twilio_api.events import MessageAdded, MessageEvent
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
 
@@ -29,8 +29,8 @@ class Occasion:
     `timer_seconds` is 0 when the message has just come; else nobody has answered it for so long, `waiting_since`.
     """
 
-    message: engine.Message
-    known: engine.Known
+    message: facts.Message
+    known: facts.Known
     chat_service_sid: str
     timer_seconds: int = 0
     waiting_since: datetime | None = None
@@ -52,14 +52,14 @@ class Silence:
     human: bool
 
 
-def message_of(event: MessageEvent, received_at: datetime) -> engine.Message:
+def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
     """Return the message of an event as the rules see it."""
-    return engine.Message(
+    return facts.Message(
         message_sid=event.message_sid,
         conversation_sid=event.conversation_sid,
         author=event.author,
         text=event.body,
-        channel=engine.channel_of(event.author, event.source),
+        channel=facts.channel_of(event.author, event.source),
         source=event.source,
         attributes=event.attributes,
         client_identity=event.client_identity,
@@ -72,14 +72,14 @@ def message_of(event: MessageEvent, received_at: datetime) -> engine.Message:
     )
 
 
-def stored_message(row: Record) -> engine.Message:
+def stored_message(row: Record) -> facts.Message:
     """Return a message as the rules see it, from its row."""
-    return engine.Message(
+    return facts.Message(
         message_sid=row.message_sid,
         conversation_sid=row.conversation_sid,
         author=row.author,
         text=row.body,
-        channel=engine.channel_of(row.author, row.source),
+        channel=facts.channel_of(row.author, row.source),
         source=row.source,
         attributes=row.attributes,
         participant_sid=row.participant_sid,
@@ -88,15 +88,15 @@ def stored_message(row: Record) -> engine.Message:
     )
 
 
-def address_of(message: engine.Message) -> str:
+def address_of(message: facts.Message) -> str:
     """Return the phone number or other address of the author; "" for a chat identity."""
     return message.author if message.channel != "chat" else ""
 
 
-def known_of(tx: Connection, message: engine.Message, bot: Bot) -> engine.Known:
+def known_of(tx: Connection, message: facts.Message, bot: Bot) -> facts.Known:
     """Return what is known of the conversation and the author now."""
     author = conversations.participant(tx, message.participant_sid)
-    known = engine.Known(
+    known = facts.Known(
         has_messaging_participant=conversations.has_messaging_participant(tx, message.conversation_sid),
         roles=_roles(author),
         author_role=_role(author, bot),
@@ -107,8 +107,8 @@ def known_of(tx: Connection, message: engine.Message, bot: Bot) -> engine.Known:
 
 
 def with_history(
-    tx: Connection, message: engine.Message, known: engine.Known, bot: Bot, *, index: int | None = None
-) -> engine.Known:
+    tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, *, index: int | None = None
+) -> facts.Known:
     """Return the same with what the bot has done here before, and how often the author said the same.
 
     Every query is bounded by what the rules ask for, however long the conversation is.
@@ -138,18 +138,18 @@ def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datet
     return replies.reply_times(tx, conversation_sid, since, most=most)
 
 
-def _same_texts(tx: Connection, message: engine.Message, index: int | None) -> int:
+def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> int:
     *before, last = message.texts or (message.text,)
     if not last.strip():
         return 0
-    since = message.sent_at - engine.SAME_TEXT_WITHIN
+    since = message.sent_at - facts.SAME_TEXT_WITHIN
     known = conversations.count_same_texts(
         tx, message.conversation_sid, message.author, last, before_index=index, since=since
     )
     return known + before.count(last)
 
 
-def _as_of_now(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot, now: datetime) -> engine.Known:
+def _as_of_now(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, now: datetime) -> facts.Known:
     """Return the same with what may have changed since: state, pause, opt-out."""
     known = replace(known, opted_out=conversations.is_opted_out(tx, address_of(message), message.participant_sid))
     here = conversations.conversation(tx, message.conversation_sid)
@@ -195,7 +195,7 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     behind = queue.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
     known = replace(known, opted_out=known.opted_out or _stop_waits(behind, message, bot))
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
-    reason = engine.changed_guards(
+    reason = guards.changed_guards(
         message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
     )
     if reason is None:
@@ -212,14 +212,14 @@ def _human_answered(occasion: Occasion, bot: Bot) -> bool:
     return here is None or here.waiting_since != occasion.waiting_since
 
 
-def _human_waits(message: engine.Message, known: engine.Known, bot: Bot) -> bool:
+def _human_waits(message: facts.Message, known: facts.Known, bot: Bot) -> bool:
     """Return whether a human agent's message is stored behind this one and not yet worked on."""
     stored = queue.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
     by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
     return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
 
 
-def _stop_waits(behind: Sequence[Record], message: engine.Message, bot: Bot) -> bool:
+def _stop_waits(behind: Sequence[Record], message: facts.Message, bot: Bot) -> bool:
     """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
     opt_out, opt_in = (
         set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words, bot.rules.bot.opt_in_words)
@@ -235,8 +235,8 @@ def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
     return [one for one in read if isinstance(one, MessageAdded)]
 
 
-def is_agent(tx: Connection, event: MessageAdded, known: engine.Known, bot: Bot) -> bool:
+def is_agent(tx: Connection, event: MessageAdded, known: facts.Known, bot: Bot) -> bool:
     """Return whether a human agent wrote a message in the conversation that `known` is about."""
     author = conversations.participant(tx, event.participant_sid)
     about_author = replace(known, author_role=_role(author, bot), roles=_roles(author))
-    return engine.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"
+    return facts.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"

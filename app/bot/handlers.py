@@ -13,7 +13,7 @@ from app.inbox.dispatch import handles
 from app.store import conversations, replies
 from app.twilio_api.client import SendError
 from app.twilio_api.errors import meaning
-from app.twilio_api.parsing import (
+from app.twilio_api.events import (
     ConversationAdded,
     ConversationEvent,
     ConversationRemoved,

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from app.bot.context import Bot
 from app.bot.facts_loader import address_of
-from app.rules import engine
+from app.rules import facts as facts_module
 from app.store import conversations
-from app.twilio_api.parsing import MessageEvent
+from app.twilio_api.events import MessageEvent
 
 
 def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
@@ -34,7 +34,7 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
     conversations.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
-def note_author(message: engine.Message, writer: str, code: str, bot: Bot) -> None:
+def note_author(message: facts_module.Message, writer: str, code: str, bot: Bot) -> None:
     """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
     tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}

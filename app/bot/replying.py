@@ -13,12 +13,12 @@ from app.bot.recording import note_author, note_message
 from app.bot.sending import send_replies
 from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue
-from app.rules import engine
+from app.rules import engine, facts
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
 from app.store import actions, conversations, replies
 from app.store.replies import Content
-from app.twilio_api.parsing import MessageAdded
+from app.twilio_api.events import MessageAdded
 
 PART_OF_BURST = "part of burst"
 
@@ -57,13 +57,13 @@ def _carry_out(occasion: Occasion, reason: str, bot: Bot, *, met_again: bool) ->
     return "; ".join(lines) or f"no reply: {reason}"
 
 
-def _decide(event: MessageAdded, burst: engine.Message, members: Sequence[Member], occasion: Occasion, bot: Bot) -> str:
+def _decide(event: MessageAdded, burst: facts.Message, members: Sequence[Member], occasion: Occasion, bot: Bot) -> str:
     """Decide outside of any transaction, then store messages, author, decision and what is due, all at once."""
     known = occasion.known
     decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
     if bot.responder is not None:
         decision = ask_responder.answer(bot, burst, known, decision)
-    writer = engine.writer_of(occasion.message, known, bot.policy)
+    writer = facts.writer_of(occasion.message, known, bot.policy)
     for one in [event, *(member.event for member in members)]:
         note_message(one, bot)
     note_author(burst, writer, decision.code, bot)

@@ -10,12 +10,12 @@ from app.db.database import Record
 from app.db.tables import messages, replies
 from app.responder import Context
 from app.responder import Message as Said
-from app.rules import engine
+from app.rules import business_hours, facts
 
 RECENT = 20
 
 
-def context_of(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot) -> Context:
+def context_of(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> Context:
     """Return what is known of the conversation of a message that is being decided."""
     return Context(
         conversation_sid=message.conversation_sid,
@@ -25,18 +25,18 @@ def context_of(tx: Connection, message: engine.Message, known: engine.Known, bot
         attributes=known.attributes,
         participant_attributes=known.participant_attributes,
         first_contact=known.first_contact,
-        is_open=engine.is_open(bot.rules.bot, bot.now),
+        is_open=business_hours.is_open(bot.rules.bot, bot.now),
         recent=_recent(tx, message, known, bot),
     )
 
 
-def said_by(message: engine.Message, known: engine.Known, bot: Bot) -> Said:
+def said_by(message: facts.Message, known: facts.Known, bot: Bot) -> Said:
     """Return a message as a responder sees it."""
     return Said(
         text=message.text,
         author=message.author,
         at=message.sent_at.astimezone(bot.rules.bot.timezone),
-        by=engine.writer_of(message, known, bot.policy),
+        by=facts.writer_of(message, known, bot.policy),
         message_sid=message.message_sid,
         attributes=message.attributes,
         has_media=message.has_media,
@@ -44,7 +44,7 @@ def said_by(message: engine.Message, known: engine.Known, bot: Bot) -> Said:
     )
 
 
-def _recent(tx: Connection, message: engine.Message, known: engine.Known, bot: Bot) -> tuple[Said, ...]:
+def _recent(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> tuple[Said, ...]:
     """Return the newest messages before this one, oldest first, with our own, of which Twilio sends no webhook."""
     said = [said_by(stored_message(row), known, bot) for row in _messages(tx, message)]
     came_back = {one.message_sid for one in said}
@@ -52,13 +52,13 @@ def _recent(tx: Connection, message: engine.Message, known: engine.Known, bot: B
     return tuple(sorted([*said, *ours], key=lambda one: one.at)[-RECENT:])
 
 
-def _messages(tx: Connection, message: engine.Message) -> list[Record]:
+def _messages(tx: Connection, message: facts.Message) -> list[Record]:
     here = (messages.c.conversation_sid == message.conversation_sid, messages.c.removed_at.is_(None))
     query = select(messages).where(*here, messages.c.message_sid != message.message_sid)
     return list(tx.execute(query.order_by(messages.c.message_index.desc()).limit(RECENT)))
 
 
-def _replies(tx: Connection, message: engine.Message) -> list[Record]:
+def _replies(tx: Connection, message: facts.Message) -> list[Record]:
     sent = (replies.c.conversation_sid == message.conversation_sid, replies.c.state == "sent")
     return list(tx.execute(select(replies).where(*sent).order_by(replies.c.intended_at.desc()).limit(RECENT)))
 

@@ -10,7 +10,7 @@ import click
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext, writing
 from app.inbox import admin
 from app.inbox.shown_parameters import shown
-from app.twilio_api.parsing import read_form
+from app.twilio_api.form import read_form
 
 
 @click.group("inbox")

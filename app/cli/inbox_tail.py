@@ -13,8 +13,8 @@ from app.cli.masks import mask_name, mask_text, one_line
 from app.db.database import Database, Record
 from app.inbox import admin, describe
 from app.inbox.describe import Wording
-from app.twilio_api import parsing
-from app.twilio_api.parsing import Event
+from app.twilio_api import form, parsing
+from app.twilio_api.events import Event
 
 FINISHED = ("processed", "ignored", "dead")
 _BATCH = 200  # events asked for at once
@@ -127,7 +127,7 @@ def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Follow
     stored = admin.get_event(tx, db.now(tx), row.id)
     if stored is None:
         return None
-    event = parsing.parse(parsing.read_form(stored.method, stored.target, stored.body))
+    event = parsing.parse(form.read_form(stored.method, stored.target, stored.body))
     wording = _wording(raw)
     went_out = describe.went_out(tx, row, event, wording) if row.state in FINISHED else describe.waits(row)
     return Followed(row, event, describe.came_in(event, wording), went_out)

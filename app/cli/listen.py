@@ -17,7 +17,8 @@ from app.cli.output import database, explained, with_appcontext
 from app.cli.param_types import NearestChoice
 from app.db.database import Database, Record
 from app.inbox import admin
-from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
+from app.twilio_api.events import EVENT_CLASSES
+from app.twilio_api.parsing import is_pre_action
 
 _PAUSE_SECONDS = 0.2
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

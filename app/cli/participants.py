@@ -11,8 +11,9 @@ from app.cli.output import json_option, show_json, show_table, with_appcontext
 from app.cli.participant_attributes import WHO, attributes_commands, conversation_argument, who_argument
 
 if TYPE_CHECKING:
-    from app.operations.bulk_add import Added, Failure, Outcome, Plan
+    from app.operations.bulk_add import Failure, Outcome, Plan
     from app.operations.participant_file import Entry
+    from app.operations.participants import Added
 
 
 @click.group("participants")

@@ -18,7 +18,7 @@ from app.operations.webhooks import ROUTE
 from app.reconcile import webhooks
 from app.recordings import expectations
 from app.recordings.files import FORM_TYPE, SUFFIX, RecordedRequest, render
-from app.twilio_api import parsing
+from app.twilio_api import events, form, parsing
 
 if TYPE_CHECKING:
     from app.recordings.redaction import Kept
@@ -118,8 +118,8 @@ def _row(tx: Connection, now: Any, event_id: int) -> Record:
 
 
 def _decision(tx: Connection, row: Record) -> expectations.Decided | None:
-    event = parsing.parse(parsing.read_form(row.method, row.target, row.body))
-    return expectations.of_message(tx, event.message_sid) if isinstance(event, parsing.MessageAdded) else None
+    event = parsing.parse(form.read_form(row.method, row.target, row.body))
+    return expectations.of_message(tx, event.message_sid) if isinstance(event, events.MessageAdded) else None
 
 
 def _request(row: Record) -> RecordedRequest:

@@ -21,7 +21,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.recordings import expectations
 from app.recordings.expectations import Decided
 from app.recordings.files import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _recordings(paths: Sequence[Path]) -> list[Recording]:
 def _recording(path: Path) -> Recording:
     request = read(path)
     event = parsing.parse(form_of(request))
-    message_sid = event.message_sid if isinstance(event, parsing.MessageAdded) else ""
+    message_sid = event.message_sid if isinstance(event, events.MessageAdded) else ""
     return Recording(path, request, message_sid, expectations.read(path) if message_sid else None)
 
 

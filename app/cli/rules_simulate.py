@@ -62,7 +62,7 @@ def test_command(
     """
     if not texts and not supposed["media"]:
         raise click.UsageError('write the text of the message: flask rules test "Where is my order?"')
-    from app.rules.engine import Policy
+    from app.rules.facts import Policy
     from app.rules.simulate import Supposed, tried_out
 
     rules, settings = _rules(file), parley().settings

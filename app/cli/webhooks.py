@@ -9,7 +9,7 @@ import click
 
 from app.cli.account_options import confirm, dry_run_option, operating, yes_option
 from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
-from app.twilio_api.parsing import EVENT_CLASSES
+from app.twilio_api.events import EVENT_CLASSES
 
 if TYPE_CHECKING:
     from app.operations.account import Account

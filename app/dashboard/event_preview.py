@@ -20,8 +20,9 @@ from app.inbox.dispatch import handler_for
 from app.inbox.internal_events import FollowUpDue
 from app.inbox.queue import Claimed
 from app.rules import engine
-from app.rules.engine import Decision, Policy
-from app.rules.loader import Rules
+from app.rules.engine import Decision
+from app.rules.facts import Policy
+from app.rules.schema import Rules
 from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api import parsing

@@ -12,7 +12,7 @@ from app.dashboard.events import conversation_of, event_row
 from app.dashboard.in_force import policy, rules_in_force
 from app.dashboard.request_context import reading, settings, writing
 from app.inbox import admin
-from app.rules.loader import Rules
+from app.rules.schema import Rules
 from app.store import audit
 
 

@@ -8,7 +8,7 @@ from flask import current_app
 
 from app import Parley, load_rules
 from app.dashboard.request_context import settings
-from app.rules.engine import Policy
+from app.rules.facts import Policy
 from app.rules.schema import Bot, Rules
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, select, tex
 from app.dashboard.participants import PERSON
 from app.db.database import Record
 from app.db.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
 
 MOST_NOT_DECIDED = 50
 _SIDS: BindParameter[Any] = bindparam("sids", expanding=True)
@@ -52,7 +52,7 @@ _TOLD = (
         inbox.c.finished_at,
         inbox.c.outcome,
     )
-    .where(inbox.c.lane == _HERE, inbox.c.event_type == parsing.MessageAdded.event_type)
+    .where(inbox.c.lane == _HERE, inbox.c.event_type == events.MessageAdded.event_type)
     .limit(MOST_NOT_DECIDED)
 )
 _NOT_FINISHED = _TOLD.where(inbox.c.finished_at.is_(None)).order_by(inbox.c.id)
@@ -75,7 +75,7 @@ class ThreadRows:
     deliveries: Sequence[Record]
     decisions: Sequence[Record]
     actions: Sequence[Record]
-    undecided: Sequence[tuple[Record, parsing.MessageAdded]]
+    undecided: Sequence[tuple[Record, events.MessageAdded]]
     older_than: datetime | None
 
     @property
@@ -123,10 +123,10 @@ def place_of(tx: Connection, message_sid: str) -> tuple[str, datetime] | None:
     return (found[0], found[1]) if found else None
 
 
-def _undecided(tx: Connection, sid: str) -> list[tuple[Record, parsing.MessageAdded]]:
+def _undecided(tx: Connection, sid: str) -> list[tuple[Record, events.MessageAdded]]:
     rows = [*tx.execute(_NOT_FINISHED, {"sid": sid}), *tx.execute(_DEAD, {"sid": sid})]
     told = [(row, parsing.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)]
-    added = [(row, event) for row, event in told if isinstance(event, parsing.MessageAdded)]
+    added = [(row, event) for row, event in told if isinstance(event, events.MessageAdded)]
     known = set(tx.scalars(_KNOWN, {"sids": [event.message_sid for _, event in added]})) if added else set()
     return [(row, event) for row, event in added if event.message_sid not in known]
 

@@ -12,7 +12,7 @@ from app.dashboard.thread_details import Tick, Why, ticks_of, whys_of
 from app.dashboard.thread_queries import ThreadRows
 from app.db.database import Record
 from app.rules.facts import channel_of
-from app.twilio_api.parsing import MessageAdded
+from app.twilio_api.events import MessageAdded
 
 # Codes of decisions that tell who wrote a message; all others are about a customer's.
 SIDES = {"agent": "agent", "own author": "bot", "own marker": "bot", "system": "system", "api": "system"}

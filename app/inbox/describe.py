@@ -11,7 +11,7 @@ from app.db.database import Record
 from app.store import conversations
 from app.store import replies as delivery_log
 from app.twilio_api.errors import meaning
-from app.twilio_api.parsing import (
+from app.twilio_api.events import (
     ConversationEvent,
     DeliveryUpdated,
     Event,

@@ -10,7 +10,7 @@ from typing import Any
 from app.operations import validation
 from app.operations.account import Account
 from app.operations.validation import Refused
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
 
 ROUTE = "/conversations/webhook"  # where Parley listens, below PUBLIC_URL
 MOST_SERVICES = 200  # looked at; one request each
@@ -60,12 +60,12 @@ def known_filters(service_sid: str = "") -> tuple[str, ...]:
 
     Source: conversations-classic/api/per-service-webhook-resource (20 names), read 2026-11-22.
     """
-    return tuple(name for name in parsing.EVENT_CLASSES if not service_sid or not _is_of_user(name))
+    return tuple(name for name in events.EVENT_CLASSES if not service_sid or not _is_of_user(name))
 
 
 def needed_filters() -> tuple[str, ...]:
     """Return the event types that Parley acts on: everything that has happened to conversations."""
-    return tuple(name for name in parsing.EVENT_CLASSES if not parsing.is_pre_action(name) and not _is_of_user(name))
+    return tuple(name for name in events.EVENT_CLASSES if not parsing.is_pre_action(name) and not _is_of_user(name))
 
 
 def fetch(account: Account) -> Webhook:
@@ -156,7 +156,7 @@ def checked_filters(filters: Sequence[str], known: Sequence[str]) -> tuple[str, 
 
 
 def _is_of_user(name: str) -> bool:
-    return issubclass(parsing.EVENT_CLASSES[name], parsing.UserEvent)
+    return issubclass(events.EVENT_CLASSES[name], events.UserEvent)
 
 
 def _read(found: Any) -> Webhook:

@@ -18,6 +18,7 @@ from app.monitoring.webhook_metrics import UNVERIFIED, Outcome, WebhookCounts
 from app.receiver.candidates import Received
 from app.receiver.group_commit import GroupCommit
 from app.receiver.rejections import Refusals
+from app.twilio_api import form as form_module
 from app.twilio_api import parsing, signature
 
 ROUTE = "/conversations/webhook"
@@ -68,7 +69,7 @@ def _answer(door: Door, request: Request) -> Answer:
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
-    form = parsing.read_form(request.method, target, body)
+    form = form_module.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
         return _refuse(door, url, verdict.reason, Received.of(request.method, target, request.headers.items(), body))
@@ -107,7 +108,7 @@ def _store(door: Door, identity: parsing.Identity, request: Request, target: str
     return Answer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 
-def _check(door: Door, url: str, form: parsing.Form, body: bytes, request: Request) -> signature.Verdict:
+def _check(door: Door, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
     return signature.check(
         keys=door.keys,
         url=url,

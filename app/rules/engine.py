@@ -11,28 +11,10 @@ from typing import NamedTuple
 
 from app.rules.business_hours import is_open, next_opening
 from app.rules.conditions import first_failure
-from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, channel_of, writer_of
-from app.rules.guards import changed_guards, first_stop, whatsapp_window
+from app.rules.facts import Asked, Known, Message, Policy
+from app.rules.guards import first_stop, whatsapp_window
 from app.rules.schema import Bot, ContentTemplate, Rule, Rules
 from app.rules.templates import ReplyError, render_reply
-
-__all__ = [
-    "SAME_TEXT_WITHIN",
-    "Actions",
-    "Decision",
-    "Known",
-    "Message",
-    "Policy",
-    "Template",
-    "Tried",
-    "changed_guards",
-    "channel_of",
-    "decide",
-    "is_open",
-    "template_values",
-    "timers_of",
-    "writer_of",
-]
 
 
 class Tried(NamedTuple):

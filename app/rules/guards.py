@@ -8,22 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from app.rules.business_hours import quiet_until
-from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, channel_of, writer_of
+from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, writer_of
 from app.rules.schema import Bot
 from app.rules.text_matching import keyword_words, words_of
-
-__all__ = [
-    "Asked",
-    "Known",
-    "Message",
-    "Policy",
-    "changed_guards",
-    "channel_of",
-    "first_stop",
-    "in_words",
-    "whatsapp_window",
-    "writer_of",
-]
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
 WHATSAPP_WINDOW = timedelta(hours=24)

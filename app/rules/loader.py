@@ -16,8 +16,6 @@ from app.rules import schema
 from app.rules.conflicts import conflicts
 from app.rules.schema import Bot, Rule, Rules, When
 
-__all__ = ["Bot", "Rule", "Rules", "RulesError", "When", "load", "rule_lines"]
-
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     (): Rules,
     ("bot",): Bot,

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.rules.loader import Rules, RulesError, load
+from app.rules.loader import RulesError, load
+from app.rules.schema import Rules
 
 LOOK_SECONDS = 1.0
 SETTLED_SECONDS = 0.1  # a file that changed this moment may still be half written

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.rules.engine import Decision, Known, Message, Policy, decide, is_open, timers_of, writer_of
+from app.rules.business_hours import is_open
+from app.rules.engine import Decision, decide, timers_of
+from app.rules.facts import Known, Message, Policy, writer_of
 from app.rules.reply_length import parts
 from app.rules.schema import Rules
 

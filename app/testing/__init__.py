@@ -23,7 +23,7 @@ from app.emulator.client import Emulator
 from app.recordings import expectations, files
 from app.recordings.files import SUFFIX, RecordedRequest
 from app.testing.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
 
@@ -236,7 +236,7 @@ def bot(app: Flask, webhooks_arrive: None, emulator: Emulator, clock: Clock, tmp
 
 def _message_sid(request: RecordedRequest) -> str:
     event = parsing.parse(files.form_of(request))
-    return event.message_sid if isinstance(event, parsing.MessageAdded) else ""
+    return event.message_sid if isinstance(event, events.MessageAdded) else ""
 
 
 def _adopt(request: RecordedRequest, emulator: Emulator) -> None:

@@ -10,39 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.inbox import internal_events
-from app.twilio_api.events import (  # noqa: F401 - this file is where the others find events
+from app.twilio_api.events import (
     EVENT_CLASSES,
-    ConversationAdd,
-    ConversationAdded,
-    ConversationEvent,
-    ConversationRemove,
-    ConversationRemoved,
-    ConversationStateUpdated,
-    ConversationUpdate,
-    ConversationUpdated,
     DeliveryUpdated,
     Event,
-    MessageAdd,
-    MessageAdded,
-    MessageEvent,
-    MessageRemove,
-    MessageRemoved,
-    MessageUpdate,
-    MessageUpdated,
-    ParticipantAdd,
-    ParticipantAdded,
-    ParticipantEvent,
-    ParticipantRemove,
-    ParticipantRemoved,
-    ParticipantUpdate,
-    ParticipantUpdated,
     UnknownEvent,
-    UserAdded,
     UserEvent,
-    UserUpdate,
-    UserUpdated,
 )
-from app.twilio_api.form import Form, Media, decode_form, read_form, read_text, storable  # noqa: F401 - as above
+from app.twilio_api.form import Form, read_form, read_text, storable
 
 _SID_PREFIXES = {"ConversationSid": "CH", "MessageSid": "IM", "DeliveryReceiptSid": "DY", "UserSid": "US"}
 _KEY_PART = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")

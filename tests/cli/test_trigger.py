@@ -5,7 +5,8 @@ import json
 import pytest
 
 from app.cli.trigger.catalog import RECIPES
-from app.twilio_api.parsing import EVENT_CLASSES, is_pre_action
+from app.twilio_api.events import EVENT_CLASSES
+from app.twilio_api.parsing import is_pre_action
 from tests.support.triggering import own_url, trigger
 
 __all__ = ["own_url", "trigger"]

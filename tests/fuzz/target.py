@@ -13,7 +13,7 @@ from app.db.schema import migrate
 from app.db.tables import inbox
 from app.inbox.worker import Worker
 from app.testing.bot_tester import ORIGIN, TOKEN
-from app.twilio_api import parsing
+from app.twilio_api import form, parsing
 from tests.fuzz.shots import Seen, Shot, send
 from tests.support.hostile_requests import signed_bytes
 
@@ -67,7 +67,7 @@ def _shot_of(row: Record) -> Shot:
 
 def _read(shot: Shot, seen: Seen) -> Seen:
     try:
-        parsing.parse(parsing.read_form(shot.method, shot.target, shot.body))
+        parsing.parse(form.read_form(shot.method, shot.target, shot.body))
     except Exception as error:
         return Seen(seen.status, seen.seconds, f"was stored, but reading it raised {type(error).__name__}: {error}")
     return seen

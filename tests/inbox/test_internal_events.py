@@ -7,7 +7,8 @@ import pytest
 
 from app.inbox import internal_events
 from app.inbox.internal_events import METHOD, FollowUpDue, TimerEnded
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
+from app.twilio_api import form as form_module
 
 WAITING_SINCE = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 WAIT = {
@@ -33,12 +34,12 @@ def test_what_came_through_the_door_is_never_one_of_ours(method, event):
     body = internal_events.body_of(event)
     read = parsing.read(method, "/conversations/webhook?" + body.decode(), body)
 
-    assert isinstance(read, parsing.UnknownEvent)
+    assert isinstance(read, events.UnknownEvent)
 
 
 def test_a_webhook_that_names_a_type_of_ours_takes_no_key_of_ours():
     event = TimerEnded(**WAIT)
-    form = parsing.read_form("POST", "", internal_events.body_of(event))
+    form = form_module.read_form("POST", "", internal_events.body_of(event))
 
     assert parsing.identity(form).event_key != internal_events.event_key(event)
 
@@ -46,4 +47,4 @@ def test_a_webhook_that_names_a_type_of_ours_takes_no_key_of_ours():
 def test_a_type_of_ours_that_is_not_there_yet_is_an_unknown_event():
     read = parsing.read(METHOD, "", urlencode({"EventType": "parley.next_version"}).encode())
 
-    assert isinstance(read, parsing.UnknownEvent)
+    assert isinstance(read, events.UnknownEvent)

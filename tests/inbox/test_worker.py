@@ -14,7 +14,9 @@ from app.inbox import dispatch, queue
 from app.inbox.job import Work
 from app.inbox.queue import LEASE_SECONDS
 from app.store import rate_limits
-from app.twilio_api.parsing import UserUpdated, parse, read_form
+from app.twilio_api.events import UserUpdated
+from app.twilio_api.form import read_form
+from app.twilio_api.parsing import parse
 from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 

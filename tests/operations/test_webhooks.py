@@ -7,7 +7,7 @@ import pytest
 from app.inbox import dispatch
 from app.operations.webhooks import ROUTE, needed_filters
 from app.receiver import webhook as door
-from app.twilio_api import parsing
+from app.twilio_api import events
 from tests.emulator.receiver import sdk_client
 from tests.support.ngrok import Ngrok
 
@@ -50,7 +50,7 @@ def changes(emulator):
 def test_what_parley_needs_is_what_it_has_handlers_for():
     from app.bot import handlers, replying
 
-    handled = {name for name, event_class in parsing.EVENT_CLASSES.items() if dispatch.handler_for(event_class())}
+    handled = {name for name, event_class in events.EVENT_CLASSES.items() if dispatch.handler_for(event_class())}
     assert set(needed_filters()) == handled, (handlers.__name__, replying.__name__)
 
 

@@ -14,7 +14,8 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from app import config, create_app
 from app.db.tables import inbox
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
+from app.twilio_api import form as form_module
 from tests.conftest import ORIGIN, TOKEN
 from tests.support import webhook_fixtures
 from tests.support.hostile_requests import TARGET, deliver, signed_bytes
@@ -183,7 +184,7 @@ def test_no_unsigned_request_gets_in_or_makes_a_fault(
 
 
 names = st.sampled_from(["EventType", "ConversationSid", "MessageSid", "DeliveryReceiptSid", "Body", "Media", "Status"])
-types = st.sampled_from(sorted(parsing.EVENT_CLASSES))
+types = st.sampled_from(sorted(events.EVENT_CLASSES))
 sids = st.sampled_from(["CH", "IM", "DY", "US"]).map(lambda prefix: prefix + "1" * 32)
 pairs = st.lists(st.tuples(names | st.text(), types | sids | st.text()), max_size=12)
 encoded = pairs.map(lambda some: urlencode(some, errors="surrogatepass").encode()) | st.binary(max_size=200)
@@ -195,4 +196,4 @@ def test_any_signed_form_is_accepted_or_called_unusable_and_can_be_read(settled_
     answer = deliver(settled_app, signed_bytes(body, ORIGIN, TOKEN))
 
     assert answer.status_code in {200, 204, 400}
-    assert parsing.parse(parsing.decode_form(body)).fields is not None
+    assert parsing.parse(form_module.decode_form(body)).fields is not None

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app import make_conversations
 from app.db.tables import inbox, messages, metadata, participants
 from app.store import conversations
-from app.twilio_api.parsing import read_form
+from app.twilio_api.form import read_form
 
 HOUR = 3600
 OLD = "the message is older than 1 h"

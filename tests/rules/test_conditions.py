@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.rules.engine import Known, Message, Policy, channel_of, decide
+from app.rules.engine import decide
+from app.rules.facts import Known, Message, Policy, channel_of
 from app.rules.loader import load
 from app.rules.patterns import SEARCHED_CHARS
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.engine import Decision, Known, Message, Policy, channel_of, decide
-from app.rules.loader import Rules, load
+from app.rules.engine import Decision, decide
+from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.loader import load
+from app.rules.schema import Rules
 
 RULES = load(
     """

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.rules.engine import Actions, Decision, Known, Message, Policy, Template, channel_of, decide, timers_of
+from app.rules.engine import Actions, Decision, Template, decide, timers_of
+from app.rules.facts import Known, Message, Policy, channel_of
 from app.rules.loader import load
 
 POLICY = Policy("support-bot", ("support-agent",), timedelta(hours=1))

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.business_hours import quiet_until
-from app.rules.engine import Known, Message, Policy, changed_guards, channel_of, decide, timers_of
-from app.rules.loader import Rules, load
+from app.rules.engine import decide, timers_of
+from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.guards import changed_guards
+from app.rules.loader import load
+from app.rules.schema import Rules
 
 POLICY = Policy("support-bot", ("support-agent",), timedelta(hours=1))
 PHONE, WHATSAPP, ANNA = "+15550100001", "whatsapp:+15550100001", "anna"

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.rules.engine import Known, Message, Policy, changed_guards, channel_of, decide, writer_of
+from app.rules.engine import decide
+from app.rules.facts import Known, Message, Policy, channel_of, writer_of
+from app.rules.guards import changed_guards
 from app.rules.loader import load
 
 RULES = load("""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.engine import Known, Message, Policy, decide
+from app.rules.engine import decide
+from app.rules.facts import Known, Message, Policy
 from app.rules.lint import lint
 from app.rules.loader import load, rule_lines
 from app.rules.schema import Rules

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.rules.engine import Known, Message, Policy, channel_of, decide
+from app.rules.engine import decide
+from app.rules.facts import Known, Message, Policy, channel_of
 from app.rules.loader import RulesError, load
 
 SHIPPED = (Path(__file__).parents[2] / "rules.toml").read_text(encoding="utf-8")

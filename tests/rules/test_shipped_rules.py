@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.config import PROJECT
-from app.rules.engine import Known, Message, Policy, channel_of, decide, timers_of
+from app.rules.engine import decide, timers_of
+from app.rules.facts import Known, Message, Policy, channel_of
 from app.rules.lint import lint
 from app.rules.loader import load
 from app.rules.reply_length import MOST_CHARACTERS

@@ -15,7 +15,7 @@ from app.db.database import Database
 from app.db.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
 from app.emulator.client import Emulator
 from app.testing.bot_tester import TOKEN
-from app.twilio_api import parsing
+from app.twilio_api import events, form, parsing
 from tests.torture.playing import Played
 
 NAME = re.compile(r"\bt\d+x\d+\b")
@@ -113,8 +113,8 @@ def _customers_messages(end: End) -> list[tuple[str, int, str, str]]:
     found = []
     for row in end.rows["inbox"]:
         if row.event_type == "onMessageAdded":
-            event = parsing.parse(parsing.read_form(row.method, row.target, row.body))
-            if isinstance(event, parsing.MessageAdded) and event.message_sid in texts:
+            event = parsing.parse(form.read_form(row.method, row.target, row.body))
+            if isinstance(event, events.MessageAdded) and event.message_sid in texts:
                 sid = event.message_sid
                 found.append((event.conversation_sid, event.index or 0, sid, texts[sid]))
     return found

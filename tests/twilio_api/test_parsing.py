@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
+from app.twilio_api import form as form_module
 from app.twilio_api.form import Media
 from tests.support import webhook_fixtures
 
@@ -68,29 +69,29 @@ ATTRIBUTES = {
 }
 
 CLASSES = {
-    "onMessageAdd": parsing.MessageAdd,
-    "onMessageAdded": parsing.MessageAdded,
-    "onMessageUpdate": parsing.MessageUpdate,
-    "onMessageUpdated": parsing.MessageUpdated,
-    "onMessageRemove": parsing.MessageRemove,
-    "onMessageRemoved": parsing.MessageRemoved,
-    "onConversationAdd": parsing.ConversationAdd,
-    "onConversationAdded": parsing.ConversationAdded,
-    "onConversationUpdate": parsing.ConversationUpdate,
-    "onConversationUpdated": parsing.ConversationUpdated,
-    "onConversationRemove": parsing.ConversationRemove,
-    "onConversationRemoved": parsing.ConversationRemoved,
-    "onConversationStateUpdated": parsing.ConversationStateUpdated,
-    "onParticipantAdd": parsing.ParticipantAdd,
-    "onParticipantAdded": parsing.ParticipantAdded,
-    "onParticipantUpdate": parsing.ParticipantUpdate,
-    "onParticipantUpdated": parsing.ParticipantUpdated,
-    "onParticipantRemove": parsing.ParticipantRemove,
-    "onParticipantRemoved": parsing.ParticipantRemoved,
-    "onUserAdded": parsing.UserAdded,
-    "onUserUpdate": parsing.UserUpdate,
-    "onUserUpdated": parsing.UserUpdated,
-    "onDeliveryUpdated": parsing.DeliveryUpdated,
+    "onMessageAdd": events.MessageAdd,
+    "onMessageAdded": events.MessageAdded,
+    "onMessageUpdate": events.MessageUpdate,
+    "onMessageUpdated": events.MessageUpdated,
+    "onMessageRemove": events.MessageRemove,
+    "onMessageRemoved": events.MessageRemoved,
+    "onConversationAdd": events.ConversationAdd,
+    "onConversationAdded": events.ConversationAdded,
+    "onConversationUpdate": events.ConversationUpdate,
+    "onConversationUpdated": events.ConversationUpdated,
+    "onConversationRemove": events.ConversationRemove,
+    "onConversationRemoved": events.ConversationRemoved,
+    "onConversationStateUpdated": events.ConversationStateUpdated,
+    "onParticipantAdd": events.ParticipantAdd,
+    "onParticipantAdded": events.ParticipantAdded,
+    "onParticipantUpdate": events.ParticipantUpdate,
+    "onParticipantUpdated": events.ParticipantUpdated,
+    "onParticipantRemove": events.ParticipantRemove,
+    "onParticipantRemoved": events.ParticipantRemoved,
+    "onUserAdded": events.UserAdded,
+    "onUserUpdate": events.UserUpdate,
+    "onUserUpdated": events.UserUpdated,
+    "onDeliveryUpdated": events.DeliveryUpdated,
 }
 PRE_ACTIONS = [
     "onMessageAdd",
@@ -106,9 +107,9 @@ PRE_ACTIONS = [
 ]
 
 
-def event_of(name: str) -> parsing.Event:
+def event_of(name: str) -> events.Event:
     request = webhook_fixtures.load(name)
-    return parsing.parse(parsing.read_form(request.method, request.target, request.body))
+    return parsing.parse(form_module.read_form(request.method, request.target, request.body))
 
 
 def as_attributes(form: dict[str, str]) -> dict[str, object]:
@@ -127,7 +128,7 @@ def test_every_type_has_its_class(name, event_class):
 
 
 def test_no_type_is_left_out_of_the_table():
-    assert parsing.EVENT_CLASSES == CLASSES
+    assert events.EVENT_CLASSES == CLASSES
 
 
 @pytest.mark.parametrize("name", [name for name in webhook_fixtures.names() if "unknown" not in name])
@@ -205,7 +206,7 @@ def test_of_a_repeated_parameter_the_first_value_counts():
 
 
 def test_text_that_no_database_takes_is_replaced():
-    event = parsing.parse(parsing.decode_form(b"EventType=onMessageAdded&Body=a%00b%FF&Odd%00=%ED%A0%80"))
+    event = parsing.parse(form_module.decode_form(b"EventType=onMessageAdded&Body=a%00b%FF&Odd%00=%ED%A0%80"))
 
     assert event.body == "a\ufffdb\ufffd"
     assert event.fields["Odd\ufffd"] == "\ufffd\ufffd\ufffd"
@@ -214,7 +215,7 @@ def test_text_that_no_database_takes_is_replaced():
 def test_a_type_twilio_adds_later_keeps_all_it_brought():
     event = event_of("onPollAnswered__unknown_type")
 
-    assert type(event) is parsing.UnknownEvent
+    assert type(event) is events.UnknownEvent
     assert (event.event_type, event.received_type) == ("", "onPollAnswered")
     assert event.fields["Choice"] == "blue"
 
@@ -248,11 +249,11 @@ VALUES = st.text(st.characters(exclude_categories=())) | st.sampled_from(["-1", 
 def test_no_values_whatsoever_stop_the_parser(name, pairs):
     event = parsing.parse((("EventType", name), *pairs))
 
-    assert type(event) is CLASSES.get(name, parsing.UnknownEvent)
+    assert type(event) is CLASSES.get(name, events.UnknownEvent)
     assert json.dumps([event.attributes, dict(event.fields)], allow_nan=False, ensure_ascii=False).encode("utf-8")
 
 
 @settings(deadline=None)
 @given(raw=st.binary(max_size=300))
 def test_no_bytes_whatsoever_stop_the_parser(raw):
-    assert isinstance(parsing.parse(parsing.decode_form(raw)), parsing.Event)
+    assert isinstance(parsing.parse(form_module.decode_form(raw)), events.Event)

@@ -14,7 +14,7 @@ from app.db.database import Database
 from app.inbox import admin
 from app.store import conversations
 from app.store import replies as delivery_log
-from app.twilio_api.parsing import MessageAdded
+from app.twilio_api.events import MessageAdded
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator

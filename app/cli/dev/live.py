@@ -23,7 +23,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.inbox import admin
 from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
-from app.twilio_api import parsing
+from app.twilio_api import events, parsing
 from app.twilio_api.client import SendError
 from app.twilio_api.signature import Keys
 
@@ -90,7 +90,7 @@ def _webhook_set(settings: Settings, account: Account, former: Webhook) -> Itera
 
 def _ours(public_url: str, former: Webhook) -> Webhook:
     """Return what we set: all post-event filters; a pre-event webhook that exists keeps its own."""
-    filters = [name for name in parsing.EVENT_CLASSES if not parsing.is_pre_action(name)]
+    filters = [name for name in events.EVENT_CLASSES if not parsing.is_pre_action(name)]
     if former.pre_webhook_url:
         filters += [name for name in former.filters if parsing.is_pre_action(name)]
     return Webhook(

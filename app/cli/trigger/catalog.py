@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from app.twilio_api import parsing
-from app.twilio_api.parsing import EVENT_CLASSES, Event
+from app.twilio_api import events, parsing
+from app.twilio_api.events import EVENT_CLASSES, Event
 
 CHANNELS = ("sms", "whatsapp", "chat")
 CARRIERS = ("sms", "whatsapp")
@@ -55,55 +55,55 @@ class Recipe:
         return parsing.is_pre_action(self.name)
 
 
-_STORY = (parsing.ConversationAdded, parsing.ParticipantAdded, parsing.MessageAdded)
+_STORY = (events.ConversationAdded, events.ParticipantAdded, events.MessageAdded)
 _CONVERSATION = ("FriendlyName", "UniqueName", "Attributes")
 _POST_ACTIONS = (
-    Recipe(parsing.MessageAdded, "a customer writes", ("Body", "Author"), _STORY[:2]),
-    Recipe(parsing.MessageUpdated, "a message is edited", ("Body",), _STORY),
-    Recipe(parsing.MessageRemoved, "a message is deleted", (), (*_STORY, parsing.MessageUpdated)),
+    Recipe(events.MessageAdded, "a customer writes", ("Body", "Author"), _STORY[:2]),
+    Recipe(events.MessageUpdated, "a message is edited", ("Body",), _STORY),
+    Recipe(events.MessageRemoved, "a message is deleted", (), (*_STORY, events.MessageUpdated)),
     Recipe(
-        parsing.DeliveryUpdated,
+        events.DeliveryUpdated,
         "a message of the account reaches a phone, or does not",
         ("Status", "ErrorCode"),
-        (parsing.DeliveryUpdated,),
+        (events.DeliveryUpdated,),
         CARRIERS,
     ),
-    Recipe(parsing.ConversationAdded, "a conversation is created", _CONVERSATION),
-    Recipe(parsing.ConversationUpdated, "a conversation is changed", _CONVERSATION, (parsing.ConversationAdded,)),
-    Recipe(parsing.ConversationRemoved, "a conversation is deleted", (), (parsing.ConversationAdded,)),
+    Recipe(events.ConversationAdded, "a conversation is created", _CONVERSATION),
+    Recipe(events.ConversationUpdated, "a conversation is changed", _CONVERSATION, (events.ConversationAdded,)),
+    Recipe(events.ConversationRemoved, "a conversation is deleted", (), (events.ConversationAdded,)),
     Recipe(
-        parsing.ConversationStateUpdated,
+        events.ConversationStateUpdated,
         "a conversation changes its state; with Reason=TIMER the clock moves on",
         ("StateTo", "Reason"),
-        (parsing.ConversationAdded,),
+        (events.ConversationAdded,),
     ),
     Recipe(
-        parsing.ParticipantAdded,
+        events.ParticipantAdded,
         "somebody joins",
         ("MessagingBinding.Address", "Identity", "Attributes"),
-        (parsing.ConversationAdded,),
+        (events.ConversationAdded,),
     ),
     Recipe(
-        parsing.ParticipantUpdated,
+        events.ParticipantUpdated,
         "a participant is changed, or has read on",
         ("Attributes", "LastReadMessageIndex"),
         _STORY[:2],
     ),
-    Recipe(parsing.ParticipantRemoved, "a participant is removed", (), _STORY[:2]),
-    Recipe(parsing.UserAdded, "a chat user is created", ("Identity", "FriendlyName", "Attributes")),
-    Recipe(parsing.UserUpdated, "a chat user is changed", ("FriendlyName", "Attributes"), (parsing.UserAdded,)),
+    Recipe(events.ParticipantRemoved, "a participant is removed", (), _STORY[:2]),
+    Recipe(events.UserAdded, "a chat user is created", ("Identity", "FriendlyName", "Attributes")),
+    Recipe(events.UserUpdated, "a chat user is changed", ("FriendlyName", "Attributes"), (events.UserAdded,)),
 )
 _PRE_ACTIONS = (
-    Recipe(parsing.MessageAdd, "asked before a message is added"),
-    Recipe(parsing.MessageUpdate, "asked before a message is edited"),
-    Recipe(parsing.MessageRemove, "asked before a message is deleted"),
-    Recipe(parsing.ConversationAdd, "asked before a conversation is created"),
-    Recipe(parsing.ConversationUpdate, "asked before a conversation is changed"),
-    Recipe(parsing.ConversationRemove, "asked before a conversation is deleted"),
-    Recipe(parsing.ParticipantAdd, "asked before somebody joins"),
-    Recipe(parsing.ParticipantUpdate, "asked before a participant is changed"),
-    Recipe(parsing.ParticipantRemove, "asked before a participant is removed"),
-    Recipe(parsing.UserUpdate, "asked before a chat user is changed"),
+    Recipe(events.MessageAdd, "asked before a message is added"),
+    Recipe(events.MessageUpdate, "asked before a message is edited"),
+    Recipe(events.MessageRemove, "asked before a message is deleted"),
+    Recipe(events.ConversationAdd, "asked before a conversation is created"),
+    Recipe(events.ConversationUpdate, "asked before a conversation is changed"),
+    Recipe(events.ConversationRemove, "asked before a conversation is deleted"),
+    Recipe(events.ParticipantAdd, "asked before somebody joins"),
+    Recipe(events.ParticipantUpdate, "asked before a participant is changed"),
+    Recipe(events.ParticipantRemove, "asked before a participant is removed"),
+    Recipe(events.UserUpdate, "asked before a chat user is changed"),
 )
 RECIPES = {recipe.name: recipe for recipe in (*_POST_ACTIONS, *_PRE_ACTIONS)}
 

@@ -19,7 +19,7 @@ from app.cli.trigger.sample_webhooks import Cast, Form, forms, fresh_sid
 from app.cli.trigger.scenarios import Refused
 from app.cli.trigger.signed_post import Posted, UrlParam, post, target_of
 from app.config import Settings
-from app.twilio_api.parsing import DeliveryUpdated, MessageEvent
+from app.twilio_api.events import DeliveryUpdated, MessageEvent
 
 ROUTE = "/conversations/webhook"
 DEFAULT_EMULATOR = "http://127.0.0.1:4010"

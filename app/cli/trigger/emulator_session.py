@@ -12,27 +12,27 @@ from app.cli.trigger.catalog import CARRIERS, Recipe
 from app.cli.trigger.sample_webhooks import Cast, Form, adoptable
 from app.cli.trigger.scenarios import Refused, Stage, call, rest
 from app.cli.trigger.signed_post import Posted
-from app.twilio_api import parsing
+from app.twilio_api import events
 
 if TYPE_CHECKING:
     from app.emulator.client import Emulator
 
 _SETTLE_SECONDS = 30.0
 _REACHABLE = {"API": ("active", "inactive", "closed"), "TIMER": ("inactive", "closed"), "EVENT": ("active",)}
-_DEEDS: dict[type[parsing.Event], Callable[[Stage], dict[str, Any]]] = {
-    parsing.MessageAdded: Stage.write,
-    parsing.MessageUpdated: Stage.edit,
-    parsing.MessageRemoved: Stage.remove,
-    parsing.DeliveryUpdated: Stage.deliver,
-    parsing.ConversationAdded: Stage.create_conversation,
-    parsing.ConversationUpdated: Stage.change_conversation,
-    parsing.ConversationRemoved: Stage.remove_conversation,
-    parsing.ConversationStateUpdated: Stage.change_state,
-    parsing.ParticipantAdded: Stage.join,
-    parsing.ParticipantUpdated: Stage.change_participant,
-    parsing.ParticipantRemoved: Stage.leave,
-    parsing.UserAdded: Stage.create_user,
-    parsing.UserUpdated: Stage.change_user,
+_DEEDS: dict[type[events.Event], Callable[[Stage], dict[str, Any]]] = {
+    events.MessageAdded: Stage.write,
+    events.MessageUpdated: Stage.edit,
+    events.MessageRemoved: Stage.remove,
+    events.DeliveryUpdated: Stage.deliver,
+    events.ConversationAdded: Stage.create_conversation,
+    events.ConversationUpdated: Stage.change_conversation,
+    events.ConversationRemoved: Stage.remove_conversation,
+    events.ConversationStateUpdated: Stage.change_state,
+    events.ParticipantAdded: Stage.join,
+    events.ParticipantUpdated: Stage.change_participant,
+    events.ParticipantRemoved: Stage.leave,
+    events.UserAdded: Stage.create_user,
+    events.UserUpdated: Stage.change_user,
 }
 
 
@@ -89,10 +89,10 @@ def can_happen(recipe: Recipe, channel: str, wanted: Mapping[str, str]) -> bool:
         return False
     if "Attributes" in wanted and not _is_object(wanted["Attributes"]):
         return False
-    if recipe.event is parsing.ConversationStateUpdated:
+    if recipe.event is events.ConversationStateUpdated:
         reason = wanted.get("Reason", "API")
         return wanted.get("StateTo", _REACHABLE[reason][0]) in _REACHABLE[reason]
-    if channel in CARRIERS and recipe.event is parsing.MessageAdded:
+    if channel in CARRIERS and recipe.event is events.MessageAdded:
         return wanted.get("Author", "+").removeprefix("whatsapp:").startswith("+")
     return True
 

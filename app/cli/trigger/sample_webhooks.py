@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from app.cli.trigger.catalog import Recipe, delivery_path
-from app.twilio_api import parsing
-from app.twilio_api.parsing import Event
+from app.twilio_api import events
+from app.twilio_api.events import Event
 
 Form = dict[str, str]
 CUSTOMER = "+15550100001"
@@ -25,7 +25,7 @@ _DEFAULT_ERROR = "30003"  # a receipt that ends badly always has a code
 # What says whom an event is about; set in all events of a story. The rest is set in the wanted one only.
 _ABOUT_MESSAGES = tuple(
     event.event_type
-    for event in (parsing.MessageAdded, parsing.MessageUpdate, parsing.MessageUpdated, parsing.MessageRemove)
+    for event in (events.MessageAdded, events.MessageUpdate, events.MessageUpdated, events.MessageRemove)
 )
 _WHO = ("Author", "Identity", "MessagingBinding.Address", "MessagingBinding.ProxyAddress")
 
@@ -86,7 +86,7 @@ def forms(recipe: Recipe, cast: Cast, wanted: Mapping[str, str], *, whole_story:
         return [last]
     about = {name: value for name, value in wanted.items() if name in _WHO or name.endswith("Sid")}
     before = [_form(event, cast, n) for n, event in enumerate(recipe.before)]
-    if recipe.event is parsing.DeliveryUpdated:
+    if recipe.event is events.DeliveryUpdated:
         path = delivery_path(last["Status"])[:-1]
         before = [_form(recipe.event, cast, n) | {"Status": status} for n, status in enumerate(path)]
     return [form | {name: about[name] for name in about if name in form} for form in before] + [last]
@@ -94,7 +94,7 @@ def forms(recipe: Recipe, cast: Cast, wanted: Mapping[str, str], *, whole_story:
 
 def adoptable(form: Mapping[str, str], cast: Cast) -> Form:
     """Return what an emulator must know so that what a form speaks of exists there; {} for nothing."""
-    if not form.get("ConversationSid") or form["EventType"] == parsing.ConversationRemoved.event_type:
+    if not form.get("ConversationSid") or form["EventType"] == events.ConversationRemoved.event_type:
         return {}
     without = () if form["EventType"] in _ABOUT_MESSAGES else ("MessageSid",)
     author = form.get("Author") or form.get("Identity") or form.get("MessagingBinding.Address") or cast.customer
@@ -116,15 +116,15 @@ def webhook_time(moment: datetime) -> str:
 def _form(event: type[Event], cast: Cast, step: int) -> Form:
     at = cast.began + step * _STEP
     common = {"AccountSid": cast.account_sid, "EventType": event.event_type, "RetryCount": "0"}
-    if issubclass(event, parsing.MessageEvent):
+    if issubclass(event, events.MessageEvent):
         return common | _message(event, cast, at) | _source(cast)
-    if issubclass(event, parsing.DeliveryUpdated):
+    if issubclass(event, events.DeliveryUpdated):
         return common | _delivery(cast, at)
-    if issubclass(event, parsing.ConversationStateUpdated):
+    if issubclass(event, events.ConversationStateUpdated):
         return common | _state(cast, at)
-    if issubclass(event, parsing.ConversationEvent):
+    if issubclass(event, events.ConversationEvent):
         return common | _conversation(event, cast, at)
-    if issubclass(event, parsing.ParticipantEvent):
+    if issubclass(event, events.ParticipantEvent):
         return common | _participant(event, cast, at) | _source(cast)
     return common | _user(event, cast, at) | {"Source": "API"}
 
@@ -136,12 +136,12 @@ def _source(cast: Cast) -> Form:
 
 def _dates(event: type[Event], cast: Cast, at: datetime) -> Form:
     """Return the dates an event has: none before a thing is there, and each later change adds one."""
-    if event in (parsing.MessageAdd, parsing.ConversationAdd, parsing.ParticipantAdd):
+    if event in (events.MessageAdd, events.ConversationAdd, events.ParticipantAdd):
         return {}
     dates = {"DateCreated": webhook_time(cast.began)}
-    if event not in (parsing.MessageAdded, parsing.ParticipantAdded):
+    if event not in (events.MessageAdded, events.ParticipantAdded):
         dates["DateUpdated"] = webhook_time(at)
-    if event in (parsing.MessageRemoved, parsing.ConversationRemoved, parsing.ParticipantRemoved):
+    if event in (events.MessageRemoved, events.ConversationRemoved, events.ParticipantRemoved):
         dates["DateRemoved"] = webhook_time(at)
     return dates
 
@@ -150,14 +150,14 @@ def _message(event: type[Event], cast: Cast, at: datetime) -> Form:
     form = {
         "ConversationSid": cast.conversation_sid,
         "ChatServiceSid": cast.chat_service_sid,
-        "Body": "Hello, I need help" if event is not parsing.MessageUpdated else "Hello, I need help, please",
+        "Body": "Hello, I need help" if event is not events.MessageUpdated else "Hello, I need help, please",
         "Author": cast.customer,
         "ParticipantSid": cast.participant_sid,
         "Attributes": "{}",
     }
-    if event is not parsing.MessageAdd:
+    if event is not events.MessageAdd:
         form |= {"MessageSid": cast.message_sid, "Index": str(cast.index)}
-    if event is parsing.MessageAdded and cast.channel != "chat":
+    if event is events.MessageAdded and cast.channel != "chat":
         form["MessagingServiceSid"] = cast.messaging_service_sid
     return form | _dates(event, cast, at)
 
@@ -190,12 +190,12 @@ def _conversation(event: type[Event], cast: Cast, at: datetime) -> Form:
         "State": "active",
         "Source": "API",
     }
-    if event is not parsing.ConversationAdd:
+    if event is not events.ConversationAdd:
         form["ConversationSid"] = cast.conversation_sid
-    if event in (parsing.ConversationAdd, parsing.ConversationAdded) and cast.channel != "chat":
+    if event in (events.ConversationAdd, events.ConversationAdded) and cast.channel != "chat":
         form |= {"FriendlyName": cast.customer, "Attributes": "{}", "Source": _SOURCES[cast.channel]}
         form |= {"MessagingBinding.Address": cast.customer, "MessagingBinding.ProxyAddress": cast.our_number}
-    if event is parsing.ConversationAdd and cast.channel != "chat":
+    if event is events.ConversationAdd and cast.channel != "chat":
         form["MessageBody"] = "Hello, I need help"
     return form | _dates(event, cast, at)
 
@@ -219,9 +219,9 @@ def _participant(event: type[Event], cast: Cast, at: datetime) -> Form:
     else:
         form["MessagingBinding.Type"] = cast.channel
         form |= {"MessagingBinding.Address": cast.customer, "MessagingBinding.ProxyAddress": cast.our_number}
-    if event is not parsing.ParticipantAdd:
+    if event is not events.ParticipantAdd:
         form["ParticipantSid"] = cast.participant_sid
-    if event is parsing.ParticipantUpdated:
+    if event is events.ParticipantUpdated:
         form["LastReadMessageIndex"] = str(cast.index)
     return form | _dates(event, cast, at)
 
@@ -235,8 +235,8 @@ def _user(event: type[Event], cast: Cast, at: datetime) -> Form:
         "Attributes": "{}",
         "FriendlyName": "Carla Example",
     }
-    if event is not parsing.UserUpdate:
+    if event is not events.UserUpdate:
         form["DateCreated"] = webhook_time(cast.began)
-    if event is not parsing.UserAdded:
+    if event is not events.UserAdded:
         form["DateUpdated"] = webhook_time(at)
-    return form | ({"isOnline": "true", "isNotifiable": "false"} if event is parsing.UserUpdated else {})
+    return form | ({"isOnline": "true", "isNotifiable": "false"} if event is events.UserUpdated else {})

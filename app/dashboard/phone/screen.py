@@ -13,7 +13,7 @@ from app.dashboard.phone.customers import Customer
 from app.db.tables import decisions, messages
 from app.inbox import admin, describe
 from app.inbox.describe import Wording
-from app.twilio_api import parsing
+from app.twilio_api import form, parsing
 
 FINISHED = ("processed", "ignored", "dead")
 _ANSWERED = ("replied", "acted")
@@ -117,7 +117,7 @@ def _verdicts(tx: Connection, sids: Sequence[str]) -> dict[str, Verdict]:
 
 
 def _log_line(tx: Connection, row: Any, stored: Any) -> LogLine:
-    event = parsing.parse(parsing.read_form(stored.method, stored.target, stored.body))
+    event = parsing.parse(form.read_form(stored.method, stored.target, stored.body))
     is_finished = row.state in FINISHED
     took = round((row.finished_at - row.received_at).total_seconds() * 1000) if row.finished_at else None
     return LogLine(
