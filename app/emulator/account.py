@@ -13,8 +13,7 @@ from app.emulator.errors import TwilioError
 from app.emulator.faults import Faults
 from app.emulator.models import Conversation, Message, Receipt
 from app.emulator.options import Options
-from app.emulator.pending import Pending
-from app.emulator.scheduler import Scheduler
+from app.emulator.scheduler import Pending, Scheduler
 from app.emulator.state import State, first_hooks
 from app.emulator.webhook_delivery import Outgoing
 from app.emulator.webhook_forms import delivery_form

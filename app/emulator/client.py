@@ -89,7 +89,7 @@ class Emulator:
 
     def adopt(self, form: Mapping[str, str]) -> str:
         """Make what a recorded onMessageAdded speaks of exist, with its SIDs; return the ConversationSid."""
-        return self.do("adopt", form=dict(form))["conversation_sid"]
+        return str(self.do("adopt", form=dict(form))["conversation_sid"])
 
     def edit(self, message_sid: str, body: str, identity: str | None = None) -> dict[str, Any]:
         """Let a chat client edit a message."""
@@ -105,11 +105,11 @@ class Emulator:
 
     def look(self, participant: str) -> int:
         """Let a person look at the phone of an address or the web chat of an identity; return how much became read."""
-        return self.do("look", participant=participant)["moved"]
+        return int(self.do("look", participant=participant)["moved"])
 
     def messages(self, conversation_sid: str | None = None, participant: str | None = None) -> list[dict[str, Any]]:
         """Return all messages as stored, oldest first; or those where an address or identity takes part."""
-        return self._get("messages", conversation_sid=conversation_sid, participant=participant)["messages"]
+        return self._list("messages", conversation_sid=conversation_sid, participant=participant)
 
     def replies(self, author: str = "support-bot") -> list[str]:
         """Return what an author has written, oldest first."""
@@ -121,16 +121,15 @@ class Emulator:
 
     def webhooks(self, event_type: str | None = None) -> list[dict[str, Any]]:
         """Return every webhook post made, with the answer it got."""
-        posts = self._get("webhooks")["webhooks"]
-        return [post for post in posts if event_type in (None, post["event_type"])]
+        return [post for post in self._list("webhooks") if event_type in (None, post["event_type"])]
 
     def requests(self) -> list[dict[str, Any]]:
         """Return every REST request seen: method, path, query and form as lists of [name, value], status."""
-        return self._get("requests")["requests"]
+        return self._list("requests")
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until no webhook post and no receipt is outstanding; False when `timeout` ran out."""
-        return self.do("settle", timeout=timeout)["settled"]
+        return bool(self.do("settle", timeout=timeout)["settled"])
 
     def reset(self) -> None:
         """Empty the account and end all faults."""
@@ -146,7 +145,7 @@ class Emulator:
 
     def advance(self, seconds: float) -> str:
         """Move the emulator's clock forward; return its time."""
-        return self.do("clock", advance_seconds=seconds)["now"]
+        return str(self.do("clock", advance_seconds=seconds)["now"])
 
     def carrier(self, address: str, *, error_code: int | None = None, status: str | None = None) -> None:
         """Let later messages to an address end so; without code and status, in the ordinary way again."""
@@ -154,7 +153,7 @@ class Emulator:
 
     def carriers(self) -> dict[str, dict[str, Any]]:
         """Return the status and error code that messages end with, for each address that was given an end."""
-        return self._get("carrier")["addresses"]
+        return dict(self._get("carrier")["addresses"])
 
     def point_at(self, webhook_url: str, public_url: str = "") -> None:
         """Set the global webhook, as the options of the same names do."""
@@ -172,6 +171,9 @@ class Emulator:
         """Call the control API; raise RuntimeError with its sentence when it refuses."""
         response = self._session.post(f"{self.url}/_emulator/{control}", json=said, timeout=120)
         return _read(response)
+
+    def _list(self, control: str, **query: str | None) -> list[dict[str, Any]]:
+        return list(self._get(control, **query)[control])
 
     def _get(self, control: str, **query: str | None) -> dict[str, Any]:
         response = self._session.get(f"{self.url}/_emulator/{control}", params=query, timeout=120)

@@ -1,4 +1,4 @@
-"""One thread that does things later: receipts, delayed posts, and a look at the timers every second."""
+"""What is still to be done: a count of it that a test can wait for, and the one thread that does things later."""
 
 import heapq
 import itertools
@@ -7,10 +7,44 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.emulator.pending import Pending
-
 TICK_SECONDS = 1.0
 _log = logging.getLogger(__name__)
+
+
+class Pending:
+    """Counts webhook posts and receipts from the moment they are decided until they are done."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def add(self, count: int = 1) -> None:
+        """Note work that is now outstanding."""
+        with self._changed:
+            self._count += count
+
+    def done(self, count: int = 1) -> None:
+        """Note work that is finished or given up."""
+        with self._changed:
+            self._count -= count
+            if self._count <= 0:
+                self._changed.notify_all()
+
+    def count(self) -> int:
+        """Return how much is outstanding now."""
+        with self._changed:
+            return self._count
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until nothing is outstanding; return False when `timeout` seconds were not enough."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._count > 0:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
 
 
 class Scheduler:

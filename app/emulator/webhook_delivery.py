@@ -20,8 +20,7 @@ from twilio.request_validator import RequestValidator
 
 from app.emulator.faults import REORDER_SECONDS, Faults
 from app.emulator.options import Options
-from app.emulator.pending import Pending
-from app.emulator.scheduler import Scheduler
+from app.emulator.scheduler import Pending, Scheduler
 from app.emulator.state import split_origin
 from app.emulator.webhook_targets import Target
 
