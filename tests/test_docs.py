@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text()
 
 def settings_read() -> set[str]:
     source = (ROOT / "app" / "config.py").read_text()
-    return set(re.findall(r'read\("([A-Z_]+)"', source)) | {"WEB_CONCURRENCY"}
+    return set(re.findall(r'read\(\s*"([A-Z_]+)"', source)) | {"WEB_CONCURRENCY"}
 
 
 def settings_in_example() -> set[str]:
