@@ -42,7 +42,7 @@ ALLOWED = {
         "twilio_api",
     },
     "operations": {"config", "db", "operations", "rules", "store", "twilio_api"},
-    "twilio_api": {"inbox", "twilio_api"},
+    "twilio_api": {"twilio_api"},
     "dashboard": {
         "bot",
         "config",
@@ -62,7 +62,7 @@ ALLOWED = {
     "receiver": {"db", "inbox", "logs", "monitoring", "receiver", "twilio_api"},
     "monitoring": {"dashboard", "db", "inbox", "logs", "monitoring", "store", "twilio_api"},
     "rules": {"rules"},
-    "bot": {"bot", "db", "inbox", "logs", "reconcile", "responder", "rules", "store", "twilio_api"},
+    "bot": {"bot", "db", "inbox", "logs", "responder", "rules", "store", "twilio_api"},
     "responder": {"logs"},
     "reconcile": {"db", "inbox", "reconcile", "recordings", "store", "twilio_api"},
     "privacy": {"db", "privacy", "reconcile", "store", "twilio_api"},

@@ -10,13 +10,11 @@ from sqlalchemy import Connection
 
 from app.bot.context import Bot
 from app.db.database import Record
-from app.inbox import queue
+from app.inbox import internal_events, queue
 from app.inbox.queue import Claimed
-from app.reconcile import webhooks
 from app.rules import facts, guards
 from app.rules.text_matching import keyword_words, words_of
 from app.store import conversations, replies, rule_usage
-from app.twilio_api import parsing
 from app.twilio_api.events import MessageAdded, MessageEvent
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
@@ -66,9 +64,9 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
         participant_sid=event.participant_sid,
         has_media=bool(event.media),
         sent_at=event.date_created or received_at,
-        found_late=bool(webhooks.found_at(event)),
-        was_answered=webhooks.was_answered(event),
-        has_binding=webhooks.has_binding(event),
+        found_late=bool(internal_events.found_at(event)),
+        was_answered=internal_events.was_answered(event),
+        has_binding=internal_events.has_binding(event),
     )
 
 
@@ -224,14 +222,14 @@ def _stop_waits(behind: Sequence[Record], message: facts.Message, bot: Bot) -> b
     opt_out, opt_in = (
         set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words, bot.rules.bot.opt_in_words)
     )
-    said = (parsing.read_said(*one) for one in behind)
+    said = (internal_events.read_said(*one) for one in behind)
     words = (words_of(text) for author, text in said if author == message.author)
     return next((one in opt_out for one in words if one in opt_out or one in opt_in), False)
 
 
 def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
     """Return the messages that these events tell of."""
-    read = (parsing.read(one.method, one.target, one.body) for one in stored)
+    read = (internal_events.read(one.method, one.target, one.body) for one in stored)
     return [one for one in read if isinstance(one, MessageAdded)]
 
 

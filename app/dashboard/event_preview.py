@@ -16,6 +16,7 @@ from app.bot import follow_ups, handlers
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
 from app.db.database import Record
+from app.inbox import internal_events
 from app.inbox.dispatch import handler_for
 from app.inbox.internal_events import FollowUpDue
 from app.inbox.queue import Claimed
@@ -25,7 +26,6 @@ from app.rules.facts import Policy
 from app.rules.schema import Rules
 from app.store import conversations
 from app.store import replies as delivery_log
-from app.twilio_api import parsing
 from app.twilio_api.events import MessageAdded
 
 __all__ = ["Foreseen", "foresee", "handlers"]
@@ -61,7 +61,7 @@ def foresee(
     tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy, *, responder: str = ""
 ) -> Foreseen:
     """Return what would happen to an event of the inbox; `responder` names who is asked where no rule matches."""
-    event = parsing.read(row.method, row.target, row.body)
+    event = internal_events.read(row.method, row.target, row.body)
     bot = _bot(tx, row, now, rules_in_force, policy)
     if isinstance(event, MessageAdded):
         return _of_message(tx, event, row, bot, responder)

@@ -17,7 +17,7 @@ from app.dashboard.auth import blueprint
 from app.dashboard.conversations import unless_known
 from app.dashboard.request_context import reading, settings, writing
 from app.db.database import Record
-from app.inbox import admin
+from app.inbox import admin, internal_events
 from app.inbox.internal_events import FollowUpDue, TimerEnded
 from app.inbox.queue import MAX_ATTEMPTS
 from app.inbox.shown_parameters import shown
@@ -148,7 +148,7 @@ def _asked() -> Asked:
 
 
 def _facts(tx: Connection, row: Record, *, raw: bool = False) -> dict[str, Any]:
-    read = parsing.read(row.method, row.target, row.body)
+    read = internal_events.read(row.method, row.target, row.body)
     about = read.message_sid if isinstance(read, MessageAdded | FollowUpDue) else ""
     return {
         "event": row,

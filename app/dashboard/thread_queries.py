@@ -12,7 +12,8 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, select, tex
 from app.dashboard.participants import PERSON
 from app.db.database import Record
 from app.db.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
-from app.twilio_api import events, parsing
+from app.inbox import internal_events
+from app.twilio_api import events
 
 MOST_NOT_DECIDED = 50
 _SIDS: BindParameter[Any] = bindparam("sids", expanding=True)
@@ -125,7 +126,9 @@ def place_of(tx: Connection, message_sid: str) -> tuple[str, datetime] | None:
 
 def _undecided(tx: Connection, sid: str) -> list[tuple[Record, events.MessageAdded]]:
     rows = [*tx.execute(_NOT_FINISHED, {"sid": sid}), *tx.execute(_DEAD, {"sid": sid})]
-    told = [(row, parsing.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)]
+    told = [
+        (row, internal_events.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)
+    ]
     added = [(row, event) for row, event in told if isinstance(event, events.MessageAdded)]
     known = set(tx.scalars(_KNOWN, {"sids": [event.message_sid for _, event in added]})) if added else set()
     return [(row, event) for row, event in added if event.message_sid not in known]

@@ -1,7 +1,7 @@
-"""Events that we put into the inbox ourselves, so that they survive a restart: a customer's wait for a human.
+"""What the inbox holds, read as typed events: Twilio's webhooks, those that reconciliation found, and our own.
 
-They are stored with a method that no HTTP request has. So none can come through the door: a webhook that names
-one of these types is an unknown one, like any other.
+Our own survive a restart: a customer's wait for a human. They are stored with a method that no HTTP request has. So
+none can come through the door: a webhook that names one of these types is an unknown one, like any other.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from app.twilio_api.form import Form, parameter, read_date, read_flag, read_number
+from app.twilio_api import parsing
+from app.twilio_api.events import Event
+from app.twilio_api.form import Form, parameter, read_date, read_flag, read_form, read_number, read_text
 
 METHOD = "PARLEY"
+FOUND_AT = "ParleyFoundAt"  # parameters of ours in what reconciliation found; no webhook has them
+BINDING = "ParleyAuthorBinding"
+ANSWERED = "ParleyAnswered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,33 @@ class FollowUpDue(Wait):
 
     __slots__ = ()
     event_type = "parley.follow_up"
+
+
+def read(method: str, target: str, body: bytes) -> Event | Wait:
+    """Return the typed event of what the inbox holds: a webhook, or an event of our own. Never raises."""
+    form = read_form(method, target, body)
+    own = parse(form) if method == METHOD else None
+    return own or parsing.parse(form)
+
+
+def read_said(method: str, target: str, body: bytes) -> tuple[str, str]:
+    """Return author and text of a message in the inbox, and read nothing else of it. Never raises."""
+    return read_text(method, target, body, "Author"), read_text(method, target, body, "Body")
+
+
+def found_at(event: Event) -> str:
+    """Return when reconciliation found an event, as webhooks write dates; "" for one that Twilio posted."""
+    return event.fields.get(FOUND_AT, "")
+
+
+def has_binding(event: Event) -> bool:
+    """Return whether the author of a message that was found has a phone number or another address."""
+    return bool(event.fields.get(BINDING))
+
+
+def was_answered(event: Event) -> bool:
+    """Return whether an answer of ours stood behind a message that was found: our database may be the older one."""
+    return bool(event.fields.get(ANSWERED))
 
 
 _CLASSES: dict[str, type[Wait]] = {cls.event_type: cls for cls in (TimerEnded, FollowUpDue)}

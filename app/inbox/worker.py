@@ -13,13 +13,12 @@ from typing import Any
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
-from app.inbox import queue
+from app.inbox import internal_events, queue
 from app.inbox.dispatch import dispatch
 from app.inbox.job import Postponed, Work
 from app.inbox.periodic_runner import Rounds
 from app.inbox.queue import Claimed
 from app.logs import fault
-from app.twilio_api import parsing
 from app.twilio_api.client import SendError
 
 RENEW_SECONDS = 5.0
@@ -258,7 +257,7 @@ def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
     if claimed.attempts > queue.MAX_ATTEMPTS:
         return _end(work, "dead", "the worker ended each time while working on it")
     try:
-        event = parsing.read(claimed.method, claimed.target, claimed.body)
+        event = internal_events.read(claimed.method, claimed.target, claimed.body)
         line = dispatch(event, make_bot(work))
     except Postponed as wait:
         work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)

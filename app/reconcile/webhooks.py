@@ -13,29 +13,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from app.inbox.internal_events import ANSWERED, BINDING, FOUND_AT
 from app.inbox.queue import NewEvent
 from app.recordings.files import webhook_date
-from app.twilio_api import events, parsing
+from app.twilio_api import parsing
 
 METHOD = "RECONCILE"
-FOUND_AT = "ParleyFoundAt"  # parameters of ours that no webhook has
-BINDING = "ParleyAuthorBinding"
-ANSWERED = "ParleyAnswered"
-
-
-def found_at(event: events.Event) -> str:
-    """Return when reconciliation found an event, as webhooks write dates; "" for one that Twilio posted."""
-    return event.fields.get(FOUND_AT, "")
-
-
-def has_binding(event: events.Event) -> bool:
-    """Return whether the author of a message that was found has a phone number or another address."""
-    return bool(event.fields.get(BINDING))
-
-
-def was_answered(event: events.Event) -> bool:
-    """Return whether an answer of ours stood behind a message that was found: our database may be the older one."""
-    return bool(event.fields.get(ANSWERED))
 
 
 def conversation_added(conversation: Any, now: datetime) -> NewEvent:

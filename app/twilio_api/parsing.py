@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
-from app.inbox import internal_events
 from app.twilio_api.events import (
     EVENT_CLASSES,
     DeliveryUpdated,
@@ -17,7 +16,7 @@ from app.twilio_api.events import (
     UnknownEvent,
     UserEvent,
 )
-from app.twilio_api.form import Form, read_form, read_text, storable
+from app.twilio_api.form import Form, storable
 
 _SID_PREFIXES = {"ConversationSid": "CH", "MessageSid": "IM", "DeliveryReceiptSid": "DY", "UserSid": "US"}
 _KEY_PART = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -49,18 +48,6 @@ def event_type(form: Form) -> str:
 def is_pre_action(event_type: str) -> bool:
     """Return True for a hook that Twilio calls before the action and whose answer can stop it."""
     return event_type in EVENT_CLASSES and not EVENT_CLASSES[event_type].key_parts
-
-
-def read(method: str, target: str, body: bytes) -> Event | internal_events.Wait:
-    """Return the typed event of what the inbox holds: a webhook, or an event of our own. Never raises."""
-    form = read_form(method, target, body)
-    own = internal_events.parse(form) if method == internal_events.METHOD else None
-    return own or parse(form)
-
-
-def read_said(method: str, target: str, body: bytes) -> tuple[str, str]:
-    """Return author and text of a message in the inbox, and read nothing else of it. Never raises."""
-    return read_text(method, target, body, "Author"), read_text(method, target, body, "Body")
 
 
 def parse(form: Form) -> Event:

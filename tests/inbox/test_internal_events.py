@@ -23,7 +23,7 @@ WAIT = {
 
 @pytest.mark.parametrize("event", [TimerEnded(**WAIT), FollowUpDue(**WAIT), TimerEnded(seconds=1)], ids=repr)
 def test_an_event_comes_back_as_it_was_stored(event):
-    read = parsing.read(METHOD, "", internal_events.body_of(event))
+    read = internal_events.read(METHOD, "", internal_events.body_of(event))
 
     assert (type(read), read) == (type(event), event)
 
@@ -32,7 +32,7 @@ def test_an_event_comes_back_as_it_was_stored(event):
 @pytest.mark.parametrize("event", [TimerEnded(**WAIT), FollowUpDue(**WAIT)], ids=lambda event: event.event_type)
 def test_what_came_through_the_door_is_never_one_of_ours(method, event):
     body = internal_events.body_of(event)
-    read = parsing.read(method, "/conversations/webhook?" + body.decode(), body)
+    read = internal_events.read(method, "/conversations/webhook?" + body.decode(), body)
 
     assert isinstance(read, events.UnknownEvent)
 
@@ -45,6 +45,6 @@ def test_a_webhook_that_names_a_type_of_ours_takes_no_key_of_ours():
 
 
 def test_a_type_of_ours_that_is_not_there_yet_is_an_unknown_event():
-    read = parsing.read(METHOD, "", urlencode({"EventType": "parley.next_version"}).encode())
+    read = internal_events.read(METHOD, "", urlencode({"EventType": "parley.next_version"}).encode())
 
     assert isinstance(read, events.UnknownEvent)
