@@ -1,12 +1,11 @@
 """A chat client acts: a human agent or a web visitor who writes, edits, removes and reads through the SDK."""
 
-from app.emulator import messages, participants
+from app.emulator import messages, participants, validation
 from app.emulator.account import Account, Cause
 from app.emulator.errors import not_found
 from app.emulator.messages import MessageDraft
 from app.emulator.models import Conversation, Message, Participant
 from app.emulator.participants import ParticipantDraft
-from app.emulator.rest import validation
 
 
 def write(account: Account, conversation: Conversation, identity: str, body: str, attributes: str | None) -> Message:

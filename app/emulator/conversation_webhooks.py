@@ -8,8 +8,8 @@ from typing import Any
 
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, ScopedHook
-from app.emulator.rest.validation import whole_number
 from app.emulator.state import GLOBAL_EVENTS, State
+from app.emulator.validation import whole_number
 
 MOST_HOOKS = 5
 MOST_TRIGGERS = 5

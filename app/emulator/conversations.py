@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from app.emulator import validation
 from app.emulator.account import TWILIO_ITSELF, Account, Cause
 from app.emulator.clock import read_duration
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant
-from app.emulator.rest import validation
 from app.emulator.webhook_forms import conversation_form, state_form
 
 STATES = ("initializing", "active", "inactive", "closed")

@@ -6,7 +6,7 @@ Source: conversations-classic/inbound-autocreation, read 2026-11-22.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.emulator import conversation_webhooks, conversations, messages, participants
+from app.emulator import conversation_webhooks, conversations, messages, participants, validation
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError
@@ -14,7 +14,6 @@ from app.emulator.media_store import keep
 from app.emulator.messages import MessageDraft
 from app.emulator.models import AddressConfiguration, Conversation, MediaFile, Message
 from app.emulator.participants import ParticipantDraft
-from app.emulator.rest import validation
 from app.emulator.webhook_forms import conversation_form, media_text
 
 CHANNELS = {"sms": "SMS", "whatsapp": "WHATSAPP"}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.emulator import validation
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import must_be_open, note_activity
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, MediaFile, Message
-from app.emulator.rest import validation
 from app.emulator.webhook_forms import media_text, message_form, present
 
 

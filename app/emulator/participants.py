@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.emulator import validation
 from app.emulator.account import Account, Cause
 from app.emulator.conversations import must_be_open, note_activity
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant, User
-from app.emulator.rest import validation
 from app.emulator.webhook_forms import participant_form, user_form
 
 MOST_PARTICIPANTS = 1000

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from app.emulator import validation
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.models import AddressConfiguration
-from app.emulator.rest import validation
 from app.emulator.rest.request import Answer, RestCall, Route
 from app.emulator.rest.serializers import V1
 

@@ -4,13 +4,13 @@ import dataclasses
 import json
 from typing import Any
 
-from app.emulator import conversation_webhooks, conversations, participants
+from app.emulator import conversation_webhooks, conversations, participants, validation
 from app.emulator.clock import read_time
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.models import Conversation, ScopedHook
 from app.emulator.participants import ParticipantDraft
-from app.emulator.rest import serializers, validation
+from app.emulator.rest import serializers
 from app.emulator.rest.request import Answer, RestCall, Route
 from app.emulator.webhook_forms import message_form
 from app.emulator.webhook_targets import Target

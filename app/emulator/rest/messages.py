@@ -5,13 +5,13 @@
 
 from typing import Any
 
-from app.emulator import messages
+from app.emulator import messages, validation
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.media_store import free_file
 from app.emulator.messages import MessageDraft
 from app.emulator.models import Conversation, Message, Receipt
-from app.emulator.rest import serializers, validation
+from app.emulator.rest import serializers
 from app.emulator.rest.request import Answer, RestCall, Route
 
 

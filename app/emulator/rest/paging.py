@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from app.emulator.errors import TwilioError
-from app.emulator.rest.validation import whole_number
+from app.emulator.validation import whole_number
 
 
 class Listed(Protocol):

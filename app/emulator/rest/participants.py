@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.emulator import participants
+from app.emulator import participants, validation
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant
 from app.emulator.participants import ParticipantDraft
-from app.emulator.rest import serializers, validation
+from app.emulator.rest import serializers
 from app.emulator.rest.request import Answer, RestCall, Route
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.emulator import participants
+from app.emulator import participants, validation
 from app.emulator.account import Cause
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.models import Conversation, Participant, Role, User
-from app.emulator.rest import serializers, validation
+from app.emulator.rest import serializers
 from app.emulator.rest.request import Answer, RestCall, Route
 from app.emulator.webhook_forms import user_form
 
