@@ -12,10 +12,11 @@ demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end aft
 test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 3 minutes; then there is `make slow`
 	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
-check: .venv/ready  ## lint, format and types
+check: .venv/ready  ## lint, format, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 torture: .venv/ready  ## 1,000 schedules in which processes end anywhere (COUNT=50; SEED=17 ONLY=412 repeats one)
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
