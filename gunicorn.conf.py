@@ -17,9 +17,10 @@ from gunicorn.http import errors, message  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from app import config as parley_config
-from app import faults_in_responder, faults_in_rules, logs
+from app import logs
 from app.db.database import DatabaseUnavailable
 from app.monitoring import multiprocess
+from app.runtime.from_settings import responder_problems, rules_problems
 
 settings = parley_config.from_environment()
 
@@ -87,7 +88,7 @@ def on_starting(_server: Any) -> None:
     """Refuse to serve with bad settings, one sentence for each; bring an SQLite database up to date, once."""
     faults = parley_config.faults_for_serving(settings)
     if settings.runs_inline_worker:
-        faults += faults_in_rules(settings) + faults_in_responder(settings)
+        faults += rules_problems(settings) + responder_problems(settings)
     if settings.uses_sqlite and not faults:
         faults += _elsewhere(_migrate)
     if faults:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import make_conversations
 from app.dashboard import agent_replies
 from app.dashboard.agent_replies import Answer
 from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
+from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
 from app.twilio_api.client import SendError
 from tests.support.arrivals import arrive

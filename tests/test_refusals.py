@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from app import make_worker
+from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 
 THANKS = "Thanks, we will be right back."

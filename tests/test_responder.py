@@ -5,8 +5,9 @@ from types import ModuleType
 
 import pytest
 
-from app import config, create_app, faults_in_responder
+from app import config, create_app
 from app.responder import Reply, ResponderError, checked_reply, load
+from app.runtime.from_settings import responder_problems
 from tests.support.gunicorn_process import launch
 
 
@@ -85,7 +86,7 @@ def test_what_cannot_be_a_responder_is_named_with_the_next_step(our_module, name
 
 def faults_of(name):
     settings = config.from_environment({"BOT_RESPONDER": name})
-    faults = faults_in_responder(settings)
+    faults = responder_problems(settings)
     assert all(fault.startswith(f"BOT_RESPONDER {name}: ") for fault in faults)
     return faults
 

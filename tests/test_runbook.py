@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import config, create_app, make_worker
+from app import config, create_app
 from app.emulator.client import Emulator
 from app.inbox import queue
 from app.operations.webhooks import ROUTE, needed_filters
+from app.runtime.worker import make_worker
 from tests.conftest import ORIGIN
 from tests.emulator.receiver import sdk_client
 from tests.support import webhook_fixtures

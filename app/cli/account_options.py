@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from app import config, make_conversations
+from app import config
 from app.cli import dev_environment
 from app.cli.output import parley
 from app.operations.account import Account
 from app.operations.validation import Refused
+from app.runtime.from_settings import make_conversations
 from app.twilio_api.client import SendError
 from app.twilio_api.next_steps import sentence
 

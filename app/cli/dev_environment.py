@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from app import Parley
 from app.config import DEFAULT_DATABASE, PROJECT, Settings
 from app.db.database import Database
+from app.runtime.process import Runtime
 
 DATABASE = "instance/dev.db"
 APP, EMULATOR = "http://127.0.0.1:8000", "http://127.0.0.1:4010"  # unless `flask dev` is told otherwise
@@ -31,7 +31,7 @@ def environment(port: int, emulator_url: str) -> dict[str, str]:
     }
 
 
-def database_of(parts: Parley) -> Database:
+def database_of(parts: Runtime) -> Database:
     """Return the database of this process; before there is one, that of the loop; before that, end the command."""
     db, offline = parts.db, PROJECT / DATABASE
     if not db.is_sqlite or Path(db.url.database or "").exists():
@@ -46,7 +46,7 @@ def database_of(parts: Parley) -> Database:
     return Database(f"sqlite:///{offline}")
 
 
-def settings_of(parts: Parley) -> Settings:
+def settings_of(parts: Runtime) -> Settings:
     """Return the settings of this process; where no account is set up those of the loop, if its emulator answers."""
     settings = parts.settings
     if _names_an_account(settings) or not _emulator_answers():

@@ -50,9 +50,10 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
 def _patient() -> Patient:
     from datetime import UTC, datetime
 
-    from app import config, make_conversations
+    from app import config
     from app.operations.account import Account
     from app.operations.doctor_report import Patient
+    from app.runtime.from_settings import make_conversations
 
     settings = parley().settings
     callable_ = not config.faults_for_rest(settings)

@@ -15,9 +15,9 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
-from app import Parley
 from app.cli.dev_environment import database_of
 from app.db.database import Database, DatabaseUnavailable
+from app.runtime.process import Runtime
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 __all__ = [
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 
-def parley() -> Parley:
+def parley() -> Runtime:
     """Return the parts of this process."""
-    part: Parley = current_app.extensions["parley"]
+    part: Runtime = current_app.extensions["parley"]
     return part
 
 

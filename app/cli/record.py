@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Connection
 
-from app import faults_in_rules, load_rules
 from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
 from app.db.database import Record
 from app.inbox import admin
@@ -18,6 +17,7 @@ from app.operations.webhooks import ROUTE
 from app.reconcile import webhooks
 from app.recordings import expectations
 from app.recordings.files import FORM_TYPE, SUFFIX, RecordedRequest, render
+from app.runtime.from_settings import load_rules, rules_problems
 from app.twilio_api import events, form, parsing
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _kept() -> Kept:
     from app.rules.reachability import everything_in
 
     settings = parley().settings
-    if faults := faults_in_rules(settings):
+    if faults := rules_problems(settings):
         raise click.ClickException("; ".join(faults))
     rules = load_rules(settings)
     conditions = (condition for rule in rules.rules for condition in everything_in(rule.when))

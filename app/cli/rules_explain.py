@@ -49,7 +49,7 @@ def _document(decision: dict[str, Any]) -> dict[str, Any]:
 
 def _zone() -> tzinfo:
     """Return the time zone of the rules; UTC while they are faulty."""
-    from app import load_rules
+    from app.runtime.from_settings import load_rules
 
     try:
         return load_rules(parley().settings).bot.timezone

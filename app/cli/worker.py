@@ -7,11 +7,12 @@ import signal
 
 import click
 
-from app import config, faults_in_responder, faults_in_rules, make_worker
+from app import config
 from app.cli.output import parley, with_appcontext
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import migrate
 from app.inbox.worker import Worker
+from app.runtime.from_settings import responder_problems, rules_problems
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,9 +25,11 @@ def worker_command(drain: bool) -> None:
 
     Example: flask worker --drain
     """
+    from app.runtime.worker import make_worker  # brings along what answers: only when it is used
+
     parts = parley()
     settings = parts.settings
-    faults = config.faults_for_worker(settings) + faults_in_rules(settings) + faults_in_responder(settings)
+    faults = config.faults_for_worker(settings) + rules_problems(settings) + responder_problems(settings)
     if faults:
         raise click.ClickException("\n".join(["the worker does not start:", *(f"  - {fault}" for fault in faults)]))
     if parts.settings.uses_sqlite:

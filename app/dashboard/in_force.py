@@ -6,15 +6,16 @@ from datetime import timedelta
 
 from flask import current_app
 
-from app import Parley, load_rules
 from app.dashboard.request_context import settings
 from app.rules.facts import Policy
 from app.rules.schema import Bot, Rules
+from app.runtime.from_settings import load_rules
+from app.runtime.process import Runtime
 
 
 def rules_in_force() -> Rules:
     """Return the rules that messages are answered by. Raises RulesError, OSError."""
-    parley: Parley = current_app.extensions["parley"]
+    parley: Runtime = current_app.extensions["parley"]
     return parley.rules.current() if parley.rules else load_rules(settings())
 
 

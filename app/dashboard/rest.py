@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import current_app
 
-from app import config, make_conversations
+from app import config
 from app.dashboard.request_context import settings
 from app.db.database import Record
 from app.operations.account import Account
 from app.operations.validation import Refused
+from app.runtime.from_settings import make_conversations
 from app.twilio_api.client import Conversations
 
 

@@ -16,12 +16,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import config, create_app, make_worker
+from app import config, create_app
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings import expectations, files
 from app.recordings.files import SUFFIX, RecordedRequest
+from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
 from app.twilio_api import events, parsing
 

@@ -13,9 +13,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import Parley, make_worker
 from app.emulator.client import Emulator
 from app.inbox import admin
+from app.runtime.process import Runtime
+from app.runtime.worker import make_worker
 from app.store import conversations
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - a dummy, for loopback only
@@ -61,7 +62,7 @@ class BotTester:
     """
 
     def __init__(self, app: Flask, emulator: Emulator, clock: Clock, folder: Path) -> None:
-        self._parley: Parley = app.extensions["parley"]
+        self._parley: Runtime = app.extensions["parley"]
         self._emulator = emulator
         self._clock = clock
         self._folder = folder

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from app import make_worker
 from app.bot.responder_pool import MOST_WAITING, THREADS
+from app.runtime.worker import make_worker
 from tests.support.eventually import eventually
 from tests.support.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import make_worker
+from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.responders import NAME, responds, slow

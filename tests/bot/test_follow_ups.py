@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from app import make_worker
 from app.inbox import queue
+from app.runtime.worker import make_worker
 from app.store import conversations
 
 RULES = """

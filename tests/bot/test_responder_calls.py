@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app import make_worker
 from app.db.tables import lanes, responder_calls
 from app.inbox import queue
 from app.inbox.queue import LEASE_SECONDS
+from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at

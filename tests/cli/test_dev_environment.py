@@ -3,10 +3,10 @@
 import click
 import pytest
 
-from app import Parley
 from app.cli import dev_environment
 from app.config import DEFAULT_DATABASE, Settings
 from app.db.database import Database
+from app.runtime.process import Runtime
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def parts(tmp_path, monkeypatch):
 
     def made(**settings):
         path = tmp_path / DEFAULT_DATABASE.removeprefix("sqlite:///")
-        return Parley(Settings(**settings), Database(f"sqlite:///{path}"))
+        return Runtime(Settings(**settings), Database(f"sqlite:///{path}"))
 
     return made
 

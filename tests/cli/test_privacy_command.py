@@ -5,10 +5,10 @@ import json
 import pytest
 from sqlalchemy import select
 
-from app import make_conversations
 from app.db.tables import decisions, messages
 from app.db.tables import inbox as inbox_table
 from app.privacy.subject_search import NoSubject, Subject
+from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
 from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app import config, create_app, make_conversations
+from app import config, create_app
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.inbox import periodic
 from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope
 from app.recordings import files
+from app.runtime.from_settings import make_conversations
 from app.store import conversations
 from tests.support.eventually import eventually
 

@@ -13,13 +13,14 @@ import psycopg
 import pytest
 from sqlalchemy import event, select, text
 
-from app import config, make_worker
+from app import config
 from app.db.database import Database
 from app.db.tables import inbox as inbox_table
 from app.db.wakeups import Listener
 from app.inbox import queue as inbox
 from app.inbox.queue import NewEvent, add_all
 from app.inbox.worker import Worker
+from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 from tests.support.deaf_pooler import deaf_pooler
 from tests.support.eventually import eventually

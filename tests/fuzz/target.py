@@ -7,11 +7,13 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import select
 
-from app import Parley, config, create_app, make_worker
+from app import config, create_app
 from app.db.database import Database, Record
 from app.db.schema import migrate
 from app.db.tables import inbox
 from app.inbox.worker import Worker
+from app.runtime.process import Runtime
+from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN
 from app.twilio_api import form, parsing
 from tests.fuzz.shots import Seen, Shot, send
@@ -49,8 +51,8 @@ class Target:
         return [(f"was stored, but working on it raised {row.outcome}", _shot_of(row)) for row in new]
 
     @property
-    def _parley(self) -> Parley:
-        parley: Parley = self.app.extensions["parley"]
+    def _parley(self) -> Runtime:
+        parley: Runtime = self.app.extensions["parley"]
         return parley
 
     def __enter__(self) -> "Target":

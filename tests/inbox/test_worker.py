@@ -6,13 +6,13 @@ import time
 import pytest
 from sqlalchemy import event, update
 
-from app import make_worker
 from app.bot.replying import reply_to_message
 from app.db.database import Database
 from app.db.tables import lanes
 from app.inbox import dispatch, queue
 from app.inbox.job import Work
 from app.inbox.queue import LEASE_SECONDS
+from app.runtime.worker import make_worker
 from app.store import rate_limits
 from app.twilio_api.events import UserUpdated
 from app.twilio_api.form import read_form

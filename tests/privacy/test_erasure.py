@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import insert, select, update
 
-from app import make_worker
 from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.inbox import queue
@@ -11,6 +10,7 @@ from app.inbox.job import Work
 from app.inbox.worker import work_on
 from app.privacy.erasure import erase
 from app.privacy.subject_search import Subject, find
+from app.runtime.worker import make_worker
 from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 

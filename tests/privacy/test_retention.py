@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from app import make_worker
 from app.bot import responder_calls
 from app.db.tables import audit_log, conversations, decisions, messages, metadata, participants, replies
 from app.db.tables import inbox as inbox_table
@@ -14,6 +13,7 @@ from app.inbox import admin, queue
 from app.inbox.queue import NewEvent
 from app.privacy import retention
 from app.reconcile import progress
+from app.runtime.worker import make_worker
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.replies import Content

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app import make_conversations
+from app.runtime.from_settings import make_conversations
 
 
 @pytest.fixture

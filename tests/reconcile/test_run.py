@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
-from app import make_conversations
 from app.db.tables import inbox, messages, metadata, participants
+from app.runtime.from_settings import make_conversations
 from app.store import conversations
 from app.twilio_api.form import read_form
 

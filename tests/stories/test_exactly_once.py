@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import select
 
-from app import make_worker
 from app.db.tables import messages, replies
 from app.inbox.queue import LEASE_SECONDS
+from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at

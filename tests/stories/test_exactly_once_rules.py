@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 from sqlalchemy import select
 
-from app import make_worker
 from app.db.tables import decisions, replies, rule_actions
 from app.inbox.queue import LEASE_SECONDS
+from app.runtime.worker import make_worker
 from app.twilio_api.client import Conversations
 from tests.support.arrivals import arrive
 from tests.support.power_cuts import PowerCut, cut_at

@@ -6,11 +6,13 @@ from pathlib import Path
 import psycopg
 from flask import Flask
 
-from app import Parley, config, create_app, make_worker
+from app import config, create_app
 from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import metadata
 from app.inbox.worker import Worker
+from app.runtime.process import Runtime
+from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN, Clock
 from tests.torture.schedules import Schedule
 
@@ -42,7 +44,7 @@ class Installation:
             _empty_file(self.folder)
         else:
             _empty_tables(self.url)
-        parley: Parley = self.app.extensions["parley"]
+        parley: Runtime = self.app.extensions["parley"]
         return make_worker(parley.settings, parley.db)
 
 

@@ -18,11 +18,12 @@ from typing import Any, NoReturn
 import requests
 from flask import Flask
 
-from app import Parley, logs
+from app import logs
 from app.db.database import DatabaseUnavailable
 from app.inbox import admin
 from app.inbox.worker import Worker
 from app.recordings.files import RecordedRequest
+from app.runtime.process import Runtime
 from tests.support.hostile_requests import deliver
 from tests.support.power_cuts import Step, telling_steps
 from tests.torture.schedules import End
@@ -85,7 +86,7 @@ def live(
         _log_to(log, tell)
         _lose_patience()
         steps = Steps(end, tell)
-        parley: Parley = app.extensions["parley"]
+        parley: Runtime = app.extensions["parley"]
         with telling_steps(parley.db.engine, steps.passed):
             work_through(app, worker, orders, steps, threads=threads)
         with parley.db.read() as tx:

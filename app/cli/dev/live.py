@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from app import config, faults_in_responder, faults_in_rules, make_conversations
+from app import config
 from app.cli.dev.app_process import serving
 from app.cli.dev.tunnel import find_tunnel, prove_round_trip
 from app.cli.dev.webhook_backup import Memory, alone, recall, remember, restore
@@ -23,6 +23,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.inbox import admin
 from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
+from app.runtime.from_settings import make_conversations, responder_problems, rules_problems
 from app.twilio_api import events, parsing
 from app.twilio_api.client import SendError
 from app.twilio_api.signature import Keys
@@ -46,7 +47,7 @@ def run_live(port: int, ngrok_api: str) -> None:
             former = fetch(account)
         public_url = find_tunnel(ngrok_api, port)
         settings = config.from_environment({**environment, "PUBLIC_URL": public_url})
-        faults = config.faults_for_serving(settings) + faults_in_rules(settings) + faults_in_responder(settings)
+        faults = config.faults_for_serving(settings) + rules_problems(settings) + responder_problems(settings)
         _refuse_faults(faults)
         _serve(settings, account, former, port)
 

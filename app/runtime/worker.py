@@ -1,19 +1,27 @@
-"""What a worker does at intervals beside its events: delete what is old, fetch what Twilio failed to deliver."""
+"""Puts a worker together: what answers an event, and what is done at intervals beside the events."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
 
+from app.bot import handlers  # noqa: F401 - handlers register themselves
+from app.bot.context import Bot
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
+from app.inbox.job import Work
 from app.inbox.periodic import Turn
 from app.inbox.periodic_runner import Chore, Rounds, Wait
+from app.inbox.worker import Worker
+from app.monitoring.rest_metrics import RestCalls
 from app.privacy import retention
 from app.reconcile import run
 from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope
+from app.rules.facts import Policy
+from app.rules.reload import WatchedRules
+from app.runtime.from_settings import make_conversations, make_responder, watch_rules
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
@@ -21,8 +29,42 @@ REQUESTS_PER_SECOND = 5  # others use the account too
 REQUESTS_PER_RUN = 1_000  # beside the lists; the next run goes on
 
 
-def make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
-    """Return the chores that the settings want, not started yet."""
+def make_worker(
+    settings: Settings, db: Database, watched: WatchedRules | None = None, calls: RestCalls | None = None
+) -> Worker:
+    """Return a worker, not started yet, that answers by the rules file of the settings as it is at each event.
+
+    Raises RulesError, ResponderError, OSError.
+    """
+    calls = calls or RestCalls()
+    twilio = make_conversations(settings, note_call=calls.note)
+    policy = Policy(bot_author=settings.bot_author, agents=settings.bot_agents, max_reply_age=settings.max_reply_age)
+    in_force = watched or watch_rules(settings)
+    responder = make_responder(settings, db)
+
+    def bot(work: Work) -> Bot:
+        return Bot(
+            work,
+            twilio=twilio,
+            rules=in_force.current(),
+            policy=policy,
+            responder=responder,
+            folder=settings.bot_rules.parent,
+        )
+
+    return Worker(
+        db,
+        bot,
+        threads=settings.worker_threads,
+        warm_up=twilio.warm_up,
+        is_awaited=responder.is_awaited if responder else lambda: False,
+        aside=partial(calls.store, db),
+        rounds=_make_rounds(settings, db, twilio),
+    )
+
+
+def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
+    """Return what the settings want at intervals, not started yet."""
     wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db))]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)

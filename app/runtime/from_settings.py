@@ -1,0 +1,79 @@
+"""Makes what the settings name: Twilio's API, the rules, the responder; or says why that cannot be.
+
+Each is imported when it is made, so that commands which need none of it start quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.config import Settings
+from app.db.database import Database
+
+if TYPE_CHECKING:
+    from app.bot.responder_pool import Responder
+    from app.rules.reload import WatchedRules
+    from app.rules.schema import Rules
+    from app.twilio_api.client import Conversations
+
+
+def make_conversations(settings: Settings, *, note_call: Callable[[str], None] = lambda _result: None) -> Conversations:
+    """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended."""
+    from app.twilio_api.client import Conversations
+
+    return Conversations(
+        account_sid=settings.account_sid,
+        auth_token=settings.auth_token,
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+        base_url=settings.api_base_url,
+        default_service_sid=settings.service_sid,
+        note_call=note_call,
+    )
+
+
+def load_rules(settings: Settings) -> Rules:
+    """Return the rules of the settings' file. Raises RulesError, OSError."""
+    from app.rules import loader
+
+    return loader.load(settings.bot_rules.read_text(encoding="utf-8"))
+
+
+def watch_rules(settings: Settings) -> WatchedRules:
+    """Return the rules of the settings' file, which follow its changes. Raises RulesError, OSError."""
+    from app.rules.reload import WatchedRules
+
+    return WatchedRules(settings.bot_rules)
+
+
+def rules_problems(settings: Settings) -> list[str]:
+    """Return why the rules file cannot be used, or nothing."""
+    try:
+        load_rules(settings)
+    except (ValueError, OSError) as error:
+        return [f"BOT_RULES {settings.bot_rules.name}: {error}"]
+    return []
+
+
+def make_responder(settings: Settings, db: Database) -> Responder | None:
+    """Return whom the settings want to be asked where no rule matches, or None. Raises ResponderError."""
+    if not settings.bot_responder:
+        return None
+    from app import responder
+    from app.bot.responder_pool import Responder
+
+    return Responder(responder.load(settings.bot_responder), db)
+
+
+def responder_problems(settings: Settings) -> list[str]:
+    """Return why the responder cannot be used, or nothing."""
+    if not settings.bot_responder:
+        return []
+    from app import responder
+
+    try:
+        responder.load(settings.bot_responder)
+    except responder.ResponderError as error:
+        return [f"BOT_RESPONDER {settings.bot_responder}: {error}"]
+    return []

@@ -1,0 +1,50 @@
+"""The parts of one process: its settings, its database, and the worker where one runs in it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.config import Settings
+from app.db.database import Database
+from app.monitoring.rest_metrics import RestCalls
+
+if TYPE_CHECKING:
+    from app.inbox.worker import Worker
+    from app.rules.reload import WatchedRules
+
+log = logging.getLogger("parley")
+
+
+@dataclass
+class Runtime:
+    """The parts of one process; create_app() puts them under app.extensions["parley"]."""
+
+    settings: Settings
+    db: Database
+    worker: Worker | None = None
+    rules: WatchedRules | None = None  # what the worker in this process answers by
+    rest_calls: RestCalls = field(default_factory=RestCalls)
+    said_nobody_works: bool = False
+
+    def stored(self) -> None:
+        """A new event is on disk: call whoever works in this process, or say once that nobody does."""
+        if self.worker:
+            self.worker.wake()
+        elif self.settings.runs_inline_worker and not self.said_nobody_works:
+            self.said_nobody_works = True
+            log.warning("stored, but this process does not work the inbox off; start `flask worker`, or use gunicorn")
+
+    def start_worker(self) -> Worker:
+        """Start a worker in this process; webhooks stored here wake it at once.
+
+        Raises RulesError, ResponderError, OSError.
+        """
+        from app.runtime.from_settings import watch_rules
+        from app.runtime.worker import make_worker  # brings along what answers: a process that only stores needs none
+
+        self.rules = watch_rules(self.settings)
+        self.worker = make_worker(self.settings, self.db, self.rules, self.rest_calls)
+        self.worker.start()
+        return self.worker
