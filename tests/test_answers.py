@@ -15,7 +15,7 @@ from app.emulator.client import Emulator
 from app.operations.account import Account
 from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 from tests.support.arrivals import arrive
 
 PAUSE = timedelta(minutes=30)

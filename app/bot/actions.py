@@ -15,7 +15,7 @@ from app.store import actions as action_log
 from app.store import conversations, replies
 from app.store.actions import Action
 from app.twilio_api import conversation
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 log = logging.getLogger("parley.actions")
 

@@ -11,8 +11,7 @@ from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
 from app.inbox.dispatch import handles
 from app.store import conversations, replies
-from app.twilio_api.client import SendError
-from app.twilio_api.errors import meaning
+from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
     ConversationAdded,
     ConversationEvent,

@@ -12,7 +12,7 @@ from app.inbox.job import Postponed
 from app.store import actions, rate_limits, replies
 from app.store.replies import Reply
 from app.twilio_api import media
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 GATE_CLOSED_FOR = timedelta(seconds=1)  # after a 429 without Retry-After

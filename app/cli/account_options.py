@@ -14,8 +14,7 @@ from app.cli.output import parley
 from app.operations.account import Account
 from app.operations.validation import Refused
 from app.runtime.from_settings import make_conversations
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

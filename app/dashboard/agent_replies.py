@@ -24,7 +24,7 @@ from app.operations.resources import document
 from app.operations.validation import Refused
 from app.store import audit
 from app.store import conversations as memory
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 ACTION = "answered"
 ATTRIBUTE = "parley_answer"  # in the message's attributes: the form it was written in

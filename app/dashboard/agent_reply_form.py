@@ -26,8 +26,7 @@ from app.operations.whatsapp_window import OutsideWindow
 from app.rules.guards import WHATSAPP_WINDOW, in_words
 from app.store import audit
 from app.store import conversations as memory
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 _ACTIONS_SHOWN = 10
 WINDOW_CLOSED = (

@@ -20,8 +20,7 @@ from app.operations.conversations import close
 from app.operations.pauses import BotPause
 from app.operations.validation import Refused
 from app.store import audit, conversations
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 LONGEST_SILENCE = 2**31 - 1  # seconds, as the tables take them
 LENGTHS: dict[str, timedelta | None] = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "open": None}

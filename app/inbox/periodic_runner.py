@@ -12,7 +12,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.inbox import periodic
 from app.inbox.periodic import Turn
 from app.logs import fault
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 LONGEST_PAUSE_SECONDS = 60.0
 

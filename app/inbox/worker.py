@@ -19,7 +19,7 @@ from app.inbox.job import Postponed, Work
 from app.inbox.periodic_runner import Rounds
 from app.inbox.queue import Claimed
 from app.logs import fault
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 RENEW_SECONDS = 5.0
 SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores

@@ -11,8 +11,7 @@ from app.operations.account import Account
 from app.operations.participant_file import Entry
 from app.operations.participants import Added, Shown, add_newcomer, key_of, kind_of, list_participants
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22. 30 writes a second for each conversation: we
 # stay below, because others write there too.

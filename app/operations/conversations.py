@@ -9,7 +9,7 @@ from app.operations import validation
 from app.operations.account import Account
 from app.operations.resources import document, must_exist
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 # Source: api/conversation-resource and api/participant-conversation-resource, the largest PageSize; Twilio's OpenAPI
 # description of 2026-04-14.

@@ -19,8 +19,7 @@ from app.operations.participant_spec import Newcomer
 from app.operations.participants import Added
 from app.operations.resources import document
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 # Source: conversations-classic/using-whatsapp-conversations, read 2026-11-22.
 WHATSAPP_WINDOW = timedelta(hours=24)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from app.db.schema import migrate
 from app.operations import doctor_account, doctor_local, webhooks
 from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
-from app.twilio_api.client import SendError
-from app.twilio_api.next_steps import sentence
+from app.twilio_api.errors import SendError, sentence
 
 
 def examine(patient: Patient) -> Iterator[Finding]:

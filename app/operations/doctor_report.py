@@ -9,7 +9,7 @@ from datetime import datetime
 from app.config import Settings
 from app.db.database import Database
 from app.operations.account import Account
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 OK, WARNING, PROBLEM, NOT_CHECKED = "ok", "warning", "problem", "not checked"
 

@@ -10,7 +10,7 @@ from typing import Any
 from app.operations import validation
 from app.operations.account import Account
 from app.operations.resources import document, must_exist
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 PAGE = 100  # Source: Twilio's OpenAPI description: the most messages of one page
 _WATCHED = 50  # so many of the newest messages are looked at for receipts that came

@@ -10,8 +10,7 @@ from app.operations import media, validation
 from app.operations.account import Account
 from app.operations.message_plan import Part, Plan
 from app.operations.resources import document, must_exist
-from app.twilio_api.client import SendError
-from app.twilio_api.errors import meaning
+from app.twilio_api.errors import SendError, meaning
 
 _RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
 _TRIES, _LONGEST_WAIT_SECONDS = 5, 30.0

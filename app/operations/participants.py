@@ -11,7 +11,7 @@ from app.operations.account import Account
 from app.operations.participant_spec import Kind, Newcomer, newcomer
 from app.operations.resources import document, must_exist
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
 THERE_ALREADY = (50433, 50437)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 
 def document(resource: Any) -> dict[str, Any]:

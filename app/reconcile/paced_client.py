@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from app.db.database import Database
 from app.store import rate_limits
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 
 LONGEST_WAIT_SECONDS = 120.0  # for Twilio's sake; what would take longer is left to the next run
 TRIES = 4  # of one request, when no answer came or Twilio had a fault

@@ -23,7 +23,7 @@ from app.reconcile.paced_client import PoliteCalls, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
 from app.reconcile.report import BUDGET_IS_SPENT, Gap, Report
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 CHORE = "reconcile"
 FIRST_LOOK_BACK = timedelta(days=2)  # of the first run; every other goes back to where the last complete one began

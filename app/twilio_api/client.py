@@ -7,92 +7,22 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
+
+from app.twilio_api.errors import SendError, never_connected, no_answer, refusal
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
 MARKER = "parley"  # our key in a message's Attributes: {"parley": {"reply_to": "IM...", "n": 0}}
-Decision = Literal["retry", "give up", "suppress"]
 Result = TypeVar("Result")
-
-
-class SendError(Exception):
-    """Why a request to Twilio brought nothing, and what to do.
-
-    `decision`: "retry" later, "give up" (a person must look), or "suppress" (sending would be pointless or wrong).
-    `uncertain`: Twilio may have done it all the same. `retry_after` and `scope` ("conversation" or "account")
-    are set when Twilio asked to wait.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        decision: Decision,
-        *,
-        status: int = 0,
-        code: int = 0,
-        uncertain: bool = False,
-        retry_after: timedelta | None = None,
-        scope: str = "",
-    ) -> None:
-        super().__init__(reason)
-        self.reason, self.decision, self.status, self.code = reason, decision, status, code
-        self.uncertain, self.retry_after, self.scope = uncertain, retry_after, scope
-
-    @property
-    def asks_to_wait(self) -> bool:
-        """Whether this is a limit (429): nothing failed, so it counts as no attempt."""
-        return bool(self.scope)
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """One row of the decision table."""
-
-    decision: Decision
-    reason: str
-    uncertain: bool = False
-    scope: str = ""
-
-
-# Twilio's code, else the HTTP status -> what to do. Source of each row: twilio.com/docs/api/errors/<code>
-# (statuses: twilio.com/docs/usage/troubleshooting/debugging-your-application), read 2026-11-22.
-BY_CODE = {
-    20003: Ruling("retry", "Twilio refused the credentials; check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
-    20404: Ruling("suppress", "the conversation no longer exists"),
-    20429: Ruling("retry", "too many requests for the account", scope="account"),
-    21610: Ruling("suppress", "the recipient opted out"),
-    50063: Ruling("retry", "too many writes to the conversation", scope="conversation"),
-    50074: Ruling("retry", "too many writes to the conversation", scope="conversation"),
-    50304: Ruling("give up", "the attributes are not valid JSON"),
-    50350: Ruling("suppress", "the conversation no longer exists"),
-    50373: Ruling("give up", "the conversation has no messaging service; set one in the Twilio console"),
-    50377: Ruling("suppress", "the conversation is closed"),
-    50504: Ruling("give up", "the reply is too long for this channel; shorten it in rules.toml"),
-    50513: Ruling("give up", "in a group MMS the author must be a participant; set BOT_AUTHOR to one"),
-    63016: Ruling("suppress", "outside WhatsApp's 24 hour window"),
-}
-BY_STATUS = {
-    401: BY_CODE[20003],
-    403: Ruling("retry", "Twilio refused the credentials for this request; check the API key's permissions"),
-    404: BY_CODE[20404],
-    408: Ruling("retry", "Twilio took too long", uncertain=True),
-    429: Ruling("retry", "too many requests", scope="account"),
-}
-OTHER_5XX = Ruling("retry", "Twilio has a fault", uncertain=True)
-OTHER_4XX = Ruling("give up", "Twilio refused the request")
-# No network connection was made, so nothing can have arrived.
-NOT_CONNECTED = Ruling("retry", "Twilio cannot be reached")
-CUT_OFF = Ruling("retry", "no answer from Twilio", uncertain=True)
 
 
 @dataclass(frozen=True)
@@ -213,55 +143,9 @@ class Conversations:
         try:
             return request()
         except TwilioException as error:
-            raise _refused(error, self._client().http_client.retry_after) from error
+            raise refusal(error, self._client().http_client.retry_after) from error
         except (requests.RequestException, ValueError) as error:
-            raise _ruled(NOT_CONNECTED if _never_connected(error) else CUT_OFF) from error
-
-
-def _refused(error: Any, retry_after: timedelta | None) -> SendError:
-    status, code = _status_and_code(error)
-    ruling = BY_CODE.get(code) or BY_STATUS.get(status) or (OTHER_5XX if status >= 500 or not status else OTHER_4XX)
-    return _ruled(ruling, status=status, code=code, retry_after=retry_after if status in (429, 503) else None)
-
-
-def _status_and_code(error: Any) -> tuple[int, int]:
-    """Return HTTP status and Twilio's code; 0 where there is none.
-
-    For a refused list the SDK (9.13) raises a plain TwilioException that carries the response.
-    """
-    if hasattr(error, "status"):
-        return int(error.status or 0), int(getattr(error, "code", 0) or 0)
-    response = error.args[1] if len(error.args) > 1 else None
-    try:
-        code = json.loads(getattr(response, "text", "")).get("code")
-    except (ValueError, AttributeError):
-        code = 0
-    return int(getattr(response, "status_code", 0) or 0), code if isinstance(code, int) else 0
-
-
-def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timedelta | None = None) -> SendError:
-    number = f" ({code or status})" if code or status else ""
-    return SendError(
-        ruling.reason + number,
-        ruling.decision,
-        status=status,
-        code=code,
-        uncertain=ruling.uncertain,
-        retry_after=retry_after,
-        scope=ruling.scope,
-    )
-
-
-def _never_connected(error: Exception) -> bool:
-    import requests
-    from urllib3.exceptions import NewConnectionError, SSLError
-
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(cause, SSLError):  # it may also end a connection on which all was said
-        return isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, NewConnectionError)
+            raise no_answer(error) from error
 
 
 def _check_sid(prefix: str, sid: str) -> None:
@@ -293,7 +177,7 @@ def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _resul
             try:
                 response = super().request(method, _at(base_url, url), *args, **options)
             except Exception as error:
-                note_call("not connected" if _never_connected(error) else "no answer")
+                note_call("not connected" if never_connected(error) else "no answer")
                 raise
             note_call("ok" if response.status_code < 400 else str(response.status_code))
             self.retry_after = _seconds_in(response.headers.get("Retry-After"))

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22
 MOST_ATTRIBUTE_BYTES = 16 * 1024

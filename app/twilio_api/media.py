@@ -11,7 +11,8 @@ import re
 from io import BytesIO
 from typing import Any
 
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 
 ORIGIN = "https://mcs.us1.twilio.com"
 

@@ -7,7 +7,8 @@ import pytest
 
 from app.db.database import Database, DatabaseUnavailable
 from app.monitoring.rest_metrics import RestCalls, totals
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 from tests.conftest import TOKEN
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.operations import conversation_plan, create_conversation
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 
 ADA, BOB, OURS = "+15550100001", "+15550100002", "+15550100099"
 

@@ -7,7 +7,7 @@ import pytest
 from app.operations import message_plan, messages
 from app.operations.safe_download import Guard
 from app.operations.validation import Refused
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 from tests.operations import sample_files as files
 from tests.operations.channel_conversations import PROXY, said
 from tests.operations.loopback_site import on_loopback, resolving

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 
 ACCOUNT, TOKEN = "AC" + "1".zfill(32), "0123456789abcdef0123456789abcdef"
 MARKER = {"reply_to": "IM" + "1" * 32, "n": 0}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.twilio_api.client import Conversations, SendError
+from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 from app.twilio_api.media import upload
 
 ACCOUNT, TOKEN = "AC" + "1".zfill(32), "0123456789abcdef0123456789abcdef"

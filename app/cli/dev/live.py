@@ -25,7 +25,7 @@ from app.operations.account import Account
 from app.operations.webhooks import ROUTE, Webhook, fetch, in_words, overriding_services, put
 from app.runtime.from_settings import make_conversations, responder_problems, rules_problems
 from app.twilio_api import events, parsing
-from app.twilio_api.client import SendError
+from app.twilio_api.errors import SendError
 from app.twilio_api.signature import Keys
 
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
