@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.recordings import files
+from app.twilio_api.form import webhook_date
 from tests.conftest import ORIGIN, TOKEN, _create_database, _run_sql
 from tests.support import webhook_fixtures
 from tests.support.arrivals import webhook_of
@@ -57,7 +57,7 @@ class TestDisk:
         message = emulator.inbound("hello", sender=sender)
         request = webhook_fixtures.with_fields(
             webhook_fixtures.load("onMessageAdded__sms_text"),
-            webhook_of(message, "hello", sender) | {"DateCreated": files.webhook_date(datetime.now(UTC))},
+            webhook_of(message, "hello", sender) | {"DateCreated": webhook_date(datetime.now(UTC))},
         )
         headers = webhook_fixtures.sign(request, ORIGIN, TOKEN)
         return exchange(web.port, on_the_wire(replace(request, headers=headers), Connection="close")).status
@@ -80,7 +80,7 @@ def arrives(emulator, post_webhook, clock):
 
     def arrive(body, minutes):
         message = emulator.inbound(body, sender=f"+155501000{minutes:02}")
-        told = {"DateCreated": files.webhook_date(clock() - timedelta(minutes=minutes))}
+        told = {"DateCreated": webhook_date(clock() - timedelta(minutes=minutes))}
         changes = webhook_of(message, body, f"+155501000{minutes:02}") | told
         assert post_webhook("onMessageAdded__sms_text", changes).status_code == 204
 

@@ -15,6 +15,7 @@ from app.inbox.queue import Claimed
 from app.rules import facts, guards
 from app.rules.text_matching import keyword_words, words_of
 from app.store import conversations, replies, rule_usage
+from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded, MessageEvent
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
@@ -57,7 +58,7 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
         conversation_sid=event.conversation_sid,
         author=event.author,
         text=event.body,
-        channel=facts.channel_of(event.author, event.source),
+        channel=channel_of(event.author, event.source),
         source=event.source,
         attributes=event.attributes,
         client_identity=event.client_identity,
@@ -77,7 +78,7 @@ def stored_message(row: Record) -> facts.Message:
         conversation_sid=row.conversation_sid,
         author=row.author,
         text=row.body,
-        channel=facts.channel_of(row.author, row.source),
+        channel=channel_of(row.author, row.source),
         source=row.source,
         attributes=row.attributes,
         participant_sid=row.participant_sid,

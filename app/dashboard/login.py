@@ -14,8 +14,8 @@ from flask_login import current_user, login_user, logout_user  # type: ignore[im
 from app.dashboard.auth import Operator, blueprint, current_settings, default_name, digest
 from app.dashboard.request_context import database, writing
 from app.db.database import DatabaseUnavailable
-from app.rules.facts import channel_of
 from app.store import audit, login_throttle
+from app.twilio_api.addresses import channel_of
 
 LONGEST_NAME = 256
 

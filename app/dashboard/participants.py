@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.db.database import Record
-from app.rules.facts import channel_of
+from app.twilio_api.addresses import channel_of
 
 # The columns of `participants` that this is made from.
 PERSON = ("participant_sid", "conversation_sid", "address", "identity", "opted_out_at", "removed_at")

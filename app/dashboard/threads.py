@@ -11,7 +11,7 @@ from app.dashboard.participants import Person, channels_of, in_order, person_of,
 from app.dashboard.thread_details import Tick, Why, ticks_of, whys_of
 from app.dashboard.thread_queries import ThreadRows
 from app.db.database import Record
-from app.rules.facts import channel_of
+from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded
 
 # Codes of decisions that tell who wrote a message; all others are about a customer's.

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 
 from app.inbox.internal_events import ANSWERED, BINDING, FOUND_AT
 from app.inbox.queue import NewEvent
-from app.recordings.files import webhook_date
 from app.twilio_api import parsing
+from app.twilio_api.form import webhook_date
 
 METHOD = "RECONCILE"
 

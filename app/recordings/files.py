@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.twilio_api import signature
-from app.twilio_api.form import Form, read_date, read_form
+from app.twilio_api.form import Form, read_date, read_form, webhook_date
 
 SUFFIX = ".http"
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
@@ -115,14 +115,6 @@ def moved(request: RecordedRequest, offset: timedelta) -> RecordedRequest:
 def _moved(text: str, offset: timedelta) -> str:
     date = read_date(text)
     return text if date is None else webhook_date(date + offset)
-
-
-def webhook_date(moment: datetime) -> str:
-    """Return a moment as webhooks write it, in UTC with milliseconds and Z.
-
-    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
-    """
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def sign(request: RecordedRequest, origin: str, token: str) -> dict[str, str]:

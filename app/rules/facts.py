@@ -1,6 +1,5 @@
 """Everything one decision is made from: the message, what is known of its conversation, who is who, the time."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,12 +11,10 @@ from app.rules.business_hours import is_open
 from app.rules.patterns import Search
 from app.rules.schema import Bot
 from app.rules.text_matching import Spoken
+from app.twilio_api.addresses import is_phone_number
 
 OWN_MARKER = "parley"
 SAME_TEXT_WITHIN = timedelta(minutes=10)
-CHANNEL_OF_SOURCE = {"mms": "sms"} | {
-    name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
-}
 
 Writer = Literal["bot", "agent", "system", "api", "customer"]
 
@@ -108,25 +105,6 @@ class Asked:
         return "open" if is_open(self.bot, self.now) else "closed"
 
 
-def channel_of(author: str, source: str) -> str:
-    """Return the channel a message came by: "sms", "whatsapp", "chat", "messenger", ...
-
-    The address decides (`whatsapp:+1555...`, `+1555...`), then Source, an open set. A chat client's identity is
-    never an address, whatever it looks like.
-    Source: docs/conversations-classic/conversations-webhooks, values of Source (read 2026-11-22)
-    """
-    if source.upper() == "SDK":
-        return "chat"
-    if _is_phone_number(author):
-        return "sms"
-    prefix = re.match(r"([A-Za-z][A-Za-z0-9_-]*):.", author)
-    return prefix[1].lower() if prefix else CHANNEL_OF_SOURCE.get(source.lower(), "chat")
-
-
-def _is_phone_number(author: str) -> bool:
-    return re.fullmatch(r"\+[0-9]{2,15}", author) is not None
-
-
 def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
     """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer."""
     if message.author == policy.bot_author or OWN_MARKER in message.attributes:
@@ -141,7 +119,7 @@ def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
 def _is_agent(message: Message, known: Known, policy: Policy) -> bool:
     if known.author_role == "agent" or "agent" in known.roles:
         return True
-    if message.channel != "chat" or not message.author or _is_phone_number(message.author):
+    if message.channel != "chat" or not message.author or is_phone_number(message.author):
         return False
     names = {message.author, message.client_identity} - {""}
     if any(fnmatchcase(name, pattern) for name in names for pattern in policy.agents):

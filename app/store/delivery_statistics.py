@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, text
 
 from app.db.database import Record
 from app.db.tables import FAILED, deliveries, delivery_events, messages, participants, replies
-from app.rules.facts import channel_of
+from app.twilio_api.addresses import channel_of
 
 MOST_FAILURES = 10_000  # that the chart is drawn from
 MOST_MEASURED = 1_000  # deliveries, the newest: enough for a median

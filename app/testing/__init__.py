@@ -25,6 +25,7 @@ from app.recordings.files import SUFFIX, RecordedRequest
 from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
 from app.twilio_api import events, parsing
+from app.twilio_api.form import webhook_date
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
 
@@ -142,7 +143,7 @@ def post_webhook(
 
     def post(name: str, changes: dict[str, str | None] | None = None, /, **more: str | None) -> TestResponse:
         recorded = files.read(fixtures_folder / f"{name}{SUFFIX}")
-        now = {"DateCreated": files.webhook_date(clock())}
+        now = {"DateCreated": webhook_date(clock())}
         request = files.with_fields(recorded, now | (changes or {}), **more)
         _adopt(request, emulator)
         return deliver(request)

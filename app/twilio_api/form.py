@@ -85,6 +85,14 @@ def read_date(text: str) -> datetime | None:
         return None
 
 
+def webhook_date(moment: datetime) -> str:
+    """Return a moment as webhooks write it, in UTC with milliseconds and Z.
+
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    """
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
 def read_flag(text: str) -> bool | None:
     """Return what `true` or `false` says, in any case; None for other texts."""
     return {"true": True, "false": False}.get(text.lower())

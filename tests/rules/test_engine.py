@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.engine import Decision, decide
-from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.facts import Known, Message, Policy
 from app.rules.loader import load
 from app.rules.schema import Rules
+from app.twilio_api.addresses import channel_of
 
 RULES = load(
     """

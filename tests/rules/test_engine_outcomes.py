@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import Actions, Decision, Template, decide, timers_of
-from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.facts import Known, Message, Policy
 from app.rules.loader import load
+from app.twilio_api.addresses import channel_of
 
 POLICY = Policy("support-bot", ("support-agent",), timedelta(hours=1))
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)  # Monday, 12:00 in Berlin

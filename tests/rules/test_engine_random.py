@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from app.rules.business_hours import quiet_until
 from app.rules.engine import decide, timers_of
-from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.facts import Known, Message, Policy
 from app.rules.guards import changed_guards
 from app.rules.loader import load
 from app.rules.schema import Rules
+from app.twilio_api.addresses import channel_of
 
 POLICY = Policy("support-bot", ("support-agent",), timedelta(hours=1))
 PHONE, WHATSAPP, ANNA = "+15550100001", "whatsapp:+15550100001", "anna"

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy, channel_of, writer_of
+from app.rules.facts import Known, Message, Policy, writer_of
 from app.rules.guards import changed_guards
 from app.rules.loader import load
+from app.twilio_api.addresses import channel_of
 
 RULES = load("""
 [bot]
@@ -214,25 +215,6 @@ def test_a_late_whatsapp_reply_needs_an_open_window(last_inbound_at, code):
     decision = decide(message, Known(last_inbound_at=last_inbound_at), RULES, Policy("support-bot"), NOON)
 
     assert decision.code == code
-
-
-CHANNELS = [
-    (PHONE, "SMS", "sms"),
-    (PHONE, "MMS", "sms"),
-    ("whatsapp:+15550100001", "WHATSAPP", "whatsapp"),
-    ("whatsapp:+15550100001", "", "whatsapp"),
-    ("messenger:4711", "", "messenger"),
-    ("anna", "SDK", "chat"),
-    ("team:anna", "SDK", "chat"),
-    ("anna@example.com", "EMAIL", "email"),
-    ("anna", "SOMETHING NEW", "chat"),
-    ("", "", "chat"),
-]
-
-
-@pytest.mark.parametrize(("author", "source", "channel"), CHANNELS)
-def test_the_channel_is_read_from_the_address_and_then_from_the_source(author, source, channel):
-    assert channel_of(author, source) == channel
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.facts import Known, Message, Policy
 from app.rules.loader import RulesError, load
+from app.twilio_api.addresses import channel_of
 
 SHIPPED = (Path(__file__).parents[2] / "rules.toml").read_text(encoding="utf-8")
 

@@ -6,10 +6,11 @@ import pytest
 
 from app.config import PROJECT
 from app.rules.engine import decide, timers_of
-from app.rules.facts import Known, Message, Policy, channel_of
+from app.rules.facts import Known, Message, Policy
 from app.rules.lint import lint
 from app.rules.loader import load
 from app.rules.reply_length import MOST_CHARACTERS
+from app.twilio_api.addresses import channel_of
 
 TEXT = (PROJECT / "rules.toml").read_text(encoding="utf-8")
 RULES = load(TEXT)
