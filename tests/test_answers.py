@@ -14,7 +14,7 @@ from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
 from app.runtime.from_settings import make_conversations
-from app.store import audit, conversations
+from app.store import audit, conversations, messages
 from app.twilio_api.errors import SendError
 from tests.support.arrivals import arrive
 
@@ -65,7 +65,7 @@ def test_it_is_stored_as_an_agents_message_and_nobody_waits_any_more(give, db, s
 
     said = emulator.messages(sid)[-1]
     with db.read() as tx:
-        message, decision = conversations.message(tx, said["sid"]), conversations.decision(tx, said["sid"])
+        message, decision = messages.message(tx, said["sid"]), messages.decision(tx, said["sid"])
         here = conversations.conversation(tx, sid)
     assert (message.author, message.body, message.message_index) == ("Maria", "Here I am.", said["index"])
     assert (decision.code, decision.reason) == ("agent", "a human agent wrote")

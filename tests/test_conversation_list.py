@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.dashboard import conversation_list
-from app.store import conversations, replies
-from app.store.replies import Content, Receipt
+from app.store import conversations, deliveries, messages, replies
+from app.store.deliveries import Receipt
+from app.store.replies import Content
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADA, BO, CY = "CH" + "a" * 32, "CH" + "b" * 32, "CH" + "c" * 32
@@ -33,7 +34,7 @@ def db(db):
 
 def _writes(tx, sid, address, text, at):
     facts = {"conversation_sid": sid, "author": address, "body": text, "message_index": 0}
-    conversations.note_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
+    messages.note_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
     conversations.note_participant(tx, f"MB{sid[2:]}", {"conversation_sid": sid, "address": address})
 
 
@@ -68,7 +69,7 @@ def test_a_filter_shows_only_some(db, only, found):
 def test_a_failed_delivery_is_found_for_a_week(db, status):
     receipt = Receipt("DY" + "1" * 32, "IM" + "f" * 32, ADA, "MB" + "a" * 32, "", status, 30003, minutes(4))
     with db.write() as tx:
-        replies.record_receipt(tx, receipt, inbox_id=1, received_at=minutes(4))
+        deliveries.record_receipt(tx, receipt, inbox_id=1, received_at=minutes(4))
     with db.read() as tx:
         later = conversation_list.read(tx, minutes(5) + timedelta(days=7), only="failed")
 

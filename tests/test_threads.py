@@ -7,9 +7,11 @@ from sqlalchemy import update
 
 from app.dashboard import thread_queries, threads
 from app.db.tables import messages
-from app.store import actions, replies
+from app.store import actions, deliveries, replies
 from app.store import conversations as memory
-from app.store.replies import Content, Receipt
+from app.store.deliveries import Receipt
+from app.store.messages import note_decision, note_message
+from app.store.replies import Content
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SID = "CH" + "1" * 32
@@ -37,8 +39,8 @@ def says(db):
             "message_index": index if order is None else order,
         } | facts
         with db.write() as tx:
-            memory.note_message(tx, im(index), facts, dated=None, now=at)
-            memory.note_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
+            note_message(tx, im(index), facts, dated=None, now=at)
+            note_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
         return im(index)
 
     return say
@@ -121,7 +123,7 @@ def test_ticks_name_the_recipient_and_reasons_what_else_was_done(says, answers, 
     with db.write() as tx:
         memory.note_participant(tx, ADA, {"conversation_sid": SID, "address": "whatsapp:+15550100001"})
         receipt = Receipt("DY" + "1" * 32, im(9), SID, ADA, "", "delivered", 0, seconds(5))
-        replies.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
+        deliveries.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
         actions.intend(tx, im(0), SID, "r", [("close", {})], seconds(0))
     customer, bot = thread().lines
 
@@ -134,7 +136,7 @@ def test_a_follow_up_stands_where_it_was_sent_and_beside_its_message(says, answe
     says(1)
     answers(im(0), "nobody came", at=600, timer_seconds=600)
     with db.write() as tx:
-        memory.note_decision(
+        note_decision(
             tx, im(0), SID, code="replied", rule="r", reason="nobody", tried=[], now=seconds(600), timer_seconds=600
         )
     found = thread()

@@ -16,7 +16,7 @@ from app.inbox import queue
 from app.inbox.job import Postponed
 from app.inbox.queue import Claimed
 from app.rules import facts
-from app.store import conversations
+from app.store import messages
 from app.twilio_api.events import MessageAdded
 
 
@@ -81,7 +81,7 @@ def _in_time(members: Sequence[Member], first: datetime, bot: Bot) -> list[Membe
 
 
 def _undecided(tx: Connection, members: Sequence[Member]) -> list[Member]:
-    decided = conversations.decided_among(tx, [one.event.message_sid for one in members])
+    decided = messages.decided_among(tx, [one.event.message_sid for one in members])
     return [one for one in members if one.event.message_sid not in decided]
 
 

@@ -14,7 +14,7 @@ from app.inbox import internal_events, queue
 from app.inbox.queue import Claimed
 from app.rules import facts, guards
 from app.rules.text_matching import keyword_words, words_of
-from app.store import conversations, replies, rule_usage
+from app.store import conversations, messages, replies, rule_usage
 from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded, MessageEvent
 
@@ -142,7 +142,7 @@ def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> in
     if not last.strip():
         return 0
     since = message.sent_at - facts.SAME_TEXT_WITHIN
-    known = conversations.count_same_texts(
+    known = messages.count_same_texts(
         tx, message.conversation_sid, message.author, last, before_index=index, since=since
     )
     return known + before.count(last)

@@ -14,7 +14,7 @@ from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
 from app.inbox.queue import NewEvent
 from app.rules import engine
-from app.store import conversations
+from app.store import conversations, messages
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # Who wrote this waits for nobody, or nobody may answer.
@@ -65,7 +65,7 @@ def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
 
 def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) -> Occasion | None:
     """Return what a follow-up is about; None when the wait is over and nothing was decided before."""
-    row = conversations.message(tx, event.message_sid)
+    row = messages.message(tx, event.message_sid)
     here = conversations.conversation(tx, event.conversation_sid)
     if row is None or here is None or not (decided or here.waiting_since == event.waiting_since):
         return None

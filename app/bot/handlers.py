@@ -10,7 +10,7 @@ from app.bot.recording import note_message
 from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
 from app.inbox.dispatch import handles
-from app.store import conversations, replies
+from app.store import conversations, deliveries, replies
 from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
     ConversationAdded,
@@ -51,7 +51,7 @@ def note_removal(event: MessageRemoved, bot: Bot) -> str:
 @handles(DeliveryUpdated)
 def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     """Store a receipt; for a failed one also ask Twilio for the details, and remember who has opted out."""
-    receipt = replies.Receipt(
+    receipt = deliveries.Receipt(
         delivery_receipt_sid=event.delivery_receipt_sid,
         message_sid=event.message_sid,
         conversation_sid=event.conversation_sid,
@@ -62,7 +62,7 @@ def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
         dated=event.date_updated or event.date_created,
     )
     claimed = bot.work.claimed
-    delivery = replies.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
+    delivery = deliveries.record_receipt(bot.tx, receipt, inbox_id=claimed.id, received_at=claimed.received_at)
     whose = "" if replies.reply_sent_as(bot.tx, event.message_sid) else ", not a reply of ours"
     if event.status not in ("failed", "undelivered"):
         return f"{event.status}{whose}"
@@ -85,7 +85,7 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
         detail = f"REST: {found.status or 'no status'}, code {found.error_code}"
     except SendError as error:
         detail = f"details not fetched: {error.reason}"
-    replies.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
+    deliveries.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
     if code == OPTED_OUT:
         conversations.opt_out(bot.tx, event.conversation_sid, event.participant_sid, bot.now)
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.bot.context import Bot
 from app.bot.facts_loader import address_of
 from app.rules import facts as facts_module
-from app.store import conversations
+from app.store import conversations, messages
 from app.twilio_api.events import MessageEvent
 
 
@@ -31,7 +31,7 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
         **more,
     }
     dated = event.date_removed or event.date_updated or event.date_created
-    conversations.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
+    messages.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
 def note_author(message: facts_module.Message, writer: str, code: str, bot: Bot) -> None:

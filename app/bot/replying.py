@@ -16,7 +16,7 @@ from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
-from app.store import actions, conversations, replies
+from app.store import actions, messages, replies
 from app.store.replies import Content
 from app.twilio_api.events import MessageAdded
 
@@ -28,7 +28,7 @@ def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
     message = message_of(event, bot.work.claimed.received_at)
     with bot.work.look() as tx:
-        earlier = conversations.decision(tx, event.message_sid)
+        earlier = messages.decision(tx, event.message_sid)
         known = known_of(tx, message, bot)
         if earlier is None:
             members = bursts.gather(tx, message, known, bot)
@@ -43,7 +43,7 @@ def reply_to_message(event: MessageAdded, bot: Bot) -> str:
 def follow_up(event: FollowUpDue, bot: Bot) -> str:
     """Decide once what follows on a customer's wait without a human, unless one has written; then as for a message."""
     with bot.work.look() as tx:
-        earlier = conversations.decision(tx, event.message_sid, timer_seconds=event.seconds)
+        earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
         occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
         return "a human has answered"
@@ -84,7 +84,7 @@ def _decide_follow_up(occasion: Occasion, bot: Bot) -> str:
 def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
     """Store a decision together with the replies and actions that are due because of it."""
     sid, where, after = occasion.message.message_sid, occasion.conversation_sid, occasion.timer_seconds
-    conversations.note_decision(
+    messages.note_decision(
         bot.tx,
         sid,
         where,
@@ -102,7 +102,7 @@ def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
 
 
 def _note_member(member: Member, first_sid: str, bot: Bot) -> None:
-    conversations.note_decision(
+    messages.note_decision(
         bot.tx,
         member.event.message_sid,
         member.event.conversation_sid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.output import json_option, reading, show_json, show_table, with_appcontext
-from app.store import replies
+from app.store import deliveries
 from app.twilio_api.errors import meaning
 
 
@@ -15,7 +15,7 @@ def deliveries_commands() -> None:
 
 
 @deliveries_commands.command("list")
-@click.option("--status", type=click.Choice(replies.LATTICE), help="Only deliveries in this state.")
+@click.option("--status", type=click.Choice(deliveries.LATTICE), help="Only deliveries in this state.")
 @click.option("--message", "message_sid", metavar="IM...", help="Only this message.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @json_option
@@ -26,7 +26,7 @@ def list_command(status: str | None, message_sid: str | None, limit: int, as_jso
     Example: flask deliveries list --status undelivered
     """
     with reading() as (tx, _now):
-        found = replies.list_deliveries(tx, status=status, message_sid=message_sid, limit=limit)
+        found = deliveries.list_deliveries(tx, status=status, message_sid=message_sid, limit=limit)
     rows = [dict(row._mapping) | {"meaning": meaning(row.error_code)} for row in found]
     if as_json:
         return show_json(rows)
@@ -47,7 +47,7 @@ def show_command(sid: str, as_json: bool) -> None:
     Example: flask deliveries show IM00000000000000000000000000000004
     """
     with reading() as (tx, _now):
-        found = replies.history(tx, sid)
+        found = deliveries.history(tx, sid)
     if not found:
         raise click.ClickException(f"no delivery of {sid[:40]!r} is known; `flask deliveries list` shows what is")
     if as_json:

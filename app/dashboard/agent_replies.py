@@ -24,6 +24,7 @@ from app.operations.resources import document
 from app.operations.validation import Refused
 from app.store import audit
 from app.store import conversations as memory
+from app.store import messages as stored_messages
 from app.twilio_api.errors import SendError
 
 ACTION = "answered"
@@ -118,7 +119,7 @@ def _earlier(tx: Connection, answer: Answer) -> Record | None:
 
 
 def _said(tx: Connection, row: Record) -> str | None:
-    message = memory.message(tx, row.subject)
+    message = stored_messages.message(tx, row.subject)
     return message.body if message else None
 
 
@@ -185,8 +186,8 @@ def _store(tx: Connection, number: int, answer: Answer, sent: Mapping[str, Any],
         "source": "API",
         "created_at": sent["date_created"],
     }
-    memory.note_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
-    memory.note_decision(
+    stored_messages.note_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
+    stored_messages.note_decision(
         tx,
         sent["sid"],
         answer.conversation_sid,

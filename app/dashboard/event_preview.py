@@ -24,7 +24,7 @@ from app.rules import engine
 from app.rules.engine import Decision
 from app.rules.facts import Policy
 from app.rules.schema import Rules
-from app.store import conversations
+from app.store import messages
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
 
@@ -95,14 +95,14 @@ def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: Bot, resp
     message = message_of(event, row.received_at)
     known = known_of(tx, message, bot)
     occasion = Occasion(message, known, event.chat_service_sid)
-    if earlier := conversations.decision(tx, event.message_sid):
+    if earlier := messages.decision(tx, event.message_sid):
         return _decided(tx, earlier, occasion, bot)
     known = with_history(tx, message, known, bot, index=event.index)
     return _not_decided(engine.decide(message, known, bot.rules, bot.policy, bot.now), responder)
 
 
 def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
-    earlier = conversations.decision(tx, event.message_sid, timer_seconds=event.seconds)
+    earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
     occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
         return Foreseen(("Nothing: a human has answered.",))

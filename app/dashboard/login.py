@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import time
 from urllib.parse import urlsplit
 
@@ -48,7 +47,8 @@ def log_out() -> ResponseReturnValue:
 
 
 def _try(name: str) -> ResponseReturnValue:
-    settings, (address, proxy) = current_settings(), whose_guess()
+    settings, forwarded_for = current_settings(), request.headers.get("X-Forwarded-For")
+    address, proxy = login_throttle.whose_guess(request.remote_addr, forwarded_for)
     if wait := login_throttle.attempt(database(), address, proxy):
         text, status = _again(f"Too many failures; wait {wait} s.", 429)
         return text, status, {"Retry-After": str(wait)}
@@ -89,32 +89,3 @@ def _own_path(target: str) -> str:
     else:
         inside = inside and not parts.scheme and not parts.netloc
     return target if inside else url_for("page.conversations")
-
-
-def whose_guess() -> tuple[str, str]:
-    """Return whose guess this is, and which proxy it came by, "" for none.
-
-    A connection from a private address may be a proxy's; it adds whom it speaks for as the last of X-Forwarded-For.
-    Somebody in our own network could make that up, so the proxy's guesses are counted as well.
-    """
-    direct = request.remote_addr or ""
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    if not told or not _is_private(direct):
-        return _network(direct), ""
-    return _network(told), direct
-
-
-def _is_private(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_private
-    except ValueError:
-        return True  # a socket file: only a proxy on this machine has it
-
-
-def _network(address: str) -> str:
-    """Return an address, of IPv6 the network that one customer of a provider has all for himself."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))

@@ -21,7 +21,7 @@ from app.rules.loader import rule_lines
 from app.rules.moments import FORMS, moment
 from app.rules.schema import Rule, Rules
 from app.rules.simulate import AUTHORS, Supposed, actions_of, tried_out
-from app.store import rule_statistics
+from app.store import rule_usage
 from app.store.delivery_statistics import PERIODS
 
 MOST_LINTED = 300  # rules; each is held against all before it, so more of them take seconds
@@ -47,8 +47,8 @@ def rules() -> ResponseReturnValue:
     period = asked_period()
     with reading() as (tx, now):
         since = period.since(now)
-        uses = rule_statistics.uses(tx, since)
-        observed, is_cut = rule_statistics.observed(tx, since)
+        uses = rule_usage.uses(tx, since)
+        observed, is_cut = rule_usage.observed(tx, since)
     named = {rule.name for rule in found.rules} if found else set()
     return render_template(
         "rules.html",
@@ -59,7 +59,7 @@ def rules() -> ResponseReturnValue:
         uses=uses,
         observed=observed,
         is_cut=is_cut,
-        most_observed=rule_statistics.MOST_OBSERVED,
+        most_observed=rule_usage.MOST_OBSERVED,
         unnamed={name: count for name, count in uses.by_rule.items() if name not in named},
         responder_name=RESPONDER_NAME,
         form=Form({}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.db.database import Record
-from app.store import conversations
+from app.store import messages
 from app.store import replies as delivery_log
 from app.twilio_api.errors import meaning
 from app.twilio_api.events import (
@@ -65,7 +65,7 @@ def _whose(tx: Connection, message_sid: str, wording: Wording) -> str:
     reply = delivery_log.reply_sent_as(tx, message_sid)
     if reply:
         return f"reply of rule {reply.rule}"
-    known = conversations.message(tx, message_sid)
+    known = messages.message(tx, message_sid)
     return f"message of {wording.name(known.author)}" if known else "a message we know nothing of"
 
 

@@ -95,11 +95,11 @@ def _count_guess(is_right: bool) -> int:
     Failures are counted as those of the log-in form are, but apart: whoever guesses there silences no monitoring. A
     scrape with the password writes nothing.
     """
-    from app.dashboard import login
     from app.store import login_throttle
 
     db: Database = current_app.extensions["parley"].db
-    address, proxy = (f"metrics {one}" if one else "" for one in login.whose_guess())
+    guess = login_throttle.whose_guess(request.remote_addr, request.headers.get("X-Forwarded-For"))
+    address, proxy = (f"metrics {one}" if one else "" for one in guess)
     with db.read() as tx:
         wait = login_throttle.wait_of(tx, address, proxy, db.now(tx))
     return wait if wait or is_right else login_throttle.attempt(db, address, proxy)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.recordings.files import Unreadable
-from app.store import conversations, replies
+from app.store import messages, replies
 
 _UNSENT = ("intended", "sending")
 
@@ -61,7 +61,7 @@ def _decided(document: Any, path: Path) -> Decided:
 
 def of_message(tx: Connection, message_sid: str) -> Decided | None:
     """Return what was decided about a message, or None."""
-    decision = conversations.decision(tx, message_sid)
+    decision = messages.decision(tx, message_sid)
     if decision is None:
         return None
     states = {reply.state for reply in replies.replies_to(tx, message_sid, timer_seconds=0)}
@@ -70,7 +70,7 @@ def of_message(tx: Connection, message_sid: str) -> Decided | None:
 
 def is_settled(tx: Connection, message_sid: str) -> bool:
     """Return whether a message is decided and none of its replies is still on its way."""
-    if conversations.decision(tx, message_sid) is None:
+    if messages.decision(tx, message_sid) is None:
         return False
     return not any(reply.state in _UNSENT for reply in replies.replies_to(tx, message_sid))
 

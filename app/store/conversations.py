@@ -1,42 +1,26 @@
-"""What the bot knows of a conversation: its messages, participants, pause and decisions. It decides nothing.
+"""What the bot knows of a conversation: its state, participants, pause, and who waits for whom. It decides nothing.
 
 Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists, or_, select, update
 
-from app.db.database import Record, insert_into, insert_new, upsert
-from app.db.tables import conversations, decisions, messages, participants
+from app.db.database import Record, insert_into, upsert
+from app.db.tables import conversations, participants
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
-LOOKED_BACK = 50  # messages; further back nobody looks for the same text
 
 _HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
 _HAS_ADDRESS = select(exists().where(_HERE, participants.c.address != ""))
 _WHO = or_(participants.c.participant_sid == bindparam("sid"), participants.c.address == bindparam("address"))
 _OPTED_OUT = select(exists().where(_WHO, participants.c.opted_out_at.is_not(None)))
-_DECISION = select(decisions).where(
-    decisions.c.message_sid == bindparam("sid"), decisions.c.timer_seconds == bindparam("timer_seconds")
-)
-_NEWEST = (
-    select(messages.c.message_sid, messages.c.author, messages.c.body, messages.c.created_at)
-    .where(messages.c.conversation_sid == bindparam("sid"), messages.c.message_index < bindparam("before"))
-    .order_by(messages.c.message_index.desc())
-    .limit(LOOKED_BACK)
-    .subquery()
-)
-_SAME_TEXTS = select(func.count()).where(
-    _NEWEST.c.author == bindparam("author"),
-    _NEWEST.c.body == bindparam("text"),
-    _NEWEST.c.created_at > bindparam("since"),
-)
 _WAITING_SINCE = (
     update(conversations)
     .where(conversations.c.conversation_sid == bindparam("sid"))
@@ -44,27 +28,6 @@ _WAITING_SINCE = (
     .where(or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < bindparam("since")))
     .values(waiting_since=bindparam("since"))
 )
-
-
-def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
-    """Store or update one message; `facts` are columns of `messages`, `dated` when they were true.
-
-    An edit that arrived before the message itself keeps its text; what was removed never comes back.
-    """
-    row = {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated, "noted_at": now}
-    if insert_new(tx, messages, row):
-        if where := facts.get("conversation_sid"):
-            tx.execute(_later(tx.dialect.name, "last_message_at"), {"sid": where, "at": facts.get("created_at") or now})
-        return
-    known = tx.execute(_by_sid(messages), {"sid": sid}).one()
-    if known.removed_at:
-        facts = {name: value for name, value in facts.items() if name not in ("body", "media")}
-    if _is_older(dated, known.updated_at):
-        kept = {name: value for name, value in facts.items() if not getattr(known, name)}
-    else:
-        kept = {**facts, "updated_at": dated or known.updated_at}
-    if kept:
-        tx.execute(update(messages).where(messages.c.message_sid == sid).values(**kept))
 
 
 @cache
@@ -81,6 +44,11 @@ def _later(dialect: str, moment: str) -> Any:
             where=or_(known.is_(None), known < bindparam("at")),
         )
     )
+
+
+def note_last_message(tx: Connection, sid: str, at: datetime) -> None:
+    """Store when something was last said in a conversation, by whomever."""
+    tx.execute(_later(tx.dialect.name, "last_message_at"), {"sid": sid, "at": at})
 
 
 def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
@@ -210,15 +178,6 @@ def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew
     return tx.execute(_WAITING_SINCE, asked).rowcount > 0
 
 
-def count_same_texts(
-    tx: Connection, conversation_sid: str, author: str, text: str, *, before_index: int | None, since: datetime
-) -> int:
-    """Return how often somebody has written this very text in a conversation since a time; looks 50 messages back."""
-    before = before_index if before_index is not None else 2**31
-    asked = {"sid": conversation_sid, "author": author, "text": text, "before": before, "since": since}
-    return tx.scalar(_SAME_TEXTS, asked) or 0
-
-
 def opt_out(tx: Connection, conversation_sid: str, participant_sid: str, at: datetime, *, address: str = "") -> None:
     """Store that somebody wants no messages, or that the carrier says so (21610)."""
     if participant_sid:
@@ -238,59 +197,13 @@ def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> boo
     return bool(tx.scalar(_OPTED_OUT, {"sid": participant_sid or "-", "address": address or "-"}))
 
 
-def note_decision(
-    tx: Connection,
-    message_sid: str,
-    conversation_sid: str,
-    *,
-    code: str,
-    rule: str,
-    reason: str,
-    tried: list[list[str]],
-    now: datetime,
-    observed: Sequence[str] = (),
-    burst_of: str = "",
-    timer_seconds: int = 0,
-) -> None:
-    """Store why a message was or was not answered, on arrival or after a time without a human; the first one stays."""
-    row = {
-        "message_sid": message_sid,
-        "timer_seconds": timer_seconds,
-        "conversation_sid": conversation_sid,
-        "code": code,
-        "rule": rule,
-        "reason": reason,
-        "tried": tried,
-        "observed": list(observed),
-        "burst_of": burst_of,
-        "decided_at": now,
-    }
-    upsert(tx, decisions, row, update=())
-
-
-def decision(tx: Connection, message_sid: str, *, timer_seconds: int = 0) -> Record | None:
-    """Return the stored decision on a message, or None; `timer_seconds` names a later one, about a follow-up."""
-    return tx.execute(_DECISION, {"sid": message_sid, "timer_seconds": timer_seconds}).first()
-
-
-def decided_among(tx: Connection, message_sids: Sequence[str]) -> set[str]:
-    """Return which of these messages have been decided."""
-    query = select(decisions.c.message_sid).where(decisions.c.message_sid.in_(message_sids))
-    return set(tx.scalars(query)) if message_sids else set()
-
-
-def message(tx: Connection, sid: str) -> Record | None:
-    """Return the row of a message, or None when no webhook has told of it."""
-    return _row(tx, messages, sid)
-
-
 def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:
     """Write the facts that are news: empty ones say nothing, older ones only fill gaps."""
     (key,) = table.primary_key
     known = _row(tx, table, sid)
     if known is None:
         return upsert(tx, table, {"attributes": {}, **facts, key.name: sid, "dated": dated})
-    older = _is_older(dated, known.dated)
+    older = is_older(dated, known.dated)
     news = {
         name: value
         for name, value in facts.items()
@@ -314,5 +227,6 @@ def _row(tx: Connection, table: Table, sid: str) -> Record | None:
     return tx.execute(_by_sid(table), {"sid": sid}).first()
 
 
-def _is_older(dated: datetime | None, known: datetime | None) -> bool:
+def is_older(dated: datetime | None, known: datetime | None) -> bool:
+    """Return whether something was true before what is known already; what has no date is news."""
     return dated is not None and known is not None and dated < known

@@ -1,7 +1,8 @@
-"""Counts failed log-ins in the database, so that all processes know of them, and makes who guesses wait."""
+"""Counts failed log-ins by address in the database, so that all processes know, and makes who guesses wait."""
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from datetime import datetime, timedelta
 
@@ -14,6 +15,19 @@ FREE_FAILURES, FREE_FAILURES_OF_PROXY = 5, 100
 WINDOW = timedelta(minutes=15)
 LONGEST_WAIT_SECONDS = 300
 _PURGED_AT_ONCE = 1000
+
+
+def whose_guess(remote_addr: str | None, forwarded_for: str | None) -> tuple[str, str]:
+    """Return whose guess this is, and which proxy it came by, "" for none.
+
+    A connection from a private address may be a proxy's; it adds whom it speaks for as the last of X-Forwarded-For.
+    Somebody in our own network could make that up, so the proxy's guesses are counted as well.
+    """
+    direct = remote_addr or ""
+    told = (forwarded_for or "").rpartition(",")[2].strip()
+    if not told or not _is_private(direct):
+        return _network(direct), ""
+    return _network(told), direct
 
 
 def attempt(db: Database, address: str, proxy: str = "") -> int:
@@ -59,3 +73,19 @@ def _wait_at(tx: Connection, address: str, free: int, now: datetime) -> int:
 def _forget_old(tx: Connection, now: datetime) -> None:
     old = select(login_failures.c.id).where(login_failures.c.at < now - WINDOW).limit(_PURGED_AT_ONCE)
     tx.execute(delete(login_failures).where(login_failures.c.id.in_(old.with_for_update(skip_locked=True))))
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return True  # a socket file: only a proxy on this machine has it
+
+
+def _network(address: str) -> str:
+    """Return an address, of IPv6 the network that one customer of a provider has all for himself."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))

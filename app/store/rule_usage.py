@@ -1,12 +1,14 @@
-"""When rules were used in a conversation: what cool-downs and quotas are measured by. It only reads.
+"""When and how often rules were used: in one conversation, for cool-downs and quotas, and in a period. It only reads.
 
 However long a conversation is, a query touches no more rows than it returns: it steps over the index
-`decisions_fired` from rule to rule, and takes the newest uses of each.
+`decisions_fired` from rule to rule, and takes the newest uses of each. A period is counted from an index alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +17,11 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, select, text
 
 from app.db.tables import FIRED, decisions, replies
 
+USED = ("replied", "acted", "stopped")
+MOST_OBSERVED = 5_000  # decisions, the newest
+EXAMPLES = 3
+# The conditions of the index decisions_observed, word for word.
+_HAS_OBSERVED = {"sqlite": text("observed <> '[]'"), "postgresql": text("CAST(observed AS text) <> '[]'")}
 _MOST_AT_ONCE = 50  # rules in one statement
 
 Times = dict[str, tuple[datetime, ...]]
@@ -30,6 +37,23 @@ _SUPPRESSED = exists().where(
     replies.c.n == 0,
     replies.c.state == "suppressed",
 )
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What was decided in a period: by rule, and, where no rule was used, by the short word for why."""
+
+    by_rule: Mapping[str, int]
+    silences: Mapping[str, int]
+    total: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a rule in mode "observe" would have answered: how many messages, and the newest of them."""
+
+    count: int
+    newest: tuple[str, ...]
 
 
 def fired(tx: Connection, conversation_sid: str, rules: Collection[str], *, most: int) -> Times:
@@ -62,3 +86,31 @@ def _newest_of(n: int) -> Select[Any]:
         .order_by(decisions.c.decided_at.desc())
         .limit(bindparam("most"))
     )
+
+
+def uses(tx: Connection, since: datetime) -> Uses:
+    """Return what was decided since a time; a follow-up is a decision of its own."""
+    query = select(decisions.c.code, decisions.c.rule, func.count()).where(decisions.c.decided_at >= since)
+    by_rule: Counter[str] = Counter()
+    silences: Counter[str] = Counter()
+    for code, rule, count in tx.execute(query.group_by(decisions.c.code, decisions.c.rule)):
+        if rule and code in USED:
+            by_rule[rule] += count
+        else:
+            silences[code] += count
+    total = by_rule.total() + silences.total()
+    return Uses(dict(by_rule.most_common()), dict(silences.most_common()), total)
+
+
+def observed(tx: Connection, since: datetime) -> tuple[dict[str, Observed], bool]:
+    """Return what the observing rules saw since a time, by rule; also whether only the newest were counted."""
+    query = select(decisions.c.message_sid, decisions.c.observed).where(decisions.c.decided_at >= since)
+    query = query.where(_HAS_OBSERVED[tx.dialect.name]).order_by(decisions.c.decided_at.desc())
+    rows = tx.execute(query.limit(MOST_OBSERVED + 1)).all()
+    found: dict[str, list[str]] = {}
+    for message_sid, names in rows[:MOST_OBSERVED]:
+        for name in names:
+            found.setdefault(str(name), []).append(message_sid)
+    return {name: Observed(len(sids), tuple(dict.fromkeys(sids))[:EXAMPLES]) for name, sids in found.items()}, len(
+        rows
+    ) > MOST_OBSERVED

@@ -17,7 +17,7 @@ from app.emulator.client import Emulator
 from app.inbox import admin
 from app.runtime.process import Runtime
 from app.runtime.worker import make_worker
-from app.store import conversations
+from app.store import messages
 
 TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - a dummy, for loopback only
 ORIGIN = "https://bot.example.com"
@@ -100,7 +100,7 @@ class BotTester:
         if not wanted:
             raise RuntimeError("nobody has written yet; let bot.customer(...).says(...) something first")
         with self._parley.db.read() as tx:
-            decision = conversations.decision(tx, wanted)
+            decision = messages.decision(tx, wanted)
         return decision.reason if decision else "not decided"
 
     def works(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import decisions, messages
-from app.store import conversations
+from app.store import messages as stored_messages
 
 COALESCE = """
 [bot]
@@ -209,4 +209,4 @@ def test_why_a_message_got_no_reply_of_its_own_is_told(bot, db):
     bot.advance(seconds=20)
 
     with db.read() as tx:
-        assert conversations.decision(tx, second).reason == f"decided together with {first}"
+        assert stored_messages.decision(tx, second).reason == f"decided together with {first}"

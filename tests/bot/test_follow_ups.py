@@ -6,7 +6,7 @@ import pytest
 
 from app.inbox import queue
 from app.runtime.worker import make_worker
-from app.store import conversations
+from app.store import conversations, messages
 
 RULES = """
 [[rule]]
@@ -59,7 +59,7 @@ def follow_up_reason(app):
 
     def read(message_sid, seconds=300):
         with app.extensions["parley"].db.read() as tx:
-            decision = conversations.decision(tx, message_sid, timer_seconds=seconds)
+            decision = messages.decision(tx, message_sid, timer_seconds=seconds)
         return decision and decision.reason
 
     return read

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.store import conversations
+from app.store import conversations, messages
 from tests.dashboard import seen
 
 BO, CY = "+15550100002", "+15550100003"
@@ -21,7 +21,7 @@ def writes(db, clock):
                 clock.advance(1)
                 message_sid = f"IM{uuid.uuid5(uuid.NAMESPACE_URL, f'{sid} {n} {text}').hex}"
                 facts = {"conversation_sid": sid, "author": number, "body": text, "message_index": n}
-                conversations.note_message(tx, message_sid, facts, dated=None, now=clock())
+                messages.note_message(tx, message_sid, facts, dated=None, now=clock())
             conversations.note_participant(tx, "MB" + sid[2:], {"conversation_sid": sid, "address": number})
         return sid
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.store import conversations as memory
-from app.store import replies
+from app.store import deliveries, messages
 from tests.dashboard import seen
 
 BURSTS = """
@@ -44,7 +44,7 @@ def notes(db, clock):
         facts = {"conversation_sid": sid, "author": author, "body": text, "message_index": index, **facts}
         message_sid = f"IM{sid[-1]}{index:031x}"
         with db.write() as tx:
-            memory.note_message(tx, message_sid, facts, dated=None, now=clock())
+            messages.note_message(tx, message_sid, facts, dated=None, now=clock())
         clock.advance(1)
         return message_sid
 
@@ -110,8 +110,8 @@ def test_what_each_recipient_got_is_shown_by_name(notes, db, clock, page):
         for n, (number, status) in enumerate(zip(numbers, ("read", "undelivered"), strict=True)):
             person = f"MB{n:032x}"
             memory.note_participant(tx, person, {"conversation_sid": SID, "address": f"whatsapp:{number}"})
-            receipt = replies.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
-            replies.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
+            receipt = deliveries.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
+            deliveries.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
 
     assert ticks(page.get(f"/c/{SID}").text) == ["✓✓ read +15550100001 ✗ undelivered +15550100002"]
 
@@ -237,9 +237,9 @@ def test_lines_are_sent_again_only_when_they_have_changed(notes, page, db, clock
     clock.advance(3600)
     assert page.get(fragment, headers=tag).status_code == 304
 
-    receipt = replies.Receipt("DY" + "1" * 32, message, SID, "MB" + "1" * 32, "", "delivered", 0, clock())
+    receipt = deliveries.Receipt("DY" + "1" * 32, message, SID, "MB" + "1" * 32, "", "delivered", 0, clock())
     with db.write() as tx:
-        replies.record_receipt(tx, receipt, inbox_id=1, received_at=clock())
+        deliveries.record_receipt(tx, receipt, inbox_id=1, received_at=clock())
     assert "delivered" in page.get(fragment, headers=tag).text
 
 
@@ -293,7 +293,7 @@ def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
         identity = hostile if where == "identity" else "ada"
         memory.note_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
         rule = hostile if where == "rule" else "default"
-        memory.note_decision(
+        messages.note_decision(
             tx,
             message,
             SID,
@@ -317,7 +317,7 @@ def test_a_group_of_a_burst_is_never_torn_apart_by_turning_pages(db, clock, page
         for index in range(80):
             facts = {"conversation_sid": SID, "author": "Ada", "body": f"message {index}", "message_index": index}
             at = now + timedelta(seconds=index // 8)
-            memory.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
+            messages.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
     newest = page.get(f"/c/{SID}").text
     all_of_them = page.get(seen.link(newest, "Show older messages")).text
 

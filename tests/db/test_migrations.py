@@ -9,7 +9,7 @@ from app import config
 from app.db import schema
 from app.db.database import Database
 from app.db.tables import conversations, decisions, messages, metadata, replies
-from app.store import conversations as memory
+from app.store import messages as stored_messages
 from app.store import replies as delivery_log
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -106,5 +106,5 @@ def test_an_upgrade_keeps_what_was_decided_and_sent(empty_database, revision):
     schema.migrate(empty_database)
 
     with empty_database.read() as tx:
-        assert memory.decision(tx, "IM1").reason == "matched"
+        assert stored_messages.decision(tx, "IM1").reason == "matched"
         assert [row.message_sid for row in delivery_log.replies_to(tx, "IM1")] == ["IM1-reply"]

@@ -16,6 +16,7 @@ from app.reconcile import progress
 from app.runtime.worker import make_worker
 from app.store import conversations as memory
 from app.store import replies as delivery_log
+from app.store.messages import note_decision, note_message
 from app.store.replies import Content
 from tests.support.eventually import eventually
 
@@ -54,8 +55,8 @@ def add_message(db, sid: str) -> None:
     """Store a message with all that follows on it."""
     with db.write() as tx:
         now = db.now(tx)
-        memory.note_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
-        memory.note_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
+        note_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
+        note_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
         delivery_log.intend(tx, sid, "CH1", "a", [Content("hi"), Content("there")], now)
         for reply in delivery_log.open_replies(tx, sid):
             delivery_log.note_sent(tx, reply, f"{sid}-{reply.n}", now)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.db.tables import inbox, messages, metadata, participants
 from app.runtime.from_settings import make_conversations
-from app.store import conversations
+from app.store import messages as stored_messages
 from app.twilio_api.form import read_form
 
 HOUR = 3600
@@ -26,7 +26,7 @@ def reason(app):
 
     def look(written) -> str:
         with app.extensions["parley"].db.read() as tx:
-            return conversations.decision(tx, written["message_sid"]).reason
+            return stored_messages.decision(tx, written["message_sid"]).reason
 
     return look
 

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from app.store import login_throttle
 
 
@@ -37,3 +39,20 @@ def test_old_guesses_are_deleted_whoever_made_them(db, clock):
 
     with db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(login_failures)) == 1
+
+
+@pytest.mark.parametrize(
+    ("remote_addr", "forwarded_for", "guess"),
+    [
+        pytest.param("198.51.100.7", None, ("198.51.100.7", ""), id="direct"),
+        pytest.param("8.8.8.8", "198.51.100.7", ("8.8.8.8", ""), id="a stranger's header says nothing"),
+        pytest.param("10.0.0.2", "203.0.113.1, 198.51.100.7", ("198.51.100.7", "10.0.0.2"), id="our proxy's last"),
+        pytest.param("10.0.0.2", None, ("10.0.0.2", ""), id="our own network"),
+        pytest.param("", "198.51.100.7", ("198.51.100.7", ""), id="a socket file"),
+        pytest.param(None, None, ("", ""), id="nobody"),
+        pytest.param("2a02:810d::1:2:3:4", None, ("2a02:810d::/64", ""), id="one customer's IPv6 network"),
+        pytest.param("10.0.0.2", "x" * 80, ("x" * 64, "10.0.0.2"), id="no address at all"),
+    ],
+)
+def test_a_guess_is_counted_for_whoever_the_connection_or_our_proxy_names(remote_addr, forwarded_for, guess):
+    assert login_throttle.whose_guess(remote_addr, forwarded_for) == guess

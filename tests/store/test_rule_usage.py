@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from app.store import conversations, replies
+from app.store import messages, replies
 from app.store.replies import Content
 from app.store.rule_usage import fired
 
@@ -25,7 +25,7 @@ def decide(db):
         sids = [f"IM{abs(hash((rule, minute, code, where))):032x}" for rule, minute in uses]
         with db.write() as tx:
             for sid, (rule, minute) in zip(sids, uses, strict=True):
-                conversations.note_decision(
+                messages.note_decision(
                     tx,
                     sid,
                     where,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.store import conversations
+from app.store import messages
 
 THANKS = "Thanks, we will be right back."
 
@@ -15,7 +15,7 @@ def reason(app):
 
     def read(message):
         with app.extensions["parley"].db.read() as tx:
-            return conversations.decision(tx, message["message_sid"]).reason
+            return messages.decision(tx, message["message_sid"]).reason
 
     return read
 

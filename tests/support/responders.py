@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from app.emulator.client import Emulator
-from app.store import conversations
+from app.store import messages
 from tests.support.arrivals import arrive
 
 NAME = "our_responder:answer"
@@ -86,7 +86,7 @@ def decision(app: Flask) -> Callable[[dict[str, Any]], Any]:
 
     def read(message: dict[str, Any]) -> Any:
         with app.extensions["parley"].db.read() as tx:
-            return conversations.decision(tx, message["message_sid"])
+            return messages.decision(tx, message["message_sid"])
 
     return read
 

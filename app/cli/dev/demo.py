@@ -12,7 +12,7 @@ import click
 from app.cli.inbox_tail import Followed, Follower, show
 from app.db.database import Database
 from app.inbox import admin
-from app.store import conversations
+from app.store import deliveries, messages
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
 
@@ -90,9 +90,9 @@ def _answer(db: Database, message_sid: str, line: Line) -> str:
         states = [
             delivery.status
             for reply in replies
-            for delivery in delivery_log.list_deliveries(tx, message_sid=reply.message_sid or "-")
+            for delivery in deliveries.list_deliveries(tx, message_sid=reply.message_sid or "-")
         ]
-        decision = conversations.decision(tx, message_sid)
+        decision = messages.decision(tx, message_sid)
     reason = decision.reason if decision else "no decision"
     final = "read" if line.channel == "whatsapp" else "delivered"
     if line.is_answered and states != [final]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.store import conversations, rule_statistics
+from app.store import messages, rule_usage
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def decide(db, clock):
 
     def store(code, rule="", *, observed=(), age=timedelta()):
         with db.write() as tx:
-            conversations.note_decision(
+            messages.note_decision(
                 tx,
                 f"IM{next(count)}",
                 "CH1",
@@ -43,7 +43,7 @@ def test_a_rule_is_used_when_it_replies_acts_or_silences_and_all_else_is_a_silen
         decide(code, rule)
 
     with db.read() as tx:
-        found = rule_statistics.uses(tx, clock() - timedelta(hours=1))
+        found = rule_usage.uses(tx, clock() - timedelta(hours=1))
     assert (found.by_rule, found.total) == ({"a": 2, "b": 1, "c": 1}, 8)
     assert found.silences == {"paused": 2, "no rule": 1, "template failed": 1}
 
@@ -52,9 +52,9 @@ def test_what_is_older_than_the_period_is_not_counted(db, clock, decide):
     decide("replied", "a", observed=["o"], age=timedelta(days=2))
 
     with db.read() as tx:
-        assert rule_statistics.uses(tx, clock() - timedelta(days=1)).total == 0
-        assert rule_statistics.observed(tx, clock() - timedelta(days=1)) == ({}, False)
-        assert rule_statistics.uses(tx, clock() - timedelta(days=3)).total == 1
+        assert rule_usage.uses(tx, clock() - timedelta(days=1)).total == 0
+        assert rule_usage.observed(tx, clock() - timedelta(days=1)) == ({}, False)
+        assert rule_usage.uses(tx, clock() - timedelta(days=3)).total == 1
 
 
 def test_observing_rules_are_counted_each_with_its_newest_messages(db, clock, decide):
@@ -64,7 +64,7 @@ def test_observing_rules_are_counted_each_with_its_newest_messages(db, clock, de
         decide("no rule", observed=["o"], age=timedelta(minutes=minutes))
 
     with db.read() as tx:
-        found, is_cut = rule_statistics.observed(tx, clock() - timedelta(hours=1))
+        found, is_cut = rule_usage.observed(tx, clock() - timedelta(hours=1))
     assert not is_cut
     assert {name: (one.count, one.newest) for name, one in found.items()} == {
         "o": (4, ("IM4", "IM3", "IM2")),
@@ -73,10 +73,10 @@ def test_observing_rules_are_counted_each_with_its_newest_messages(db, clock, de
 
 
 def test_of_very_many_observed_decisions_the_newest_are_counted(db, clock, decide, monkeypatch):
-    monkeypatch.setattr(rule_statistics, "MOST_OBSERVED", 2)
+    monkeypatch.setattr(rule_usage, "MOST_OBSERVED", 2)
     for minutes in (3, 2, 1):
         decide("no rule", observed=["o"], age=timedelta(minutes=minutes))
 
     with db.read() as tx:
-        found, is_cut = rule_statistics.observed(tx, clock() - timedelta(hours=1))
+        found, is_cut = rule_usage.observed(tx, clock() - timedelta(hours=1))
     assert (found["o"].count, is_cut) == (2, True)

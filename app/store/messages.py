@@ -1,0 +1,110 @@
+"""The messages of conversations, and what was decided about each of them. It decides nothing.
+
+Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from app.db.database import Record, insert_new, upsert
+from app.db.tables import decisions, messages
+from app.store.conversations import is_older, note_last_message
+
+LOOKED_BACK = 50  # messages; further back nobody looks for the same text
+_MESSAGE = select(messages).where(messages.c.message_sid == bindparam("sid"))
+_DECISION = select(decisions).where(
+    decisions.c.message_sid == bindparam("sid"), decisions.c.timer_seconds == bindparam("timer_seconds")
+)
+_NEWEST = (
+    select(messages.c.message_sid, messages.c.author, messages.c.body, messages.c.created_at)
+    .where(messages.c.conversation_sid == bindparam("sid"), messages.c.message_index < bindparam("before"))
+    .order_by(messages.c.message_index.desc())
+    .limit(LOOKED_BACK)
+    .subquery()
+)
+_SAME_TEXTS = select(func.count()).where(
+    _NEWEST.c.author == bindparam("author"),
+    _NEWEST.c.body == bindparam("text"),
+    _NEWEST.c.created_at > bindparam("since"),
+)
+
+
+def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
+    """Store or update one message; `facts` are columns of `messages`, `dated` when they were true.
+
+    An edit that arrived before the message itself keeps its text; what was removed never comes back.
+    """
+    row = {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated, "noted_at": now}
+    if insert_new(tx, messages, row):
+        if where := facts.get("conversation_sid"):
+            note_last_message(tx, where, facts.get("created_at") or now)
+        return
+    known = tx.execute(_MESSAGE, {"sid": sid}).one()
+    if known.removed_at:
+        facts = {name: value for name, value in facts.items() if name not in ("body", "media")}
+    if is_older(dated, known.updated_at):
+        kept = {name: value for name, value in facts.items() if not getattr(known, name)}
+    else:
+        kept = {**facts, "updated_at": dated or known.updated_at}
+    if kept:
+        tx.execute(update(messages).where(messages.c.message_sid == sid).values(**kept))
+
+
+def count_same_texts(
+    tx: Connection, conversation_sid: str, author: str, text: str, *, before_index: int | None, since: datetime
+) -> int:
+    """Return how often somebody has written this very text in a conversation since a time; looks 50 messages back."""
+    before = before_index if before_index is not None else 2**31
+    asked = {"sid": conversation_sid, "author": author, "text": text, "before": before, "since": since}
+    return tx.scalar(_SAME_TEXTS, asked) or 0
+
+
+def note_decision(
+    tx: Connection,
+    message_sid: str,
+    conversation_sid: str,
+    *,
+    code: str,
+    rule: str,
+    reason: str,
+    tried: list[list[str]],
+    now: datetime,
+    observed: Sequence[str] = (),
+    burst_of: str = "",
+    timer_seconds: int = 0,
+) -> None:
+    """Store why a message was or was not answered, on arrival or after a time without a human; the first one stays."""
+    row = {
+        "message_sid": message_sid,
+        "timer_seconds": timer_seconds,
+        "conversation_sid": conversation_sid,
+        "code": code,
+        "rule": rule,
+        "reason": reason,
+        "tried": tried,
+        "observed": list(observed),
+        "burst_of": burst_of,
+        "decided_at": now,
+    }
+    upsert(tx, decisions, row, update=())
+
+
+def decision(tx: Connection, message_sid: str, *, timer_seconds: int = 0) -> Record | None:
+    """Return the stored decision on a message, or None; `timer_seconds` names a later one, about a follow-up."""
+    return tx.execute(_DECISION, {"sid": message_sid, "timer_seconds": timer_seconds}).first()
+
+
+def decided_among(tx: Connection, message_sids: Sequence[str]) -> set[str]:
+    """Return which of these messages have been decided."""
+    query = select(decisions.c.message_sid).where(decisions.c.message_sid.in_(message_sids))
+    return set(tx.scalars(query)) if message_sids else set()
+
+
+def message(tx: Connection, sid: str) -> Record | None:
+    """Return the row of a message, or None when no webhook has told of it."""
+    return tx.execute(_MESSAGE, {"sid": sid}).first()
