@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, stored_message, with_history
 from app.inbox import internal_events, queue
-from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
 from app.inbox.queue import NewEvent
 from app.rules import engine
@@ -46,7 +45,6 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
         _set_timer(event, bot)
 
 
-@handles(TimerEnded)
 def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
     """Put the follow-up behind what waits in its conversation and set the next timer, unless a human has answered.
 

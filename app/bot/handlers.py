@@ -1,4 +1,7 @@
-"""One function per event: what the bot does about it. Each says in one line what happened."""
+"""Which function handles which event, in one table; what the bot does about all but messages stands here too.
+
+A handler says in one line what happened. An event without one is kept and ignored.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from app.bot.follow_ups import put_follow_up_in_line
 from app.bot.recording import note_message
 from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
-from app.inbox.dispatch import handles
+from app.inbox.dispatch import Handler
+from app.inbox.internal_events import FollowUpDue, TimerEnded
 from app.store import conversations, deliveries, replies
 from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
@@ -19,6 +23,7 @@ from app.twilio_api.events import (
     ConversationStateUpdated,
     ConversationUpdated,
     DeliveryUpdated,
+    MessageAdded,
     MessageRemoved,
     MessageUpdated,
     ParticipantAdded,
@@ -27,28 +32,23 @@ from app.twilio_api.events import (
     ParticipantUpdated,
 )
 
-__all__ = ["follow_up", "put_follow_up_in_line", "reply_to_message"]
-
 log = logging.getLogger("parley.deliveries")
 
 OPTED_OUT = 21610
 
 
-@handles(MessageUpdated)
 def note_edit(event: MessageUpdated, bot: Bot) -> str:
     """Update the stored message; an edited message is not answered again."""
     note_message(event, bot)
     return "stored the edit"
 
 
-@handles(MessageRemoved)
 def note_removal(event: MessageRemoved, bot: Bot) -> str:
     """Mark the stored message as removed; its text goes too, as it has at Twilio."""
     note_message(event, bot, body="", removed_at=event.date_removed or bot.now)
     return "marked the message as removed"
 
 
-@handles(DeliveryUpdated)
 def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     """Store a receipt; for a failed one also ask Twilio for the details, and remember who has opted out."""
     receipt = deliveries.Receipt(
@@ -93,19 +93,16 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
 
 
-@handles(ConversationAdded)
 def note_conversation(event: ConversationAdded, bot: Bot) -> str:
     """Store the conversation."""
     return _note_conversation(event, bot)
 
 
-@handles(ConversationUpdated)
 def note_conversation_change(event: ConversationUpdated, bot: Bot) -> str:
     """Update the stored conversation."""
     return _note_conversation(event, bot)
 
 
-@handles(ConversationRemoved)
 def note_conversation_removal(event: ConversationRemoved, bot: Bot) -> str:
     """Mark the conversation as removed: the bot is silent in it."""
     _note_conversation(event, bot)
@@ -114,7 +111,6 @@ def note_conversation_removal(event: ConversationRemoved, bot: Bot) -> str:
     return "marked the conversation as removed"
 
 
-@handles(ConversationStateUpdated)
 def note_conversation_state(event: ConversationStateUpdated, bot: Bot) -> str:
     """Store the conversation's new state: in a closed one the bot is silent."""
     conversations.note_conversation(bot.tx, event.conversation_sid, {"chat_service_sid": event.chat_service_sid})
@@ -156,19 +152,16 @@ def _heed_wish(before: object, conversation_sid: str, bot: Bot) -> None:
         conversations.resume(bot.tx, conversation_sid)
 
 
-@handles(ParticipantAdded)
 def note_participant(event: ParticipantAdded, bot: Bot) -> str:
     """Store the participant: an address (SMS, WhatsApp) or a chat identity."""
     return _note_participant(event, bot)
 
 
-@handles(ParticipantUpdated)
 def note_participant_change(event: ParticipantUpdated, bot: Bot) -> str:
     """Update the stored participant, also how far they have read."""
     return _note_participant(event, bot)
 
 
-@handles(ParticipantRemoved)
 def note_participant_removal(event: ParticipantRemoved, bot: Bot) -> str:
     """Mark the participant as removed."""
     line = _note_participant(event, bot)
@@ -194,3 +187,20 @@ def _note_participant(event: ParticipantEvent, bot: Bot) -> str:
     dated = event.date_removed or event.date_updated or event.date_created
     conversations.note_participant(bot.tx, event.participant_sid, facts, dated=dated)
     return "stored the participant"
+
+
+HANDLERS: dict[type, Handler] = {
+    MessageAdded: reply_to_message,
+    MessageUpdated: note_edit,
+    MessageRemoved: note_removal,
+    DeliveryUpdated: record_delivery,
+    ConversationAdded: note_conversation,
+    ConversationUpdated: note_conversation_change,
+    ConversationRemoved: note_conversation_removal,
+    ConversationStateUpdated: note_conversation_state,
+    ParticipantAdded: note_participant,
+    ParticipantUpdated: note_participant_change,
+    ParticipantRemoved: note_participant_removal,
+    TimerEnded: put_follow_up_in_line,
+    FollowUpDue: follow_up,
+}

@@ -11,7 +11,6 @@ from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, with_history
 from app.bot.recording import note_author, note_message
 from app.bot.sending import send_replies
-from app.inbox.dispatch import handles
 from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
@@ -23,7 +22,6 @@ from app.twilio_api.events import MessageAdded
 PART_OF_BURST = "part of burst"
 
 
-@handles(MessageAdded)
 def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
     message = message_of(event, bot.work.claimed.received_at)
@@ -39,7 +37,6 @@ def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     return _carry_out(occasion, reason, bot, met_again=earlier is not None)
 
 
-@handles(FollowUpDue)
 def follow_up(event: FollowUpDue, bot: Bot) -> str:
     """Decide once what follows on a customer's wait without a human, unless one has written; then as for a message."""
     with bot.work.look() as tx:

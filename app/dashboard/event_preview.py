@@ -12,12 +12,12 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from app.bot import follow_ups, handlers
+from app.bot import follow_ups
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
+from app.bot.handlers import HANDLERS
 from app.db.database import Record
 from app.inbox import internal_events
-from app.inbox.dispatch import handler_for
 from app.inbox.internal_events import FollowUpDue
 from app.inbox.queue import Claimed
 from app.rules import engine
@@ -27,8 +27,6 @@ from app.rules.schema import Rules
 from app.store import messages
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
-
-__all__ = ["Foreseen", "foresee", "handlers"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def foresee(
         return _of_message(tx, event, row, bot, responder)
     if isinstance(event, FollowUpDue):
         return _of_follow_up(tx, event, bot)
-    handler = handler_for(event)
+    handler = HANDLERS.get(type(event))
     if handler is None:
         return Foreseen((f"Nothing: {row.event_type} is only kept.",))
     return Foreseen(((handler.__doc__ or "").partition("\n")[0],))

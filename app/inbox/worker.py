@@ -1,4 +1,4 @@
-"""Works the inbox off: claim, parse, dispatch, finish; back-off, leases and a clean stop. It knows no event type."""
+"""Works the inbox off: threads that claim what is due, leases, and a clean stop. It knows no event type."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import Any
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
-from app.inbox import internal_events, queue
-from app.inbox.dispatch import dispatch
-from app.inbox.job import Postponed, Work
+from app.inbox import queue
+from app.inbox.dispatch import Handlers, work_on
+from app.inbox.job import Work
 from app.inbox.periodic_runner import Rounds
 from app.inbox.queue import Claimed
 from app.logs import fault
-from app.twilio_api.errors import SendError
 
 RENEW_SECONDS = 5.0
 SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
@@ -27,7 +25,6 @@ POSTGRESQL_POLL_SECONDS = 1.0  # for what nobody tells: a lease that has ended, 
 DRAIN_POLL_SECONDS = 0.1
 LEAST_PAUSE_SECONDS = 0.01
 IDLE_SECONDS = 30.0  # of a thread that is not the one that looks; whoever claims something calls the next
-LEAST_AFTER_UNCERTAIN = 2.0  # seconds; a request without an answer may still be on its way
 
 log = logging.getLogger("parley.worker")
 
@@ -35,7 +32,8 @@ log = logging.getLogger("parley.worker")
 class Worker:
     """Threads that claim lanes and work on their oldest events until stopped.
 
-    `make_bot` gives what a handler needs for one event; `warm_up` is called once in every thread.
+    `handlers` names a function for each class of event, `make_bot` gives what that needs beside the event; `warm_up`
+    is called once in every thread.
     `is_awaited` says whether somebody outside will soon make a lane due: draining and stopping wait for that.
     `aside` is called every few seconds while it works, and at the end.
     One idle thread looks for work every `poll_seconds`, the others wait until they are called: by this process or,
@@ -46,6 +44,7 @@ class Worker:
     def __init__(
         self,
         db: Database,
+        handlers: Handlers,
         make_bot: Callable[[Work], Any],
         *,
         threads: int = 8,
@@ -55,7 +54,8 @@ class Worker:
         aside: Callable[[], None] = lambda: None,
         rounds: Rounds | None = None,
     ) -> None:
-        self._db, self._make_bot, self._warm_up, self._is_awaited = db, make_bot, warm_up, is_awaited
+        self._db, self._handlers, self._make_bot = db, handlers, make_bot
+        self._warm_up, self._is_awaited = warm_up, is_awaited
         self._aside, self._rounds = aside, rounds
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
@@ -141,7 +141,7 @@ class Worker:
             self._busy[claimed.lease_token] = claimed
         try:
             with self._desk or nullcontext():
-                work_on(work, self._make_bot)
+                work_on(work, self._handlers, self._make_bot)
         finally:
             with self._busy_lock:
                 del self._busy[claimed.lease_token]
@@ -236,68 +236,3 @@ class Worker:
             self._aside()
         except Exception as error:  # noqa: BLE001 - next time it may do
             log.warning("not done aside", extra={"fault": fault(error)})
-
-
-def work_on(work: Work, make_bot: Callable[[Work], Any]) -> None:
-    """Work on one claimed event and leave it finished, postponed or dead; a lost lease leaves it to its new owner."""
-    started = time.monotonic()
-    try:
-        state, outcome = _attempt(work, make_bot)
-        _log(work.claimed, state, outcome, started)
-    except queue.LeaseLost:
-        _log(work.claimed, "lost", "the lease ended before we did; another worker has it", started)
-    except DatabaseUnavailable as unavailable:
-        _log(work.claimed, "kept", f"{unavailable}; taken up again when the lease ends", started)
-    finally:
-        work.rollback()
-
-
-def _attempt(work: Work, make_bot: Callable[[Work], Any]) -> tuple[str, str]:
-    claimed = work.claimed
-    if claimed.attempts > queue.MAX_ATTEMPTS:
-        return _end(work, "dead", "the worker ended each time while working on it")
-    try:
-        event = internal_events.read(claimed.method, claimed.target, claimed.body)
-        line = dispatch(event, make_bot(work))
-    except Postponed as wait:
-        work.postpone(wait.reason, max(wait.until - work.now(), timedelta(0)), spent=False)
-        wait.afterwards()
-        return "postponed", wait.reason
-    except SendError as error:
-        return _retry_or_bury(work, error.reason, error)
-    except (queue.LeaseLost, DatabaseUnavailable):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
-        log.error("fault", extra={"inbox_id": claimed.id, "fault": fault(error)})
-        return _retry_or_bury(work, fault(error), None)
-    if line is None:
-        return _end(work, "ignored", f"nothing to do for {claimed.event_type}")
-    return _end(work, "processed", line)
-
-
-def _end(work: Work, state: str, outcome: str) -> tuple[str, str]:
-    work.finish(state, outcome)
-    return state, outcome
-
-
-def _retry_or_bury(work: Work, reason: str, error: SendError | None) -> tuple[str, str]:
-    work.rollback()
-    spent = work.is_spent_by(error.asks_to_wait if error else False)
-    if (error and error.decision == "give up") or (spent and work.is_last_attempt):
-        return _end(work, "dead", reason)
-    wait = error.retry_after if error and error.retry_after else None
-    least = LEAST_AFTER_UNCERTAIN if error and error.uncertain else 0.0
-    work.postpone(reason, wait or queue.back_off(work.claimed.attempts, least_seconds=least), spent=spent)
-    return "postponed", reason
-
-
-def _log(claimed: Claimed, state: str, outcome: str, started: float) -> None:
-    facts = {
-        "inbox_id": claimed.id,
-        "event_type": claimed.event_type,
-        "lane": claimed.lane,
-        "attempt": claimed.attempts,
-        "outcome": outcome,
-        "ms": round((time.monotonic() - started) * 1000),
-    }
-    log.info(state, extra=facts)

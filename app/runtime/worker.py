@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from app.bot import handlers  # noqa: F401 - handlers register themselves
 from app.bot.context import Bot
+from app.bot.handlers import HANDLERS
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
+from app.inbox.dispatch import Handlers
 from app.inbox.job import Work
 from app.inbox.periodic import Turn
 from app.inbox.periodic_runner import Chore, Rounds, Wait
@@ -30,7 +31,11 @@ REQUESTS_PER_RUN = 1_000  # beside the lists; the next run goes on
 
 
 def make_worker(
-    settings: Settings, db: Database, watched: WatchedRules | None = None, calls: RestCalls | None = None
+    settings: Settings,
+    db: Database,
+    watched: WatchedRules | None = None,
+    calls: RestCalls | None = None,
+    handlers: Handlers = HANDLERS,
 ) -> Worker:
     """Return a worker, not started yet, that answers by the rules file of the settings as it is at each event.
 
@@ -54,6 +59,7 @@ def make_worker(
 
     return Worker(
         db,
+        handlers,
         bot,
         threads=settings.worker_threads,
         warm_up=twilio.warm_up,

@@ -101,7 +101,7 @@ def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
 @pytest.fixture
 def idle_worker(db: Database) -> Iterator[Worker]:
     """A worker that listens and has nothing to do."""
-    worker = Worker(db, lambda work: None)
+    worker = Worker(db, {}, lambda work: None)
     worker.start()
     assert eventually(lambda: is_listening(db))
     yield worker
@@ -168,7 +168,7 @@ def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(dat
     with deaf_pooler(folder) as port:
         address = db.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable", "gssencmode": "disable"})
         pooled = Database(address.render_as_string(hide_password=False))
-        worker = Worker(pooled, lambda work: None)
+        worker = Worker(pooled, {}, lambda work: None)
         worker.start()
         tried = []
         event.listen(pooled.engine, "before_cursor_execute", lambda *facts: tried.append("pg_notify" in facts[2]))

@@ -6,10 +6,11 @@ import time
 import pytest
 from sqlalchemy import event, update
 
+from app.bot.handlers import HANDLERS
 from app.bot.replying import reply_to_message
 from app.db.database import Database
 from app.db.tables import lanes
-from app.inbox import dispatch, queue
+from app.inbox import queue
 from app.inbox.job import Work
 from app.inbox.queue import LEASE_SECONDS
 from app.runtime.worker import make_worker
@@ -40,10 +41,10 @@ def running(app):
 
 
 @pytest.fixture
-def tries(app, clock):
+def tries(app, clock, handlers):
     """Let a worker look again and again, each time a day later."""
     parley = app.extensions["parley"]
-    worker = make_worker(parley.settings, parley.db)
+    worker = make_worker(parley.settings, parley.db, handlers=handlers)
 
     def try_again(count):
         for _ in range(count):
@@ -59,9 +60,14 @@ def events(flask_command):
 
 
 @pytest.fixture
-def handler_of_users(monkeypatch):
+def handlers():
+    return dict(HANDLERS)
+
+
+@pytest.fixture
+def handler_of_users(handlers):
     """Let a function handle onUserUpdated, which Parley ignores."""
-    return lambda handler: monkeypatch.setitem(dispatch._HANDLERS, UserUpdated, handler)
+    return lambda handler: handlers.update({UserUpdated: handler})
 
 
 def answers_in(emulator, message):
@@ -196,7 +202,7 @@ def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
-    post_webhook, database_url, app, handler_of_users
+    post_webhook, database_url, app, handlers, handler_of_users
 ):
     """Every commit takes its time; the events that are claimed in it must not believe that none has passed."""
     parley, behind = app.extensions["parley"], []
@@ -212,14 +218,14 @@ def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
     with real.write() as tx:
         tx.execute(update(lanes).values(ready_at=real.now(tx)))
     event.listen(real.engine, "commit", lambda _tx: time.sleep(0.03))
-    assert make_worker(parley.settings, real).work_along()
+    assert make_worker(parley.settings, real, handlers=handlers).work_along()
     real.close()
 
     assert len(behind) == 25
     assert max(behind) < 0.2
 
 
-def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulator, handler_of_users, run_worker):
+def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulator):
     parley = app.extensions["parley"]
     arrives()
     lost = queue.claim(parley.db)

@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import insert, select, update
 
+from app.bot.handlers import HANDLERS
 from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.inbox import queue
+from app.inbox.dispatch import work_on
 from app.inbox.job import Work
-from app.inbox.worker import work_on
 from app.privacy.erasure import erase
 from app.privacy.subject_search import Subject, find
 from app.runtime.worker import make_worker
@@ -86,7 +87,7 @@ def test_a_worker_in_the_middle_of_it_stores_nothing_afterwards(customer_writes,
         erase(db, subject, (), find(db, subject, ()), actor="test")
         return bot
 
-    work_on(Work(db, claimed), erased_meanwhile)
+    work_on(Work(db, claimed), HANDLERS, erased_meanwhile)
 
     assert "15550100001" not in texts(db)
 
