@@ -18,6 +18,7 @@ from app.twilio_api.errors import SendError, sentence
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
 service_option = click.option(
     "--service", "service_sid", metavar="IS...", default="", help="The conversation service; else TWILIO_SERVICE_SID."
 )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, operating, yes_option
-from app.cli.output import json_option, show_json, show_table, with_appcontext
+from app.cli.output import json_option, show_json, show_table
 from app.operations import addresses
 from app.operations.addresses import CREATES, FILTERS, TYPES, AutoCreation
 

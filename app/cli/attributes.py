@@ -1,4 +1,4 @@
-"""`flask conversations attributes`: the JSON object that a conversation carries, at most 16 KB."""
+"""`flask conversations attributes` and `flask participants attributes`: the JSON object that one carries."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import sys
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.account_options import operating, service_option
-from app.cli.output import json_option, show_json, with_appcontext
+from app.cli.account_options import conversation_argument, operating, service_option
+from app.cli.output import json_option, show_json
 
-conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
+WHO = "MB...|+1...|whatsapp:+1...|IDENTITY"
+who_argument = click.argument("who", metavar=WHO)
 json_argument = click.argument("attributes", metavar="JSON|-")
+plain_json_argument = click.argument("attributes", metavar="JSON")
 
 
 @click.group("attributes")
-def attributes_commands() -> None:
-    """The JSON object that a conversation carries: get, set, merge, unset."""
+def conversation_attributes() -> None:
+    """The JSON object that a conversation carries, at most 16 KB: get, set, merge, unset."""
 
 
-@attributes_commands.command("get")
+@conversation_attributes.command("get")
 @conversation_argument
 @click.argument("key", required=False)
 @service_option
@@ -32,17 +35,17 @@ def get_command(conversation: str, key: str | None, service_sid: str, as_json: b
     \b
     Example: flask conversations attributes get CH00000000000000000000000000000003
     """
-    from app.operations import attributes as conversation_attributes
+    from app.operations import attributes as operations
 
     with operating(service_sid) as account:
-        found = conversation_attributes.get(account, conversation)
+        found = operations.get(operations.OfConversation(account, conversation))
     if key is not None and key not in found:
         there = ", ".join(found) or "none"
         raise click.ClickException(f"{conversation} has no attribute {key[:40]!r}; it has: {there}")
     return show_json(found if key is None else found[key])
 
 
-@attributes_commands.command("set")
+@conversation_attributes.command("set")
 @conversation_argument
 @json_argument
 @service_option
@@ -53,14 +56,14 @@ def set_command(conversation: str, attributes: str, service_sid: str, as_json: b
 
     Example: flask conversations attributes set CH... '{"order": 42}'
     """
-    from app.operations import attributes as conversation_attributes
+    from app.operations import attributes as operations
 
     with operating(service_sid) as account:
-        after = conversation_attributes.replace(account, conversation, _given(attributes))
+        after = operations.replace(operations.OfConversation(account, conversation), _given(attributes))
     return _say(conversation, after, as_json)
 
 
-@attributes_commands.command("merge")
+@conversation_attributes.command("merge")
 @conversation_argument
 @json_argument
 @service_option
@@ -72,14 +75,14 @@ def merge_command(conversation: str, attributes: str, service_sid: str, as_json:
     \b
     Example: flask conversations attributes merge CH... '{"vip": true}'
     """
-    from app.operations import attributes as conversation_attributes
+    from app.operations import attributes as operations
 
     with operating(service_sid) as account:
-        after = conversation_attributes.merge(account, conversation, _given(attributes))
+        after = operations.merge(operations.OfConversation(account, conversation), _given(attributes))
     return _say(conversation, after, as_json)
 
 
-@attributes_commands.command("unset")
+@conversation_attributes.command("unset")
 @conversation_argument
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @service_option
@@ -90,11 +93,89 @@ def unset_command(conversation: str, keys: tuple[str, ...], service_sid: str, as
 
     Example: flask conversations attributes unset CH... vip
     """
-    from app.operations import attributes as conversation_attributes
+    from app.operations import attributes as operations
 
     with operating(service_sid) as account:
-        after = conversation_attributes.unset(account, conversation, keys)
+        after = operations.unset(operations.OfConversation(account, conversation), keys)
     return _say(conversation, after, as_json)
+
+
+@click.group("attributes")
+def participant_attributes() -> None:
+    """What a participant carries along, a JSON object of at most 4 KB: get, set, merge, unset."""
+
+
+@participant_attributes.command("get")
+@conversation_argument
+@who_argument
+@service_option
+@json_option
+@with_appcontext
+def participant_get_command(conversation: str, who: str, service_sid: str, as_json: bool) -> None:
+    """Print the attributes.
+
+    Example: flask participants attributes get CH... +15550100001
+    """
+    from app.operations import attributes as operations
+
+    with operating(service_sid) as account:
+        show_json(operations.get(operations.OfParticipant(account, conversation, who)))
+
+
+@participant_attributes.command("set")
+@conversation_argument
+@who_argument
+@plain_json_argument
+@service_option
+@json_option
+@with_appcontext
+def participant_set_command(conversation: str, who: str, attributes: str, service_sid: str, as_json: bool) -> None:
+    """Replace all attributes by these.
+
+    Example: flask participants attributes set CH... +15550100001 '{"vip": true}'
+    """
+    from app.operations import attributes as operations
+
+    with operating(service_sid) as account:
+        show_json(operations.replace(operations.OfParticipant(account, conversation, who), attributes))
+
+
+@participant_attributes.command("merge")
+@conversation_argument
+@who_argument
+@plain_json_argument
+@service_option
+@json_option
+@with_appcontext
+def participant_merge_command(conversation: str, who: str, attributes: str, service_sid: str, as_json: bool) -> None:
+    """Set these attributes and keep the others.
+
+    Example: flask participants attributes merge CH... +15550100001 '{"language": "de"}'
+    """
+    from app.operations import attributes as operations
+
+    with operating(service_sid) as account:
+        show_json(operations.merge(operations.OfParticipant(account, conversation, who), attributes))
+
+
+@participant_attributes.command("unset")
+@conversation_argument
+@who_argument
+@click.argument("keys", metavar="KEY", nargs=-1, required=True)
+@service_option
+@json_option
+@with_appcontext
+def participant_unset_command(
+    conversation: str, who: str, keys: tuple[str, ...], service_sid: str, as_json: bool
+) -> None:
+    """Remove attributes by their names.
+
+    Example: flask participants attributes unset CH... +15550100001 vip
+    """
+    from app.operations import attributes as operations
+
+    with operating(service_sid) as account:
+        show_json(operations.unset(operations.OfParticipant(account, conversation, who), keys))
 
 
 def _given(text: str) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.account_options import confirm, operating, service_option, yes_option
-from app.cli.attributes import attributes_commands
-from app.cli.conversation_page import say_conversation
+from app.cli.account_options import confirm, conversation_argument, operating, service_option, yes_option
+from app.cli.attributes import conversation_attributes
 from app.cli.conversations_create import create_command
 from app.cli.conversations_pause import pause_command, resume_command
-from app.cli.output import json_option, show_json, show_table, with_appcontext
+from app.cli.output import json_option, show_json, show_table
 
-conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
+if TYPE_CHECKING:
+    from app.operations.pauses import BotPause
+
 _COLUMNS = ["sid", "state", "friendly_name", "unique_name", "date_created", "date_updated"]
+_TEXT_SHOWN = 80
 
 
 @click.group("conversations")
@@ -22,7 +25,7 @@ def conversations_commands() -> None:
     """Conversations: create, list, show, update, close, reopen, delete; their attributes; pause and resume the bot."""
 
 
-for _command in (create_command, attributes_commands, pause_command, resume_command):
+for _command in (create_command, conversation_attributes, pause_command, resume_command):
     conversations_commands.add_command(_command)
 
 
@@ -90,7 +93,7 @@ def show_command(conversation: str, service_sid: str, as_json: bool) -> None:
     if as_json:
         paused = bot and {"paused_until": bot.paused_until, "paused_why": bot.paused_why}
         return show_json(found | {"bot": paused})
-    return say_conversation(found, bot)
+    return _say_conversation(found, bot)
 
 
 @conversations_commands.command("update")
@@ -187,3 +190,64 @@ def _called(found: dict[str, Any]) -> str:
 def _row(found: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the table, also for a participant's conversation, whose fields have a prefix."""
     return {name: found.get(name, found.get(f"conversation_{name}")) for name in _COLUMNS}
+
+
+def _say_conversation(found: dict[str, Any], bot: BotPause | None) -> None:
+    """Print a conversation as `conversations.show` gives it; `bot` None: our database cannot be asked."""
+    name = f" ({found['friendly_name']})" if found["friendly_name"] else ""
+    click.echo(f"{found['sid']}{name}: {found['state']}")
+    for title, value in _lines(found, bot):
+        click.echo(f"  {title:<20} {value}")
+    _say_participants(found["participants"], str(found["sid"]))
+    click.echo(_last_message(found["last_message"]))
+
+
+def _lines(found: dict[str, Any], bot: BotPause | None) -> list[tuple[str, Any]]:
+    timers = found["timers"] or {}
+    lines = [
+        ("unique name", found["unique_name"]),
+        ("service", found["chat_service_sid"]),
+        ("messaging service", found["messaging_service_sid"]),
+        ("created", f"{found['date_created']:%Y-%m-%d %H:%M:%S} UTC"),
+        ("updated", f"{found['date_updated']:%Y-%m-%d %H:%M:%S} UTC"),
+        ("inactive at", timers.get("date_inactive")),
+        ("closed at", timers.get("date_closed")),
+        ("attributes", found["attributes"] if found["attributes"] != "{}" else None),
+        ("bot", _bot(bot)),
+    ]
+    return [(title, value) for title, value in lines if value]
+
+
+def _bot(bot: BotPause | None) -> str:
+    if bot is None:
+        return "unknown: the database cannot be read"
+    return f"silent {bot.until}, {bot.paused_why}" if bot.paused_until else "not paused"
+
+
+def _say_participants(people: list[dict[str, Any]], sid: str) -> None:
+    from app.operations.conversations import MOST_PARTICIPANTS_SHOWN
+    from app.operations.participants import kind_of, names_of
+
+    rows = [{"participant": one["sid"], "kind": kind_of(one), "name": " as ".join(names_of(one))} for one in people]
+    show_table(rows[:MOST_PARTICIPANTS_SHOWN], ["participant", "kind", "name"], empty="Nobody takes part.")
+    if len(rows) > MOST_PARTICIPANTS_SHOWN:
+        click.echo(f"... and more; `flask participants list {sid} --limit 1000` shows all")
+
+
+def _last_message(last: dict[str, Any] | None) -> str:
+    if last is None:
+        return "No message yet."
+    text = " ".join((last["body"] or ("media" if last["media"] else "template" if last["content_sid"] else "")).split())
+    shown = text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 3]}..."
+    said = f"Last message: {last['date_created']:%Y-%m-%d %H:%M:%S} by {last['author']}: {shown}"
+    return f"{said}\n  {last['sid']}, {_delivery(last['delivery'])}"
+
+
+def _delivery(summary: dict[str, Any] | None) -> str:
+    """Return who got it, e.g. `to 2 phones: sent all, delivered some`; Twilio counts phones only."""
+    if not summary:
+        return "to nobody by phone"
+    levels = ("sent", "delivered", "read", "undelivered", "failed")
+    reached = [f"{level} {summary[level]}" for level in levels if summary.get(level) not in (None, "none")]
+    phones = "1 phone" if summary["total"] == 1 else f"{summary['total']} phones"
+    return f"to {phones}: {', '.join(reached) or 'still at Twilio'}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, explained, operating, service_option
-from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.output import json_option, parley, show_json
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -88,7 +89,7 @@ def create_command(
 
 
 def _create_with_progress(account: Account, planned: Plan) -> Outcome:
-    from app.cli.progress import progress
+    from app.cli.output import progress
     from app.operations.create_conversation import create
 
     if len(planned.people) < _MANY:

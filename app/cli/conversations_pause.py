@@ -6,15 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.account_options import explained, operating, service_option
-from app.cli.output import database, json_option, show_json, with_appcontext, writing
+from app.cli.account_options import conversation_argument, explained, operating, service_option
+from app.cli.output import database, json_option, show_json, writing
 from app.db.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from app.operations.pauses import BotPause
-
-conversation_argument = click.argument("conversation", metavar="CH...|UNIQUE_NAME")
 
 
 @click.command("pause")

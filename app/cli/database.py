@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import parley, with_appcontext
+from app.cli.output import parley
 from app.db.database import DatabaseUnavailable
 from app.db.schema import migrate
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, reading, show_json, show_table, with_appcontext
+from app.cli.output import json_option, reading, show_json, show_table
 from app.store import deliveries
 from app.twilio_api.errors import meaning
 

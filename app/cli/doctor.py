@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import explained, yes_option
-from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.output import json_option, parley, show_json
 
 if TYPE_CHECKING:
     from app.operations.doctor_report import Finding, Patient

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import Connection
 
-from app.cli.masks import mask_name, mask_text, one_line
+from app.cli.output import mask_name, mask_text, one_line
 from app.db.database import Database, Record
 from app.inbox import admin, describe
 from app.inbox.describe import Wording

@@ -6,40 +6,23 @@ import json
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.inbox_tail import Followed, Follower, milliseconds, show
-from app.cli.numbers import Number
-from app.cli.output import database, explained, with_appcontext
-from app.cli.param_types import NearestChoice
+from app.cli.output import database, explained
+from app.cli.param_types import NearestChoice, Number, Since
 from app.db.database import Database, Record
 from app.inbox import admin
 from app.twilio_api.events import EVENT_CLASSES
 from app.twilio_api.parsing import is_pre_action
 
 _PAUSE_SECONDS = 0.2
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _STORED_TYPES = tuple(name for name in EVENT_CLASSES if not is_pre_action(name))
 _SIDS = ("MessageSid", "ParticipantSid", "DeliveryReceiptSid", "UserSid")
-
-
-class _Since(click.ParamType):
-    """A time: ISO 8601 (UTC unless it says otherwise), or how long ago, as 10m."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
-        ago = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if ago:
-            return timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write 10m, 2h, 1d or 2026-08-11T13:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -52,7 +35,11 @@ def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str |
 @click.option("--event-type", type=NearestChoice(_STORED_TYPES), metavar="TYPE", help="Only this type of event.")
 @click.option("--state", type=NearestChoice(admin.STATES), metavar="STATE", help="Only events in this state.")
 @click.option("--conversation", metavar="CH...", callback=_conversation_sid, help="Only this conversation.")
-@click.option("--since", type=_Since(), help="Also what arrived since then: 10m, 2h, 1d or an ISO 8601 time.")
+@click.option(
+    "--since",
+    type=Since("smhd", "10m, 2h, 1d or 2026-08-11T13:00:00Z"),
+    help="Also what arrived since then: 10m, 2h, 1d or an ISO 8601 time.",
+)
 @click.option("--last", metavar="N", type=click.IntRange(1, 10_000), help="Also the last N events.")
 @click.option("--for", "seconds", metavar="SECONDS", type=Number(0), help="End by itself; else Ctrl-C.")
 @click.option("--raw", is_flag=True, help="Show text, names and numbers too.")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, operating, service_option, yes_option
-from app.cli.masks import one_line
 from app.cli.messages_history import export_command, history_command
 from app.cli.messages_send import send_command
-from app.cli.output import database, json_option, parley, show_json, show_table, with_appcontext
+from app.cli.output import database, json_option, one_line, parley, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -146,7 +146,7 @@ def _download(account: Account, message: dict[str, Any], folder: Path) -> list[d
 
 def _named(names: tuple[str, ...]) -> tuple[str, str]:
     """Return the conversation and the message; our database may know where a message is."""
-    from app.operations.known_messages import conversation_of
+    from app.operations.messages import conversation_of
 
     if len(names) > 2:
         raise click.UsageError(f"give one message: {_WHICH}")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import operating, service_option
-from app.cli.masks import one_line
-from app.cli.output import json_option, show_json, show_table, with_appcontext
+from app.cli.output import json_option, one_line, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -92,7 +92,7 @@ def export_command(conversation: str, out: Path | None, service_sid: str) -> Non
 
 
 def _export(account: Account, conversation: str, file: IO[str] | None) -> int:
-    from app.cli.progress import progress
+    from app.cli.output import progress
     from app.operations import history
 
     number = 0

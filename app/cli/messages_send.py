@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, operating, service_option
-from app.cli.output import database_if_any, json_option, parley, show_json, with_appcontext
-from app.cli.progress import progress
+from app.cli.output import database_if_any, json_option, parley, progress, show_json
 
 if TYPE_CHECKING:
     from app.db.database import Database

@@ -1,18 +1,18 @@
-"""How commands show results: an aligned table for people, one JSON document for scripts; and where they fail."""
+"""What commands share: their database, and how results, private names and progress are shown."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from app.cli.dev_environment import database_of
@@ -20,18 +20,8 @@ from app.db.database import Database, DatabaseUnavailable
 from app.runtime.process import Runtime
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-__all__ = [
-    "database",
-    "database_if_any",
-    "explained",
-    "json_option",
-    "parley",
-    "reading",
-    "show_json",
-    "show_table",
-    "with_appcontext",
-    "writing",
-]
+_NUMBER = re.compile(r"((?:\w+:)?\+?\d{4})\d+(\d{4})")
+_LINE_EVERY = 100
 
 
 def parley() -> Runtime:
@@ -95,6 +85,42 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, emp
     most = shutil.get_terminal_size().columns if terminal else 10_000
     for line in [titles, *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()[:most])
+
+
+def mask_name(name: str) -> str:
+    """Return a number as +1555…0001, any other identity as its first two characters; "" stays empty."""
+    number = _NUMBER.fullmatch(name)
+    if number:
+        return f"{number[1]}…{number[2]}"
+    return f"{one_line(name[:2])}…" if name else ""
+
+
+def mask_text(text: str) -> str:
+    """Return only how long the text is."""
+    return f"({len(text)} characters)"
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line, without what could steer a terminal."""
+    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
+
+
+@contextmanager
+def progress(total: int, label: str) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each piece of work."""
+    if sys.stderr.isatty():
+        with click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True) as bar:
+            yield lambda: bar.update(1)
+        return
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if done % _LINE_EVERY == 0:
+            click.echo(f"{label}: {done:,} of {total:,}", err=True)
+
+    yield count
 
 
 def _cell(value: Any) -> str:

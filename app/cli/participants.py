@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.account_options import confirm, dry_run_option, operating, service_option, yes_option
-from app.cli.output import json_option, show_json, show_table, with_appcontext
-from app.cli.participant_attributes import WHO, attributes_commands, conversation_argument, who_argument
+from app.cli.account_options import (
+    confirm,
+    conversation_argument,
+    dry_run_option,
+    operating,
+    service_option,
+    yes_option,
+)
+from app.cli.attributes import WHO, participant_attributes, who_argument
+from app.cli.output import json_option, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.bulk_add import Failure, Outcome, Plan
@@ -21,7 +29,7 @@ def participants_commands() -> None:
     """Who takes part in a conversation: add, list, show, update, remove, attributes."""
 
 
-participants_commands.add_command(attributes_commands)
+participants_commands.add_command(participant_attributes)
 
 
 @participants_commands.command("add")
@@ -80,7 +88,7 @@ def add_command(
 def _add_with_progress(account: Any, planned: Plan) -> list[Added | Failure]:
     import time
 
-    from app.cli.progress import progress
+    from app.cli.output import progress
     from app.operations.bulk_add import Pace, add_all
 
     def wait(seconds: float) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, dry_run_option, yes_option
-from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
+from app.cli.output import database, explained, json_option, parley, show_json, show_table
 from app.db.database import Database, DatabaseUnavailable
 from app.receiver import rejections
 from app.recordings.files import SUFFIX

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,38 +11,27 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, operating, service_option
-from app.cli.numbers import Number
-from app.cli.output import database, explained, json_option, parley, show_json, show_table, with_appcontext
+from app.cli.output import database, explained, json_option, parley, show_json, show_table
+from app.cli.param_types import Number, Since
 
 if TYPE_CHECKING:
     from app.db.database import Database
     from app.reconcile.report import Gap, Report
     from app.reconcile.run import Scope
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _LINES_EVERY = 100
 
 
-class Since(click.ParamType):
-    """How far back: a number of minutes, hours or days, or a date with or without a time, in UTC."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
-        """Return how long ago, or when."""
-        if found := re.fullmatch(r"(\d{1,5})([mhd])", value):
-            return timedelta(**{_UNITS[found[2]]: int(found[1])})
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write 30m, 2h, 3d, 2026-11-22 or 2026-11-22T08:00", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 @click.command("reconcile")
-@click.option("--since", type=Since(), metavar="2h|DATE", help="Default: since the last complete run, at first 2 days.")
+@click.option(
+    "--since",
+    type=Since("mhd", "30m, 2h, 3d, 2026-11-22 or 2026-11-22T08:00"),
+    metavar="2h|DATE",
+    help="Default: since the last complete run, at first 2 days.",
+)
 @click.option(
     "--requests", "most", type=click.IntRange(1), help="Begin nothing more after so many; the lists are extra."
 )

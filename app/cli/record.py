@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
-from app.cli.output import json_option, parley, reading, show_json, show_table, with_appcontext
+from app.cli.output import json_option, parley, reading, show_json, show_table
 from app.db.database import Record
 from app.inbox import admin
 from app.operations.webhooks import ROUTE

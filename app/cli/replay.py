@@ -11,11 +11,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli import dev_environment
-from app.cli.numbers import Number
-from app.cli.output import database_if_any, json_option, parley, show_json, show_table, with_appcontext
-from app.cli.trigger.signed_post import UrlParam, send
+from app.cli.output import database_if_any, json_option, parley, show_json, show_table
+from app.cli.param_types import Number, UrlParam
+from app.cli.trigger.signed_post import send
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
 from app.recordings import expectations

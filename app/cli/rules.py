@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.output import json_option, parley, show_json
 from app.cli.rules_explain import explain_command
 from app.cli.rules_simulate import test_command
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, reading, show_json, with_appcontext
+from app.cli.output import json_option, parley, reading, show_json
 from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.store.decision_trace import trace_of
 from app.twilio_api.errors import meaning

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.cli.masks import one_line
+from app.cli.output import one_line
 
 
 def tried_lines(tried: Sequence[tuple[str, str]], observed: Collection[str], code: str) -> Iterator[str]:

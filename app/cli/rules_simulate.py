@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.output import json_option, parley, show_json
+from app.cli.param_types import JsonObject
 from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.rules.moments import FORMS, moment
 
@@ -18,22 +19,6 @@ if TYPE_CHECKING:
     from app.rules.engine import Decision
     from app.rules.schema import Rules
     from app.rules.simulate import Trial
-
-
-class JsonObject(click.ParamType):
-    """A JSON object, as Twilio's attributes are."""
-
-    name = "JSON"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Return the object, or say what is wrong with it."""
-        try:
-            found = json.loads(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(f'{value!r} is not JSON ({error}); write \'{{"tier": "gold"}}\'', param, ctx)
-        if not isinstance(found, dict):
-            self.fail(f'{value!r} is no JSON object; write \'{{"tier": "gold"}}\'', param, ctx)
-        return found
 
 
 @click.command("test")

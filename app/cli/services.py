@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, operating, yes_option
-from app.cli.output import json_option, show_json, show_table, with_appcontext
+from app.cli.output import json_option, show_json, show_table
 
 service_argument = click.argument("sid", metavar="IS...")
 

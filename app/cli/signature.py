@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
-from app.cli.request_file import UnusableFile, read_request
+from app.cli.output import json_option, parley, show_json, show_table
 from app.config import Settings
 from app.receiver import rejections
 from app.receiver.candidates import Received
@@ -18,6 +19,8 @@ from app.twilio_api import signature
 from app.twilio_api.signature import Keys, Verdict
 
 VALID, INVALID, UNUSABLE = 0, 1, 2
+_LARGEST_FILE = 1024 * 1024
+_REQUEST_LINE = re.compile(r"([A-Z]{3,10}) (\S+)( HTTP/1\.[01])?")
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 
 
@@ -110,8 +113,8 @@ def _sentence(verdict: Verdict) -> str:
 
 def _read(file: Path) -> Received:
     try:
-        return read_request(file)
-    except UnusableFile as fault:
+        return _read_request(file)
+    except _UnusableFile as fault:
         raise click.UsageError(str(fault)) from fault
 
 
@@ -125,3 +128,52 @@ def _keys(settings: Settings) -> Keys:
 def _want_public_url(settings: Settings) -> None:
     if not settings.public_url:
         raise click.UsageError("PUBLIC_URL is empty; set the address that Twilio calls (see .env.example)")
+
+
+class _UnusableFile(ValueError):
+    """The file holds no request; says what is wrong with it."""
+
+
+def _read_request(path: Path) -> Received:
+    """Return the request in the file. Raises _UnusableFile.
+
+    Lines of the head may end in LF alone; an editor's line end after the body is cut off by Content-Length.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise _UnusableFile(f"{path}: {error.strerror or 'cannot be read'}") from error
+    if len(data) > _LARGEST_FILE:
+        raise _UnusableFile(f"{path}: is larger than {_LARGEST_FILE} bytes, so it is no webhook")
+    head, body = _split(data)
+    line, *header_lines = head.decode("utf-8", "surrogateescape").splitlines() or [""]
+    found = _REQUEST_LINE.fullmatch(line.strip())
+    if not found:
+        raise _UnusableFile(f"{path}: the first line must be like POST /conversations/webhook HTTP/1.1")
+    headers = [_header(path, number, text) for number, text in enumerate(header_lines, start=2)]
+    received = Received.of(found[1], found[2], headers, body)
+    return Received(received.method, received.target, received.headers, _cut_to_length(path, received))
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    parted = re.split(rb"\r?\n\r?\n", data, maxsplit=1)
+    return parted[0], parted[1] if len(parted) > 1 else b""
+
+
+def _header(path: Path, number: int, text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise _UnusableFile(f"{path}: line {number} is no header (Name: value)")
+    return name.strip(), value.strip()
+
+
+def _cut_to_length(path: Path, received: Received) -> bytes:
+    if received.header("Transfer-Encoding"):
+        raise _UnusableFile(f"{path}: has a Transfer-Encoding; save the decoded body with a Content-Length")
+    announced = received.header("Content-Length")
+    if not announced:
+        return received.body.rstrip(b"\r\n")
+    if not re.fullmatch("[0-9]{1,9}", announced) or int(announced) > len(received.body):
+        raise _UnusableFile(f"{path}: Content-Length is {announced[:20]}, but the body has {len(received.body)} bytes")
+    return received.body[: int(announced)]

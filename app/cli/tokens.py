@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json, with_appcontext
+from app.cli.output import json_option, parley, show_json
 
 
 @click.group("tokens")

@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, dry_run_option, operating, yes_option
-from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
+from app.cli.output import json_option, parley, show_json, show_table
 from app.twilio_api.events import EVENT_CLASSES
 
 if TYPE_CHECKING:

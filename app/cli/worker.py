@@ -6,9 +6,10 @@ import os
 import signal
 
 import click
+from flask.cli import with_appcontext
 
 from app import config
-from app.cli.output import parley, with_appcontext
+from app.cli.output import parley
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import migrate
 from app.inbox.worker import Worker

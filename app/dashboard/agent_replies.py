@@ -18,9 +18,8 @@ from app.bot.recording import note_takeover
 from app.db.database import Database, Record
 from app.db.tables import conversations
 from app.operations import message_plan, messages
-from app.operations.account import Account
+from app.operations.account import Account, document
 from app.operations.message_plan import Draft
-from app.operations.resources import document
 from app.operations.validation import Refused
 from app.store import audit
 from app.store import conversations as memory

@@ -1,13 +1,16 @@
-"""Where operations happen: an account through the SDK, in its default service or another one."""
+"""Where operations happen: an account through the SDK, in its default service or another one; and what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.operations import validation
+from app.operations.validation import Refused
 from app.twilio_api.client import Conversations
+from app.twilio_api.errors import SendError
 
 Result = TypeVar("Result")
 
@@ -38,3 +41,19 @@ class Account:
     def _scope(self, client: Any) -> Any:
         v1 = client.conversations.v1
         return v1.services(self.service_sid) if self.service_sid else v1
+
+
+def document(resource: Any) -> dict[str, Any]:
+    """Return a resource of the SDK as Twilio shows it: its fields in snake_case, times as datetimes."""
+    return {name: value for name, value in vars(resource).items() if not name.startswith("_")}
+
+
+@contextmanager
+def must_exist(what: str, next_step: str) -> Iterator[None]:
+    """Turn Twilio's "not found" into Refused: there is no such thing, and where to look."""
+    try:
+        yield
+    except SendError as error:
+        if error.status != 404:
+            raise
+        raise Refused(f"there is no {what} ({error.code}); {next_step}") from error

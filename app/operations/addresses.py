@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.operations import validation
-from app.operations.account import Account
-from app.operations.resources import document, must_exist
+from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
 
 # Source: api/address-configuration-resource and Twilio's OpenAPI description of 2026-04-14.

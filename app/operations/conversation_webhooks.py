@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.operations import validation, webhooks
-from app.operations.account import Account
-from app.operations.resources import document, must_exist
+from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
 
 TARGETS = ("webhook", "trigger", "studio")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.operations import validation
-from app.operations.account import Account
-from app.operations.resources import document, must_exist
+from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError
 

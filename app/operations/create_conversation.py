@@ -13,11 +13,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from app.operations import conversations, participants
-from app.operations.account import Account
+from app.operations.account import Account, document
 from app.operations.conversation_plan import FirstMessage, Plan, who
 from app.operations.participant_spec import Newcomer
 from app.operations.participants import Added
-from app.operations.resources import document
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, sentence
 

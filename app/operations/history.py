@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.operations import validation
-from app.operations.account import Account
-from app.operations.resources import document, must_exist
+from app.operations.account import Account, document, must_exist
 from app.twilio_api.errors import SendError
 
 PAGE = 100  # Source: Twilio's OpenAPI description: the most messages of one page

@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.operations import validation as checks
-from app.operations.account import Account
+from app.operations.account import Account, must_exist
 from app.operations.file_types import FileType, fitting_name, must_fit, of_content_type, recognize
-from app.operations.resources import must_exist
 from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.validation import Refused
 from app.twilio_api import media as media_service

@@ -1,4 +1,4 @@
-"""Messages of an operator: send what was planned, show, delete."""
+"""Messages of an operator: send what was planned, show, delete; and in which conversation one is."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select, union_all
+
+from app.db.database import Database, DatabaseUnavailable
+from app.db.tables import deliveries, messages, replies
 from app.operations import media, validation
-from app.operations.account import Account
+from app.operations.account import Account, document, must_exist
 from app.operations.message_plan import Part, Plan
-from app.operations.resources import document, must_exist
+from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, meaning
 
 _RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
@@ -82,6 +86,25 @@ def delete(account: Account, conversation: str, message_sid: str) -> None:
     name, sid = validation.conversation(conversation), validation.sid("IM", message_sid)
     with _message_must_exist(name, sid):
         account.ask(lambda v1: v1.conversations(name).messages(sid).delete())
+
+
+def conversation_of(db: Database, message_sid: str) -> str:
+    """Return the ConversationSid of a message as our database knows it: Twilio cannot be asked without.
+
+    Raises Refused when it is not known here.
+    """
+    sid = validation.sid("IM", message_sid)
+    places = [
+        select(table.c.conversation_sid).where(table.c.message_sid == sid) for table in (messages, deliveries, replies)
+    ]
+    try:
+        with db.read() as tx:
+            found = tx.scalar(union_all(*places).limit(1))
+    except DatabaseUnavailable:
+        found = None
+    if not found:
+        raise Refused(f"our database does not know {sid}; name its conversation too: CH... {sid}")
+    return str(found)
 
 
 def _message_must_exist(conversation: str, sid: str) -> Any:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.operations import validation
-from app.operations.account import Account
+from app.operations.account import Account, document, must_exist
 from app.operations.participant_spec import Kind, Newcomer, newcomer
-from app.operations.resources import document, must_exist
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError
 

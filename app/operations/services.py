@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.operations import validation
-from app.operations.account import Account
-from app.operations.resources import document, must_exist
+from app.operations.account import Account, document, must_exist
 
 PAGE = 100  # Source: the largest PageSize of Services in Twilio's OpenAPI description, 2026-04-14.
 _SHOWS = "`flask services list` shows what there is"

@@ -65,7 +65,8 @@ def _last_inbound_at(tx: Connection, one: Mapping[str, Any]) -> datetime | None:
     binding, c = _binding(one), participants.c
     same_numbers = (c.address == binding.get("address")) & (c.proxy_address == binding.get("proxy_address"))
     found = select(func.max(c.last_inbound_at)).where(or_(c.participant_sid == one["sid"], same_numbers))
-    return tx.scalar(found)
+    newest: datetime | None = tx.scalar(found)
+    return newest
 
 
 def _authors_since(account: Account, conversation_sid: str, since: datetime) -> set[str | None]:

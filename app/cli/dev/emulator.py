@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.numbers import Number
+from app.cli.param_types import Number
 
 probability = Number(0.0, 1.0)
 seconds = Number(0.0)

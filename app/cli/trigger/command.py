@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
+from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json, show_table, with_appcontext
-from app.cli.param_types import NearestChoice, nearest
+from app.cli.output import json_option, parley, show_json, show_table
+from app.cli.param_types import NearestChoice, UrlParam, nearest
 from app.cli.trigger import emulator_session
 from app.cli.trigger.catalog import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recipe, parameter_names
 from app.cli.trigger.sample_webhooks import Cast, Form, forms, fresh_sid
 from app.cli.trigger.scenarios import Refused
-from app.cli.trigger.signed_post import Posted, UrlParam, post, target_of
+from app.cli.trigger.signed_post import Posted, post, target_of
 from app.config import Settings
 from app.twilio_api.events import DeliveryUpdated, MessageEvent
 

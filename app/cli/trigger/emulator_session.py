@@ -135,7 +135,7 @@ def again(running: Running, recipe: Recipe, found: list[Posted]) -> Iterator[Pos
 
 def _belongs(form: Mapping[str, str], deed: Mapping[str, Any]) -> bool:
     if "user_sid" in deed:
-        return form.get("UserSid") == deed["user_sid"]
+        return bool(form.get("UserSid") == deed["user_sid"])
     if form.get("ConversationSid") != deed["conversation_sid"]:
         return False
     return form.get("MessageSid", deed.get("message_sid")) == deed.get("message_sid")

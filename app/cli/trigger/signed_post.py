@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-import click
-
 from app.twilio_api import signature
 
 TIMEOUT_SECONDS = 10.0
@@ -80,24 +78,3 @@ def target_of(url: str) -> str:
     """Return path and query of a URL, as they stand in the request line."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-class UrlParam(click.ParamType):
-    """A URL of http or https with a host; an origin has no path and no query."""
-
-    name = "URL"
-
-    def __init__(self, *, is_origin: bool = False) -> None:
-        self._is_origin = is_origin
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not value.isascii() or any(char.isspace() for char in value):
-            self.fail(f"{value!r} must be http:// or https:// and a host", param, ctx)
-        if self._is_origin and (parts.query or parts.fragment or parts.path.strip("/")):
-            self.fail(f"{value!r} must be an origin alone, e.g. https://bot.example.com", param, ctx)
-        return value.rstrip("/") if self._is_origin else value.partition("#")[0]
