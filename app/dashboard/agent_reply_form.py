@@ -16,9 +16,7 @@ from sqlalchemy import Connection, select
 
 from app.dashboard import agent_replies, conversations
 from app.dashboard.auth import blueprint
-from app.dashboard.in_force import pause_after_agent
-from app.dashboard.request_context import database, reading
-from app.dashboard.rest import account_of
+from app.dashboard.request_context import account_of, database, pause_after_agent, reading
 from app.db.database import Record
 from app.db.tables import participants
 from app.operations.validation import Refused

@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
-from app.dashboard.asked import number_asked, text_asked
 from app.dashboard.auth import blueprint
-from app.dashboard.request_context import reading
+from app.dashboard.request_context import number_asked, reading, text_asked
 from app.store import audit
 
 _ROWS = 50

@@ -11,10 +11,8 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from app.dashboard import resends
 from app.dashboard.agent_reply_form import known_conversation, where
-from app.dashboard.asked import number_asked
 from app.dashboard.auth import blueprint
-from app.dashboard.request_context import reading, writing
-from app.dashboard.rest import account_of
+from app.dashboard.request_context import account_of, number_asked, reading, writing
 from app.operations import pauses
 from app.operations.conversations import close
 from app.operations.pauses import BotPause

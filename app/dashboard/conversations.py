@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from flask import abort, make_response, redirect, render_template, request, url_for
+from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from app.dashboard import conversation_list, thread_queries, threads
 from app.dashboard.auth import blueprint
 from app.dashboard.conversation_list import ListRows
+from app.dashboard.fragments import fragment
 from app.dashboard.request_context import reading
 from app.dashboard.thread_queries import ThreadRows
 from app.store.decision_trace import trace_of
@@ -101,35 +98,6 @@ def thread_fragment(sid: str) -> ResponseReturnValue:
     return fragment(
         "thread_news.html", (rows.told, is_paused), lambda: {**_thread(rows, now), "asked": _asked(), "sid": sid}
     )
-
-
-def fragment(template: str, told: object, context: Callable[[], dict[str, Any]]) -> ResponseReturnValue:
-    """Return a part of a page with its ETag, which is known from what the part is made of.
-
-    Who has this one already gets 304, and nothing is written anew. No thread waits for news.
-    """
-    source = (repr(told), request.full_path, _source_of_templates())
-    response = make_response()
-    response.headers["Cache-Control"] = "no-cache"
-    response.set_etag(hashlib.sha256("\n".join(source).encode("utf-8", "replace")).hexdigest()[:32])
-    if response.make_conditional(request).status_code != 304:
-        response.set_data(render_template(template, **context()))
-    return response
-
-
-def unless_known(html: str) -> ResponseReturnValue:
-    """Return a part of a page with its ETag; 304 without a body when the page has this one."""
-    response = make_response(html)
-    response.headers["Cache-Control"] = "no-cache"
-    response.set_etag(hashlib.sha256(html.encode()).hexdigest()[:32])
-    return response.make_conditional(request)
-
-
-@cache
-def _source_of_templates() -> str:
-    """Return a mark of how all parts are written: a new version of this software writes them anew."""
-    folder = Path(str(blueprint.root_path)) / "templates"
-    return hashlib.sha256(b"".join(one.read_bytes() for one in sorted(folder.glob("*.html")))).hexdigest()
 
 
 def _list_rows(tx: Connection, now: datetime) -> ListRows:

@@ -9,8 +9,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from app.dashboard import event_preview
 from app.dashboard.auth import blueprint
 from app.dashboard.events import conversation_of, event_row
-from app.dashboard.in_force import policy, rules_in_force
-from app.dashboard.request_context import reading, settings, writing
+from app.dashboard.request_context import policy, reading, rules_in_force, settings, writing
 from app.inbox import admin
 from app.rules.schema import Rules
 from app.store import audit

@@ -12,10 +12,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app.dashboard.asked import LARGEST_ID, number_asked, text_asked
 from app.dashboard.auth import blueprint
-from app.dashboard.conversations import unless_known
-from app.dashboard.request_context import reading, settings, writing
+from app.dashboard.fragments import unless_known
+from app.dashboard.request_context import LARGEST_ID, number_asked, reading, settings, text_asked, writing
 from app.db.database import Record
 from app.inbox import admin, internal_events
 from app.inbox.internal_events import FollowUpDue, TimerEnded

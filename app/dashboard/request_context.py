@@ -1,20 +1,32 @@
-"""What all views of the page share: the database, and what every template is given."""
+"""What all views of the page share: what the address asks for, database, rules and Twilio, and what templates get.
+
+No database takes every number and every character: what an address asks for is made safe to look for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from app import config
 from app.config import Settings
 from app.dashboard.auth import blueprint, is_offline_loop
-from app.db.database import Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable, Record
+from app.operations.account import Account
+from app.operations.validation import Refused
+from app.rules.facts import Policy
+from app.rules.schema import Bot, Rules
+from app.runtime.from_settings import load_rules, make_conversations
+from app.runtime.process import Runtime
+from app.twilio_api.client import Conversations
 
+LARGEST_ID = 2**63 - 1
 _PAGES = (
     ("page.conversations", "Conversations"),
     ("page.deliveries", "Deliveries"),
@@ -49,6 +61,47 @@ def writing() -> Iterator[tuple[Connection, datetime]]:
     db = database()
     with db.write() as tx:
         yield tx, db.now(tx)
+
+
+def number_asked(name: str) -> int | None:
+    """Return a number of the query, or None for what is none."""
+    number = request.args.get(name, type=int)
+    return None if number is None else min(max(number, 0), LARGEST_ID)
+
+
+def text_asked(name: str) -> str:
+    """Return a text of the query, at most 64 characters of it."""
+    return request.args.get(name, "").replace("\0", "").strip()[:64]
+
+
+def rules_in_force() -> Rules:
+    """Return the rules that messages are answered by. Raises RulesError, OSError."""
+    parley: Runtime = current_app.extensions["parley"]
+    return parley.rules.current() if parley.rules else load_rules(settings())
+
+
+def pause_after_agent() -> timedelta:
+    """Return for how long the bot is silent after a human has written; what is usual while the rules are faulty."""
+    try:
+        return rules_in_force().bot.pause_after_agent
+    except (ValueError, OSError):
+        return Bot().pause_after_agent
+
+
+def policy() -> Policy:
+    """Return who is who, as the worker sees it."""
+    now = settings()
+    return Policy(bot_author=now.bot_author, agents=now.bot_agents, max_reply_age=now.max_reply_age)
+
+
+def account_of(conversation: Record) -> Account:
+    """Return the account, in the service of a conversation. Raises Refused when the settings do not suffice."""
+    if faults := config.faults_for_rest(settings()):
+        raise Refused("; ".join(faults))
+    calls = current_app.extensions["parley"].rest_calls
+    found = current_app.extensions.get("parley.rest") or make_conversations(settings(), note_call=calls.note)
+    twilio: Conversations = current_app.extensions.setdefault("parley.rest", found)
+    return Account(twilio, conversation.chat_service_sid or settings().service_sid)
 
 
 @blueprint.context_processor

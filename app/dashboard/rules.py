@@ -12,8 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from app.dashboard.auth import blueprint
 from app.dashboard.deliveries import asked_period
-from app.dashboard.in_force import policy, rules_in_force
-from app.dashboard.request_context import reading, settings
+from app.dashboard.request_context import policy, reading, rules_in_force, settings
 from app.responder import NAME as RESPONDER_NAME
 from app.rules import describe
 from app.rules.lint import Finding, lint

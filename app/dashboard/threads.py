@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from app.dashboard.participants import Person, channels_of, in_order, person_of, plain_name, title_of
-from app.dashboard.thread_details import Tick, Why, ticks_of, whys_of
 from app.dashboard.thread_queries import ThreadRows
 from app.db.database import Record
 from app.twilio_api.addresses import channel_of
@@ -17,6 +17,45 @@ from app.twilio_api.events import MessageAdded
 # Codes of decisions that tell who wrote a message; all others are about a customer's.
 SIDES = {"agent": "agent", "own author": "bot", "own marker": "bot", "system": "system", "api": "system"}
 NO_INDEX = -1
+ANSWERED = ("replied", "acted")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What became of a message at one recipient; `name` is "" where the recipient is not known."""
+
+    name: str
+    status: str
+    error_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a rule did beside answering."""
+
+    kind: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why the bot did or did not answer: one decision, with every rule tried and what failed first.
+
+    `timer_seconds` is 0 for the decision on arrival; else it is about a follow-up after so long without a human.
+    `burst_of` names the message together with which this one was answered; `together` counts those of this one.
+    """
+
+    has_answered: bool
+    code: str
+    reason: str
+    rule: str
+    tried: tuple[tuple[str, str], ...]
+    observed: tuple[str, ...]
+    timer_seconds: int
+    burst_of: str
+    deeds: tuple[Deed, ...] = ()
+    together: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +179,8 @@ def _reply_line(row: Record) -> Line:
 def _explained(lines: Sequence[Line], rows: ThreadRows, people: Sequence[Person]) -> list[Line]:
     """Add to each line its ticks, its decisions, and with them whose it is."""
     answered = {(line.reply_to, line.timer_seconds) for line in lines if line.reply_to}
-    ticks = ticks_of(rows.deliveries, {person.participant_sid: person.name for person in people})
-    whys = whys_of(rows.decisions, rows.actions, answered)
+    ticks = _ticks_of(rows.deliveries, {person.participant_sid: person.name for person in people})
+    whys = _whys_of(rows.decisions, rows.actions, answered)
     return [_with(line, ticks.get(line.message_sid, ()), whys.get(line.message_sid, ())) for line in lines]
 
 
@@ -168,3 +207,48 @@ def _undecided_line(row: Record, event: MessageAdded) -> Line:
         reason=row.outcome,
         event_id=row.id,
     )
+
+
+def _ticks_of(deliveries: Iterable[Record], names: Mapping[str, str]) -> dict[str, tuple[Tick, ...]]:
+    """Return for each message what became of it, recipient by recipient; `names` by ParticipantSid."""
+    return _grouped(
+        (row.message_sid, Tick(names.get(row.participant_sid, ""), row.status, row.error_code)) for row in deliveries
+    )
+
+
+def _whys_of(
+    decisions: Sequence[Record], actions: Iterable[Record], answered: Collection[tuple[str, int]]
+) -> dict[str, tuple[Why, ...]]:
+    """Return the decisions on each message: that on its arrival first, then its follow-ups.
+
+    `answered` are those that have replies: message and timer_seconds.
+    """
+    deeds = _grouped(((row.message_sid, row.timer_seconds), Deed(row.kind, row.state, row.reason)) for row in actions)
+    bursts = Counter(row.burst_of for row in decisions if row.burst_of)
+    return _grouped(
+        (row.message_sid, _why(row, answered, deeds, 0 if row.timer_seconds else bursts[row.message_sid]))
+        for row in decisions
+    )
+
+
+def _why(row: Record, answered: Collection[Any], deeds: Mapping[Any, tuple[Deed, ...]], together: int) -> Why:
+    this = (row.message_sid, row.timer_seconds)
+    return Why(
+        has_answered=row.code in ANSWERED or this in answered,
+        code=row.code,
+        reason=row.reason,
+        rule=row.rule,
+        tried=tuple((str(name), str(failed)) for name, failed in row.tried),
+        observed=tuple(str(name) for name in row.observed or ()),
+        timer_seconds=row.timer_seconds,
+        burst_of=row.burst_of,
+        deeds=deeds.get(this, ()),
+        together=together,
+    )
+
+
+def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, tuple[Any, ...]]:
+    found: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}
