@@ -107,7 +107,7 @@ def _progress(rows: int, as_json: bool) -> Iterator[Callable[[str, int], None]]:
 
 def _rewrite(db: Database) -> bool:
     """Return whether the file was rewritten, so that its free space tells nothing either."""
-    from app.privacy.scrubbing import scrub
+    from app.privacy.erasure import scrub
 
     try:
         return scrub(db)

@@ -1,7 +1,7 @@
 """Deletes what is older than BOT_RETENTION_DAYS, from every table that grows; a little at a time, beside the others.
 
 Kept whatever their age: dead events (nobody has looked at them), replies not sent yet, who has opted out, and what is
-known of conversations that are open.
+known of conversations that are open. Numbers that only grow must not fall: what was counted in the rows is remembered.
 """
 
 from __future__ import annotations
@@ -9,12 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, false, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+)
 
-from app.db.database import Database
-from app.db.maintenance_tables import receipt_looks, reconcile_cursors
+from app.db.database import Database, insert_into
+from app.db.maintenance_tables import purged_counts, receipt_looks, reconcile_cursors
 from app.db.tables import (
     audit_log,
     conversations,
@@ -31,7 +46,6 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
-from app.privacy import purged_counts
 
 CHORE = "retention"
 LOOKED_AT_ONCE = 2_000
@@ -49,6 +63,24 @@ class Sweep:
     key: Column[Any]
     is_old: ColumnElement[bool]
     is_new: ColumnElement[bool] = field(default_factory=false)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Rows of one table that are counted by a label; `metric` is the name of that number here."""
+
+    metric: str
+    label: ColumnElement[Any]
+    those: ColumnElement[bool]
+
+
+_COUNTED = {
+    replies: _Counted("replies", replies.c.rule, replies.c.state == "sent"),
+    deliveries: _Counted("deliveries", deliveries.c.status, deliveries.c.status != ""),
+    delivery_events: _Counted(
+        "failures", cast(delivery_events.c.error_code, String), delivery_events.c.status.in_(["failed", "undelivered"])
+    ),
+}
 
 
 def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
@@ -103,8 +135,8 @@ def purge(
     for sweep in _sweeps(before, now):
         for keys in _old_keys(db, sweep):
             with db.write() as tx:
-                if counted := purged_counts.OF_TABLE.get(sweep.table):
-                    purged_counts.remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
+                if counted := _COUNTED.get(sweep.table):
+                    _remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
                 count = tx.execute(delete(sweep.table).where(sweep.key.in_(keys), sweep.is_old)).rowcount
             deleted[sweep.table.name] = deleted.get(sweep.table.name, 0) + count
             still_ours()
@@ -131,3 +163,21 @@ def _old_keys(db: Database, sweep: Sweep) -> Iterator[Sequence[Any]]:
         last = rows[-1][0]
     if found:
         yield found
+
+
+def _remember(tx: Connection, counted: _Counted, *these: ColumnElement[bool]) -> None:
+    """Add what is counted in these rows to what is remembered; call it just before they are deleted."""
+    label = counted.label.label("label")
+    found = tx.execute(select(label, func.count().label("more")).where(*these, counted.those).group_by(label)).all()
+    rows = [{"metric": counted.metric, "label": row.label, "more": row.more} for row in found]
+    if rows:
+        tx.execute(_add(tx.dialect.name), sorted(rows, key=lambda row: str(row["label"])))
+
+
+@cache
+def _add(dialect: str) -> Any:
+    insert = insert_into(dialect, purged_counts).values(
+        metric=bindparam("metric"), label=bindparam("label"), number=bindparam("more")
+    )
+    more = {"number": purged_counts.c.number + insert.excluded.number}
+    return insert.on_conflict_do_update(index_elements=["metric", "label"], set_=more)
