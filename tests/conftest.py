@@ -51,6 +51,23 @@ STORIES = (
 )
 
 
+ENGINES = ("sqlite", "postgresql")
+ON_SQLITE = {
+    "operations": "what operators do is done at Twilio; our database is of little account in it",
+    "dashboard": "what the page does is the same on both engines; what SQL it uses is tried on both elsewhere",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that has a database on both engines, or on those that its mark `engines` names."""
+    tables = metafunc.definition.iter_markers("parametrize")
+    if "database_url" not in metafunc.fixturenames or any("database_url" in table.args[0] for table in tables):
+        return
+    marked = metafunc.definition.get_closest_marker("engines")
+    usual = ENGINES[:1] if metafunc.definition.path.parent.name in ON_SQLITE else ENGINES
+    metafunc.parametrize("database_url", marked.args if marked else usual, indirect=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave stories on PostgreSQL to `make slow`."""
     for item in items:
@@ -79,9 +96,9 @@ def postgresql_server() -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty, migrated database: each test runs on both engines."""
+    """The address of an empty, migrated database, on the engine that pytest_generate_tests chose."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return

@@ -22,7 +22,7 @@ OPEN = """
 SELECT count(*), count(*) FILTER (WHERE query LIKE 'LISTEN%') FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+only_postgresql = pytest.mark.engines("postgresql")
 
 
 def settings(**environ: str) -> config.Settings:

@@ -38,16 +38,11 @@ from tests.support.documented_files import (
 from tests.support.eventually import eventually
 from tests.support.gunicorn_process import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 
 SLOW_CLIENTS = 40  # gunicorn has 16 threads
 SERVICES = compose_services()
 OURS = [name for name in SERVICES if name != "database"]
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
 
 
 @pytest.fixture

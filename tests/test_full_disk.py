@@ -26,8 +26,8 @@ from tests.support.running_service import Service, signed
 
 OUR_PATIENCE = 4.0  # seconds; Twilio waits five
 LARGE = "x" * 30_000
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.engines("sqlite")
+only_postgresql = pytest.mark.engines("postgresql")
 
 
 @pytest.fixture

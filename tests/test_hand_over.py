@@ -6,10 +6,7 @@ import pytest
 
 from app.store import conversations
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture

@@ -56,11 +56,8 @@ def test_what_looks_like_sql_finds_nothing(text, post_webhook, run_worker, flask
     assert len(json.loads(flask_command("inbox", "list", "--json"))) == 1
 
 
+@pytest.mark.engines("sqlite")
 class TestTemplates:
-    @pytest.fixture
-    def database_url(self, sqlite_url):
-        return sqlite_url
-
     @pytest.fixture
     def rules_file(self, tmp_path):
         path = tmp_path / "rules.toml"

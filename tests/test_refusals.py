@@ -9,14 +9,10 @@ import pytest
 from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 
+pytestmark = pytest.mark.engines("sqlite")  # told apart is what Twilio says, not where it is kept
+
 THANKS = "Thanks, we will be right back."
 DAY = 86_400
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    """One engine is enough here: what is told apart is what Twilio says, not where it is written down."""
-    return sqlite_url
 
 
 @pytest.fixture

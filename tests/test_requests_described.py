@@ -10,15 +10,12 @@ from tests.support.described_requests import DESCRIPTION, faults, operations_bey
 from tests.support.operator_commands import LINES, LOCAL, World
 from tests.test_docs import OURS
 
+pytestmark = pytest.mark.engines("sqlite")
+
 OPERATOR_COMMANDS = sorted(name for name in OURS if name.split()[0] not in LOCAL)
 MAY_ASK_NOTHING = ("conversations pause", "conversations resume", "tokens create")
 PNG = {"content_type": "image/png", "filename": "a.png", "size": 100}
 PROBLEMS = 1  # the exit code of `doctor` in an account that no app serves
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

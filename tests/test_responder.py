@@ -10,6 +10,8 @@ from app.responder import Reply, ResponderError, checked_reply, load
 from app.runtime.from_settings import responder_problems
 from tests.support.gunicorn_process import launch
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def sends_later(message, context):
     return "later"
@@ -131,11 +133,6 @@ def test_gunicorn_refuses_a_responder_that_is_not_there(environ, tmp_path):
 
     assert process.wait(20) == 1
     assert 'BOT_RESPONDER not_there:answer: there is no module "not_there"' in (tmp_path / "output").read_text()
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,10 @@ import pytest
 from app.config import PROJECT
 from app.responder import Context, Message
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 
 PAGE = (PROJECT / "docs" / "responders.md").read_text()
 CODES = re.findall(r"\| `([a-z ]+)`(?:,[^|]*)? \|$", PAGE, re.MULTILINE)
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

@@ -8,13 +8,10 @@ from sqlalchemy import select
 from app.db.tables import replies
 from app.twilio_api.client import Conversations
 
+pytestmark = pytest.mark.engines("sqlite")
+
 CONTENT = "HX" + "a" * 32
 LONG = "A sentence of some length that is said again and again. " * 60
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ INSERT INTO lanes (lane, ready_at) VALUES (:lane, :at);
 INSERT INTO inbox (event_key, event_type, lane, source, state, method, target, headers, body, received_at)
 VALUES (:key, 'onMessageAdded', :lane, 'SMS', 'pending', 'POST', '/conversations/webhook', :headers, :body, :at)
 """
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+only_postgresql = pytest.mark.engines("postgresql")
 
 
 def contraction(statement: str) -> str:

@@ -20,9 +20,11 @@ from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
 from tests.support.hostile_requests import deliver
 from tests.support.responders import FALLBACK, NAME, responds
-from tests.support.runbook import database_url, folder, follow, headings, time_passes
+from tests.support.runbook import folder, follow, headings, sqlite_url, time_passes
 
-__all__ = ["database_url", "folder", "follow", "responds", "time_passes"]
+pytestmark = pytest.mark.engines("sqlite")
+
+__all__ = ["folder", "follow", "responds", "sqlite_url", "time_passes"]
 THANKS = "Thanks, we will be right back."
 NEW_TOKEN = "f" * 32
 

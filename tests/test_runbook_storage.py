@@ -1,7 +1,6 @@
 """The cases of docs/operations.md that are about the disk: full, and brought back from a backup."""
 
 import resource
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,17 +10,17 @@ import psycopg
 import pytest
 
 from app.twilio_api.form import webhook_date
-from tests.conftest import ORIGIN, TOKEN, _create_database, _run_sql
+from tests.conftest import ORIGIN, TOKEN
 from tests.support import webhook_fixtures
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
 from tests.support.gunicorn_process import Gunicorn, serving
 from tests.support.hostile_requests import exchange, on_the_wire
-from tests.support.runbook import database_url, folder, follow, time_passes
+from tests.support.runbook import folder, follow, sqlite_url, time_passes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 
-__all__ = ["database_url", "folder", "follow", "time_passes"]
+__all__ = ["folder", "follow", "sqlite_url", "time_passes"]
 THANKS = "Thanks, we will be right back."
 
 
@@ -124,13 +123,8 @@ def test_a_restored_sqlite_backup_answers_nobody_again_and_misses_nothing(
     assert emulator.replies() == [THANKS] * 3
 
 
+@pytest.mark.engines("postgresql")
 class TestPostgresql:
-    @pytest.fixture
-    def database_url(self, postgresql_server: str) -> Iterator[str]:
-        name = f"t_{secrets.token_hex(6)}"
-        yield _create_database(postgresql_server, name, template="parley_template")
-        _run_sql(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
-
     @pytest.fixture
     def environ(self, environ):
         with psycopg.connect(environ["DATABASE_URL"]) as server:

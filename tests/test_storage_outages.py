@@ -22,9 +22,8 @@ from tests.support import webhook_fixtures
 from tests.support.hostile_requests import deliver
 
 SMS = "onMessageAdded__sms_text"
-OUR_PATIENCE = 4.0  # seconds; Twilio waits five
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.engines("sqlite")
+only_postgresql = pytest.mark.engines("postgresql")
 
 
 @pytest.fixture

@@ -8,10 +8,7 @@ from sqlalchemy import select
 from app.db.tables import rule_actions
 from app.twilio_api.client import Conversations
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture

@@ -8,13 +8,10 @@ import pytest
 from app.responder import Reply
 from tests.support.responders import FALLBACK, RULES, arrives, decision, environ, responds, rules_file, said
 
+pytestmark = pytest.mark.engines("sqlite")
+
 __all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said"]
 SECRET = "the customer said 1234"
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 def fail(message, context):

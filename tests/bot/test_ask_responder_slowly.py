@@ -9,12 +9,9 @@ from app.runtime.worker import make_worker
 from tests.support.eventually import eventually
 from tests.support.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
 
+pytestmark = pytest.mark.engines("sqlite")
+
 __all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said", "slow"]
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

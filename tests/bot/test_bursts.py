@@ -8,6 +8,8 @@ from sqlalchemy import select
 from app.db.tables import decisions, messages
 from app.store import messages as stored_messages
 
+pytestmark = pytest.mark.engines("sqlite")
+
 COALESCE = """
 [bot]
 coalesce = "20s"
@@ -18,11 +20,6 @@ name = "echo"
 reply = "You said: {{ text }}"
 """
 HOLD_ON = "more messages may belong to it"
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

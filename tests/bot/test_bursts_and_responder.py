@@ -7,13 +7,10 @@ from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.responders import NAME, responds, slow
 
+pytestmark = pytest.mark.engines("sqlite")
+
 __all__ = ["responds", "slow"]
 RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from app.inbox import queue
 from app.runtime.worker import make_worker
 from app.store import conversations, messages
 
+pytestmark = pytest.mark.engines("sqlite")
+
 RULES = """
 [[rule]]
 name = "person"
@@ -30,11 +32,6 @@ name = "thanks"
 reply = "Thank you."
 """
 THANKS, SORRY, NOT_FORGOTTEN = "Thank you.", "Sorry, we are busy. You wrote: hello", "We have not forgotten you."
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

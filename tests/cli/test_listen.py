@@ -167,7 +167,7 @@ def test_more_events_than_are_asked_for_at_once_all_appear_once_in_order(db):
     assert seen == sorted(seen)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.engines("postgresql")  # SQLite has one writer at a time
 def test_an_event_that_becomes_visible_after_a_later_one_is_not_missed(db):
     follower = Follower(db)
     with db.write() as slow:
@@ -180,7 +180,7 @@ def test_an_event_that_becomes_visible_after_a_later_one_is_not_missed(db):
     assert [one.row.event_key for one in follower.steps()] == ["k1"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_it_follows_until_it_is_interrupted(environ, customer_writes):
     command = [sys.executable, "-m", "flask", "listen", "--json", "--last", "1"]
     customer_writes("hello")
@@ -210,7 +210,7 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_bad_input_is_named(arguments, sentence, app):
     result = app.test_cli_runner().invoke(args=["listen", *arguments])
 

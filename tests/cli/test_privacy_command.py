@@ -12,10 +12,7 @@ from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
 from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture

@@ -17,12 +17,9 @@ from app.runtime.from_settings import make_conversations
 from app.store import conversations
 from tests.support.eventually import eventually
 
+pytestmark = pytest.mark.engines("sqlite")
+
 HOUR = 3600
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

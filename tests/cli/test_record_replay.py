@@ -12,13 +12,9 @@ from app.recordings import files as recordings
 from app.recordings.files import form_of
 from tests.support import webhook_fixtures
 
+pytestmark = pytest.mark.engines("sqlite")  # test_recorded_events.py asks both
+
 SMS = webhook_fixtures.FOLDER / "onMessageAdded__sms_text.http"
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    """SQLite is enough here; what is asked of the database is tested on both in test_recorded_events.py."""
-    return sqlite_url
 
 
 @pytest.fixture

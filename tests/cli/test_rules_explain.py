@@ -7,10 +7,7 @@ import pytest
 from tests.support.arrivals import arrive
 from tests.support.rules_of_every_kind import RULES
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture

@@ -9,16 +9,12 @@ from app.twilio_api.events import EVENT_CLASSES
 from app.twilio_api.parsing import is_pre_action
 from tests.support.triggering import own_url, trigger
 
+pytestmark = pytest.mark.engines("sqlite")  # one engine is enough: nothing here depends on it
+
 __all__ = ["own_url", "trigger"]
 POST_ACTIONS = [name for name in EVENT_CLASSES if not is_pre_action(name)]
 PRE_ACTIONS = [name for name in EVENT_CLASSES if is_pre_action(name)]
 NATURAL_ORDER = ["onConversationAdded", "onParticipantAdded", "onMessageAdded"]
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    """One engine is enough: nothing here depends on it."""
-    return sqlite_url
 
 
 @pytest.fixture

@@ -9,13 +9,9 @@ from app.cli.trigger import scenarios
 from tests.conftest import ORIGIN
 from tests.support.triggering import own_url, trigger
 
+pytestmark = pytest.mark.engines("sqlite")  # one engine is enough: nothing here depends on it
+
 __all__ = ["own_url", "trigger"]
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    """One engine is enough: nothing here depends on it."""
-    return sqlite_url
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What the page does is the same on both engines; what SQL it uses is tried on both elsewhere."""
-    return sqlite_url
-
-
-@pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:
     return environ | {"BOT_ADMIN_PASSWORD": PASSWORD}
 

@@ -125,7 +125,7 @@ def test_a_database_file_that_was_moved_away_takes_no_more_events(sqlite_url, tm
     database.close()
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite is one machine: one clock
+@pytest.mark.engines("postgresql")  # SQLite is one machine: one clock
 def test_leases_are_measured_by_the_databases_clock(database_url):
     database = Database(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with database.read() as tx:

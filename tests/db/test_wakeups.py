@@ -26,7 +26,7 @@ from tests.support.deaf_pooler import deaf_pooler
 from tests.support.eventually import eventually
 from tests.support.running_service import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.engines("postgresql")]
 LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
@@ -39,10 +39,10 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def words(db: Database) -> Iterator["queue.Queue[float]"]:
-    """When a listener heard a word; it has connected."""
-    heard: queue.Queue[float] = queue.Queue()
-    listener = Listener(db, lambda: heard.put(time.monotonic()))
+def words(db: Database) -> Iterator["queue.Queue[bool]"]:
+    """What a listener heard; it has connected."""
+    heard: queue.Queue[bool] = queue.Queue()
+    listener = Listener(db, lambda: heard.put(True))
     listener.start()
     heard.get(timeout=10)
     yield heard

@@ -151,7 +151,7 @@ def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
     assert [key_of(db, one) for one in seen] == ["two", "one"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
     add(db, new("head"), *(new(f"sms {number}") for number in range(2_000)), new("agent", source="SDK"))
     head, steps = claim(db), []

@@ -168,7 +168,7 @@ def test_an_event_on_which_the_process_always_ends_is_buried_too(post_webhook, h
     assert events()[0]["outcome"] == "the worker ended each time while working on it"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, running):
     engine, stumbles = app.extensions["parley"].db.engine, []
 
@@ -200,7 +200,7 @@ def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of
     assert json.loads(flask_command("inbox", "stats", "--json"))["processed"] == 1
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.engines("postgresql")
 def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
     post_webhook, database_url, app, handlers, handler_of_users
 ):

@@ -118,14 +118,11 @@ def counters(found):
     }
 
 
+@pytest.mark.engines("sqlite")
 class TestPage:
     """docs/metrics.md names what there is, and its alerts ask for nothing else."""
 
     PAGE = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
-
-    @pytest.fixture
-    def database_url(self, sqlite_url):
-        return sqlite_url
 
     def test_every_metric_is_in_the_table_with_its_kind_and_labels(self, app):
         page = app.test_client().get("/metrics", auth=("x", PASSWORD)).text

@@ -10,10 +10,7 @@ from app.db.tables import login_failures
 from tests.conftest import ORIGIN
 from tests.support.scraping import PASSWORD, scraper_of
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture

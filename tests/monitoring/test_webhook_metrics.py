@@ -5,12 +5,9 @@ import pytest
 from app import config, create_app
 from tests.support.scraping import PASSWORD, by, one, read, scraper_of
 
+pytestmark = pytest.mark.engines("sqlite")
+
 SMS = "onMessageAdded__sms_text"
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from tests.operations.loopback_site import serve, site  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """What operators do is done at Twilio; our database is of little account in it."""
-    return sqlite_url
-
-
-@pytest.fixture
 def account(app: Flask) -> Account:
     return Account(make_conversations(app.extensions["parley"].settings))
 

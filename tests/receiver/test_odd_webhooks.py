@@ -74,7 +74,7 @@ ODD_VALUES = [
 
 
 @pytest.mark.parametrize("changes", ODD_VALUES, ids=lambda changes: ascii(next(iter(changes.items())))[:40])
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_an_odd_value_is_stored_and_worked_off(changes, app, clock, run_worker, stored):
     answer = deliver(app, signed_bytes(sms(clock, **changes), ORIGIN, TOKEN))
     run_worker()
@@ -85,7 +85,7 @@ def test_an_odd_value_is_stored_and_worked_off(changes, app, clock, run_worker, 
     assert row.attempts == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_a_service_that_is_no_sid_reaches_no_address_of_twilios(app, clock, run_worker, stored, emulator):
     deliver(app, signed_bytes(sms(clock, ChatServiceSid="../../Accounts"), ORIGIN, TOKEN))
     run_worker()
@@ -108,7 +108,7 @@ ODD_BYTES = {
 
 
 @pytest.mark.parametrize("more", ODD_BYTES.values(), ids=ODD_BYTES)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.engines("sqlite")
 def test_odd_bytes_are_stored_as_they_came_and_worked_off(more, app, clock, run_worker, stored):
     request = signed_bytes(sms(clock) + more, ORIGIN, TOKEN)
 

@@ -25,7 +25,7 @@ PRE_ACTIONS = ["onMessageAdd__get", "onMessageAdd__sms", "onParticipantAdd__chat
 RECORDED = [name for name in webhook_fixtures.names() if name not in PRE_ACTIONS]
 SMS = "onMessageAdded__sms_text"
 SECONDARY, SHARED = "f" * 32, "a-shared-secret"
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.engines("sqlite")
 Post = Callable[..., TestResponse]
 
 

@@ -6,10 +6,7 @@ import pytest
 
 from app.runtime.from_settings import make_conversations
 
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
+pytestmark = pytest.mark.engines("sqlite")
 
 
 def test_receipts_that_stopped_moving_are_fetched(

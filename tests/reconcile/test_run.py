@@ -11,13 +11,10 @@ from app.runtime.from_settings import make_conversations
 from app.store import messages as stored_messages
 from app.twilio_api.form import read_form
 
+pytestmark = pytest.mark.engines("sqlite")
+
 HOUR = 3600
 OLD = "the message is older than 1 h"
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

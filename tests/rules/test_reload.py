@@ -11,6 +11,8 @@ from app.rules.loader import RulesError
 from app.rules.reload import WatchedRules
 from tests.support.eventually import eventually
 
+pytestmark = pytest.mark.engines("sqlite")
+
 OLD, NEW, BROKEN = ('[[rule]]\nname = "old"\nreply = "Old."', '[[rule]]\nname = "new"\nreply = "New."', "[[rule]")
 LONG_AGO = 1_700_000_000
 
@@ -176,11 +178,6 @@ def test_many_threads_get_old_or_new_rules_and_one_reload(watched, said):
     assert {tuple(names) for names in seen} <= {("old",), ("new",)}
     assert ("INFO", "rules reloaded") in said()
     assert len(said()) == 1
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

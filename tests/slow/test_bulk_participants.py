@@ -11,13 +11,8 @@ from app.emulator.client import Emulator
 from tests.emulator.receiver import sdk_client
 from tests.operations.live_command import LiveCommand, joined, progress_of, writes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 PEOPLE = [f"user-{number:04d}" for number in range(1000)]
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@
 import json
 import os
 import random
-import secrets
 import signal
 import tempfile
 import time
@@ -15,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -32,19 +30,10 @@ from tests.support.eventually import eventually
 from tests.support.running_service import OPEN_STATES, Service, post_until_stored
 from tests.support.steady_load import RULES, answered, steady_load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.engines("postgresql")]
 KILL_SECONDS = float(os.environ.get("KILL_SECONDS", "60"))
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "60"))
 SEED = 20261122
-
-
-@pytest.fixture
-def database_url(postgresql_server: str) -> Iterator[str]:
-    name = f"scale_{secrets.token_hex(6)}"
-    with psycopg.connect(postgresql_server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE parley_template")
-        yield postgresql_server.replace("/postgres?", f"/{name}?")
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

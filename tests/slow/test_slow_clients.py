@@ -14,16 +14,11 @@ from tests.support.eventually import eventually
 from tests.support.gunicorn_process import Gunicorn, serving
 from tests.support.hostile_requests import on_the_wire
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 THREADS = 4
 TWILIO_WAITS = 5.0  # seconds
 HEAD = b"POST /conversations/webhook HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: A\r\n"
 SLOWLY = {"in its headers": HEAD + b"X-A: ", "in its body": HEAD + b"Content-Length: 1000\r\n\r\n"}
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

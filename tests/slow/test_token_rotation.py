@@ -17,14 +17,9 @@ from tests.support.eventually import eventually
 from tests.support.gunicorn_process import Gunicorn, serving
 from tests.support.hostile_requests import exchange, on_the_wire
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 OLD, NEW = TOKEN, "f" * 32
 SENDERS = 4
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 class Twilio:

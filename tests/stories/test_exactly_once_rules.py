@@ -14,7 +14,7 @@ from app.twilio_api.client import Conversations
 from tests.support.arrivals import arrive
 from tests.support.power_cuts import PowerCut, cut_at
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 
 LONG = "A sentence of some length that is said again and again. " * 40
 BURST = '[bot]\ncoalesce = "2s"\n[[rule]]\nname = "echo"\nreply = "You said: {{ text }}"\n'
@@ -35,11 +35,6 @@ when = { unanswered_for = "5m" }
 reply = "Sorry."
 set_attributes = { late = true }
 """
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture

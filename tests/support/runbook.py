@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database_url(folder: Path, sqlite_template: Path) -> str:
+def sqlite_url(folder: Path, sqlite_template: Path) -> str:
     """The database where the document says it is."""
     (folder / "instance" / "parley.db").write_bytes(sqlite_template.read_bytes())
     return f"sqlite:///{folder}/instance/parley.db"

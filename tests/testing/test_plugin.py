@@ -11,14 +11,9 @@ from app.config import PROJECT
 from tests.conftest import RULES
 from tests.support import webhook_fixtures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 
 PAGE = (PROJECT / "docs" / "testing.md").read_text()
-
-
-@pytest.fixture
-def database_url(sqlite_url):
-    return sqlite_url
 
 
 @pytest.fixture
