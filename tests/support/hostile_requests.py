@@ -3,7 +3,6 @@
 import base64
 import hmac
 import socket
-import time
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -45,27 +44,27 @@ def on_the_wire(request: RecordedRequest, **more: str) -> bytes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status (0: nothing), all bytes, and how long after our last byte the first came."""
+    """What came back: the status (0: nothing) and all bytes."""
 
     status: int
     raw: bytes
-    seconds: float
 
 
-def exchange(port: int, data: bytes, *, ends: bool = False) -> Answer:
-    """Send the bytes, close our side if the message `ends`, and return the answer, all of it up to its end."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+def exchange(port: int, data: bytes, *, ends: bool = False, patience: float = 10.0) -> Answer:
+    """Send the bytes, close our side if the message `ends`, and return the answer, all of it up to its end.
+
+    Raises TimeoutError when nothing comes for `patience` seconds.
+    """
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
         _send(connection, data)
         if ends:
             connection.shutdown(socket.SHUT_WR)
-        sent_at = time.monotonic()
         raw = _receive(connection)
-        seconds = time.monotonic() - sent_at
         is_head = data.startswith(b"HEAD ")
         while not ends and raw and not _is_complete(raw, is_head) and (more := _receive(connection)):
             raw += more
         status = int(raw.split(b" ", 2)[1]) if raw.startswith(b"HTTP/1.") else 0
-        return Answer(status, raw, seconds)
+        return Answer(status, raw)
 
 
 def _send(connection: socket.socket, data: bytes) -> None:
