@@ -201,7 +201,7 @@ def test_nothing_that_arrives_breaks_the_diagnosis(method, target, public_url, h
         pytest.param(came("x", body=b"&".join(b"a%d=%d" % (n, n) for n in range(100))), id="many tries"),
     ],
 )
-def test_a_hostile_request_is_not_explained(received):
+def test_the_diagnosis_of_a_hostile_request_comes_to_an_end(received):
     assert mismatches(received) == ["unexplained"]
 
 
