@@ -65,30 +65,6 @@ def compute(secret: str, url: str, form: Form, algorithm: str = DEFAULT_ALGORITH
     return _sign(secret, url, _canonical(form), digest) if digest else ""
 
 
-def is_valid(
-    *,
-    keys: Keys,
-    url: str,
-    form: Form,
-    signature: str | None,
-    settings: str | None = None,
-    content_type: str,
-    body: bytes,
-    method: str,
-) -> bool:
-    """Return True when the request was signed with one of our keys; `check` says why not."""
-    return check(
-        keys=keys,
-        url=url,
-        form=form,
-        signature=signature,
-        settings=settings,
-        content_type=content_type,
-        body=body,
-        method=method,
-    ).valid
-
-
 def check(
     *,
     keys: Keys,
