@@ -11,12 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 
 from app import config
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest
+from app.runtime.worker import make_worker
 from tests.support import webhook_fixtures
 
 pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
@@ -161,6 +163,22 @@ def passes(clock: Clock, emulator: Emulator) -> Callable[[float], None]:
         emulator.advance(seconds)
 
     return advance
+
+
+@pytest.fixture
+def attempts_go_by(app: Flask, clock: Clock) -> Callable[[int, float], None]:
+    """Let a worker look again and again, each time after as many seconds; what is due soon waits for the next."""
+    runtime = app.extensions["parley"]
+    worker = make_worker(runtime.settings, runtime.db)
+
+    def go_by(count: int, seconds: float) -> None:
+        for _ in range(count):
+            clock.advance(seconds)
+            with clock.standing_still():
+                while worker.work_once():
+                    pass
+
+    return go_by
 
 
 @pytest.fixture

@@ -34,21 +34,6 @@ def arrives(emulator, post_webhook):
     return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
 
 
-@pytest.fixture
-def attempts_go_by(app, clock):
-    """Let a worker look again and again, each time after as many seconds."""
-    parley = app.extensions["parley"]
-    worker = make_worker(parley.settings, parley.db)
-
-    def go_by(count, seconds):
-        for _ in range(count):
-            clock.advance(seconds)
-            while worker.work_once():
-                pass
-
-    return go_by
-
-
 @pytest.mark.parametrize("heading", headings())
 def test_every_case_of_the_runbook_is_followed_in_a_test(heading):
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_runbook*.py"))

@@ -208,12 +208,13 @@ def customer_writes(webhooks_arrive: None, emulator: Emulator) -> Callable[..., 
 
 
 @pytest.fixture
-def run_worker(app: Flask) -> Callable[[], None]:
-    """Work off what is due, as `flask worker --drain` does."""
+def run_worker(app: Flask, clock: Clock) -> Callable[[], None]:
+    """Work off what is due now, as `flask worker --drain` does; what is scheduled for later, however soon, stays."""
 
     def run() -> None:
         parley = app.extensions["parley"]
-        make_worker(parley.settings, parley.db).drain()
+        with clock.standing_still():
+            make_worker(parley.settings, parley.db).drain()
 
     return run
 
