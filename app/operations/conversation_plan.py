@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,10 +145,7 @@ def _check_message(planned: Plan, message: FirstMessage) -> None:
         raise Refused("the first message is a text (--body) or a template (--content-sid), one of them")
     if message.content_sid:
         validation.sid("HX", message.content_sid)
-    if message.content_variables:
-        if not message.content_sid:
-            raise Refused("--content-variables belong to a template; give its --content-sid HX... too")
-        _check_variables(message.content_variables)
+    validation.content_variables(message.content_variables, message.content_sid)
     validation.name(message.author, "the author")
     reached = channel_limits.channels_of([_as_document(one) for one in planned.people], message.author)
     channel_limits.check_author(reached, message.author)
@@ -164,12 +160,3 @@ def _as_document(one: Newcomer) -> dict[str, Any]:
         "projected_address": one.projected_address,
     }
     return {"identity": one.identity, "messaging_binding": None if one.kind == "chat" else binding}
-
-
-def _check_variables(text: str) -> None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise Refused('--content-variables are not a JSON object; write them like \'{"1": "Ada"}\'')

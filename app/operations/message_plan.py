@@ -5,7 +5,6 @@ Nothing is sent or uploaded here. A plan is what messages.send() sends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +21,6 @@ from app.operations.validation import Refused
 from app.operations.whatsapp_window import check_window
 
 MOST_MEDIA = 10
-_AS_VARIABLES = """write them like '{"1": "Ann"}'"""
 Document = dict[str, Any]
 
 
@@ -119,8 +117,7 @@ def _check(draft: Draft) -> None:
 
 def _check_template(draft: Draft) -> None:
     """Raise Refused for a template that Twilio would fill in wrongly, or in place of what else was given."""
-    if draft.content_variables and not draft.content_sid:
-        raise Refused("--content-variables fill in a template; give its --content-sid HX... too")
+    validation.content_variables(draft.content_variables, draft.content_sid)
     if not draft.content_sid:
         return
     validation.sid("HX", draft.content_sid)
@@ -128,17 +125,6 @@ def _check_template(draft: Draft) -> None:
         raise Refused(
             "a template brings its own text and media, and Twilio would drop yours; leave out --body and --media"
         )
-    if draft.content_variables:
-        _check_variables(draft.content_variables)
-
-
-def _check_variables(text: str) -> None:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise Refused(f"the content variables are not valid JSON ({error}); {_AS_VARIABLES}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise Refused(f"the content variables are not a JSON object of texts; {_AS_VARIABLES}")
 
 
 def _author(draft: Draft, participants: list[Document]) -> tuple[str, Channels]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 NAME_CHARS = 256
 CONVERSATION_ATTRIBUTES = 16 * 1024
 OTHER_ATTRIBUTES = 4 * 1024
+_AS_VARIABLES = """write them like '{"1": "Ann"}'"""
 UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -111,6 +112,24 @@ def as_json(found: Mapping[str, Any], most_bytes: int) -> str:
     size = len(text.encode("utf-8", "replace"))
     if size > most_bytes:
         raise Refused(f"the attributes have {size} bytes; Twilio takes {most_bytes}, so remove some")
+    return text
+
+
+def content_variables(text: str, content_sid: str) -> str:
+    """Return what fills in a template, a JSON object of texts; "" stays "". Raises Refused.
+
+    Source: api/errors/50527, 50528, 21656, read 2026-11-29.
+    """
+    if not text:
+        return text
+    if not content_sid:
+        raise Refused("--content-variables fill in a template; give its --content-sid HX... too")
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"the content variables are not valid JSON ({error}); {_AS_VARIABLES}") from None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise Refused(f"the content variables are not a JSON object of texts; {_AS_VARIABLES}")
     return text
 
 

@@ -102,8 +102,14 @@ def test_on_whatsapp_only_a_template_comes_first(refused, in_json):
         ),
         pytest.param(
             ["--content-sid", TEMPLATE, "--content-variables", "Ada"],
-            '--content-variables are not a JSON object; write them like \'{"1": "Ada"}\'',
+            "the content variables are not valid JSON (Expecting value: line 1 column 1 (char 0)); "
+            """write them like '{"1": "Ann"}'""",
             id="variables",
+        ),
+        pytest.param(
+            ["--content-sid", TEMPLATE, "--content-variables", '{"1": 5}'],
+            """the content variables are not a JSON object of texts; write them like '{"1": "Ann"}'""",
+            id="variables that are numbers",
         ),
         pytest.param(
             ["--sms", ADA, "--proxy-address", OURS, "--body", "x" * 1601],
