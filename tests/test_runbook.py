@@ -75,7 +75,7 @@ class TestRotation:
     @pytest.fixture
     def emulator(self):
         """Twilio, where the token has been rotated."""
-        with Emulator.start(auth_token=NEW_TOKEN) as emulator:
+        with Emulator.start_set_up(auth_token=NEW_TOKEN) as emulator:
             yield emulator
 
     def test_after_an_unannounced_rotation_everything_is_answered_in_the_end(

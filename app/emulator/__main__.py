@@ -9,9 +9,14 @@ from app.emulator.http_server import listen, run_until_stopped, stop_on_signals
 from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Options
 
 DEFAULT_PORT = 4010
+OWNED_HELP = "a template (HX...) or messaging service (MG...) of the account; HX or MG alone: every one; repeatable"
 # What may be asked for at the start, and what the fault engine calls it.
-FAULTS = {name: name for name in ("latency", "duplicate", "reorder", "delay", "drop", "fail", "cut_after_store")} | {
-    "fail_reads": "reads"
+FAULTS = {
+    name: name
+    for name in ("latency", "duplicate", "reorder", "delay", "drop", "fail", "cut_after_store", "early_receipt")
+} | {
+    "fail_reads": "reads",
+    "receipt_after_stop": "receipt_after_stop",
 }
 
 
@@ -21,7 +26,8 @@ def serve(*, port: int = DEFAULT_PORT, **asked: Any) -> None:
     `asked` are fields of Options and names of FAULTS; times are seconds. What is not asked for keeps its default.
     """
     faults = {name: asked.pop(given) for given, name in FAULTS.items() if given in asked}
-    options = Options(**asked | {"numbers": tuple(asked.get("numbers", ()))}, faults=faults)
+    several = {name: tuple(asked.get(name, ())) for name in ("numbers", "owned")}
+    options = Options(**asked | several, faults=faults)
     server = listen(create_emulator(options), port)
     stop_on_signals(server)
     print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
@@ -33,7 +39,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m app.emulator", description=__doc__)
     add = parser.add_argument
     add("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
-    add("--webhook-url", default="", help="global webhook, on loopback")
+    add("--webhook-url", default="", help="global webhook, on loopback; with all events that tell of something done")
     add("--public-url", default="", help="origin the webhooks are signed for, if not the webhook's own")
     add("--auth-token", default=DEFAULT_AUTH_TOKEN)
     add("--account-sid", default=DEFAULT_ACCOUNT_SID)
@@ -41,10 +47,24 @@ def read_arguments(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     add("--latency", type=float, default=0.0, help="seconds each REST request takes longer")
     add("--receipt-delay", type=float, default=0.05, help="seconds between sent, delivered and read")
     add("--webhook-timeout", type=float, default=5.0, help="seconds until a webhook is given up")
-    add("--rate-limit", action="store_true", help="30 writes a second for each conversation, then 429")
+    yes_no = argparse.BooleanOptionalAction
+    add(
+        "--rate-limit",
+        action=yes_no,
+        help="30 writes a second for a conversation or service, then 429; on unless lenient",
+    )
+    add("--autocreate", action="store_true", help="every number begins conversations, without an address configuration")
+    add("--lenient", action="store_true", help="no set-up needed, no limits, and what is unknown is accepted")
+    add("--owned", action="append", default=[], metavar="SID", help=OWNED_HELP)
     add("--number", dest="numbers", action="append", default=[], help="a number the account owns; repeatable")
     add("--duplicate", type=float, default=0.0, help="probability that a webhook is posted twice")
     add("--reorder", type=float, default=0.0, help="probability that a webhook is overtaken by later ones")
+    add("--early-receipt", type=float, default=0.0, help="probability that a receipt comes before the REST answer")
+    add(
+        "--receipt-after-stop",
+        action="store_true",
+        help="a message to who wrote STOP fails with 21610, else no receipt",
+    )
     add("--delay", type=float, default=0.0, help="seconds each webhook comes later")
     add("--drop", type=float, default=0.0, help="probability that a webhook is never posted")
     add("--fail", default="", metavar="STATUS:P", help="probability that a REST write is refused, as 503:0.1")

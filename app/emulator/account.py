@@ -1,6 +1,7 @@
 """One emulated account: what exists, the machinery around it, and how a change is told to webhooks."""
 
 import json
+import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -17,10 +18,11 @@ from app.emulator.scheduler import Pending, Scheduler
 from app.emulator.state import State, first_hooks
 from app.emulator.webhook_delivery import Outgoing
 from app.emulator.webhook_forms import delivery_form
-from app.emulator.webhook_targets import Target, post_targets, pre_target
+from app.emulator.webhook_targets import Target, post_targets, pre_target, scope_hooks
 
 WRITES_PER_SECOND = 30
 REQUEST_LOG_LENGTH = 20_000
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,13 @@ class Account:
         self.pending = Pending()
         self.scheduler = Scheduler(self.pending, self._tick)
         self.outgoing = Outgoing(options, self.faults, self.pending, self.scheduler)
-        self.carrier = Carrier(self.state, self.scheduler, options.receipt_delay, self._tell_receipt)
+        self.carrier = Carrier(
+            self.state, self.scheduler, options.receipt_delay, self._tell_receipt, self.faults.for_opted_out
+        )
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.timers: list[Any] = []
         self._writes: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._has_said_no_filters = False
         self._writes_lock = threading.Lock()
 
     def reset(self) -> None:
@@ -60,6 +65,7 @@ class Account:
         self.clock.reset()
         with self._writes_lock:
             self._writes.clear()
+        self._has_said_no_filters = False
         self.state.reset()
         self.faults.reset()
         self.carrier.reset()
@@ -69,7 +75,7 @@ class Account:
     def point_at(self, webhook_url: str, public_url: str) -> None:
         """Set the global webhook: called at `webhook_url`, signed as if it were at `public_url`."""
         self.outgoing.point_at(webhook_url, public_url)
-        self.state.set_first_hooks(first_hooks(webhook_url, public_url))
+        self.state.set_first_hooks(first_hooks(webhook_url, public_url, lenient=self.options.lenient))
 
     def fire(
         self,
@@ -86,8 +92,18 @@ class Account:
         full = self._with_common(event_type, form, cause)
         lane = conversation.sid if conversation else service_sid
         body = form.get("Body", "")
+        self._say_once_when_filters_are_missing(service_sid)
         for target in post_targets(self.state, event_type, service_sid, conversation, body):
             self.outgoing.add(lane, target, full)
+
+    def _say_once_when_filters_are_missing(self, service_sid: str) -> None:
+        hooks = scope_hooks(self.state, service_sid)
+        if hooks.filters or not (hooks.post_webhook_url or hooks.pre_webhook_url) or self._has_said_no_filters:
+            return
+        self._has_said_no_filters = True
+        _log.warning(
+            "Nothing fires: the webhook has no filters; set them with POST /v1/Configuration/Webhooks (Filters)"
+        )
 
     def replay(self, event_type: str, form: Mapping[str, str], conversation: Conversation, target: Target) -> None:
         """Queue an event of the past for one webhook that has asked for it."""
@@ -107,20 +123,23 @@ class Account:
             raise TwilioError(50056, f"The pre-event webhook rejected the action with {answer.status}")
         return _changes(answer.body) if answer.status == 200 else {}
 
-    def count_write(self, conversation_sid: str) -> None:
-        """Count one write of a conversation; raise 50063 (HTTP 429) beyond 30 in an emulated second, if limits are on.
+    def count_write(self, sid: str) -> None:
+        """Count one write of a conversation, or of a service that makes conversations, users and roles.
 
-        Source: conversations-classic/conversations-limits, read 2026-11-22.
+        Raises 50063 (HTTP 429) beyond 30 in an emulated second, if limits are on.
+        Source: conversations-classic/conversations-limits, read 2026-11-22; changelog of March 2020.
         """
-        if not self.options.rate_limit:
+        if not self.options.limits_writes:
             return
         now = self.clock.seconds()
         with self._writes_lock:
-            recent = self._writes[conversation_sid]
+            recent = self._writes[sid]
             while recent and now - recent[0] >= 1:
                 recent.popleft()
             if len(recent) >= WRITES_PER_SECOND:
-                raise TwilioError(50063, "Too many requests for this conversation", retry_after=1)
+                raise TwilioError(
+                    50063, f"Actions per second limit exceeded: {WRITES_PER_SECOND} for {sid}", retry_after=1
+                )
             recent.append(now)
 
     def _with_common(self, event_type: str, form: Mapping[str, str], cause: Cause) -> dict[str, str]:

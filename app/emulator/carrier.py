@@ -3,6 +3,7 @@
 Source: conversations-classic/delivery-receipts and api/errors/21610, 63016, read 2026-11-22.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from app.emulator.state import Pair, State
 
 OPTED_OUT = 21610
 OUTSIDE_WINDOW = 63016
+EARLY_SECONDS = 2.0
 WHATSAPP_WINDOW = timedelta(hours=24)
 STOP_WORDS = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
 START_WORDS = frozenset("START YES UNSTOP".split())
@@ -36,13 +38,24 @@ class Outcome:
 
 
 class Carrier:
-    """Sends stored messages on to phones. `tell` is called after each step, with the state locked."""
+    """Sends stored messages on to phones. `tell` is called after each step, with the state locked.
 
-    def __init__(self, state: State, scheduler: Scheduler, step_seconds: float, tell: Tell) -> None:
+    Who has written STOP is skipped, without a receipt, unless `tells_opted_out()`.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        scheduler: Scheduler,
+        step_seconds: float,
+        tell: Tell,
+        tells_opted_out: Callable[[], bool],
+    ) -> None:
         self._state = state
         self._scheduler = scheduler
         self._step_seconds = step_seconds
         self._tell = tell
+        self._tells_opted_out = tells_opted_out
         self._outcomes: dict[str, Outcome] = {}
         self._held: set[str] = set()
 
@@ -97,8 +110,20 @@ class Carrier:
     def send(self, conversation: Conversation, message: Message) -> None:
         """Make a receipt for each phone that must get the message, and start it on its way."""
         for participant in conversation.participants.values():
-            if participant.address and message.author not in participant.names:
+            if participant.address and message.author not in participant.names and not self._skips(participant):
                 self._send_to(conversation, message, participant)
+
+    def wait_for_receipt(self, message_sid: str, is_idle: Callable[[str], bool]) -> None:
+        """Wait until a first receipt of the message is told, at most EARLY_SECONDS; at once if it gets none."""
+        message, deadline = self._state.messages.get(message_sid), time.monotonic() + EARLY_SECONDS
+        while message and message.receipts and time.monotonic() < deadline:
+            if any(it.status for it in message.receipts.values()) and is_idle(message.conversation_sid):
+                return
+            time.sleep(0.005)
+
+    def _skips(self, participant: Participant) -> bool:
+        pair = (participant.address or "", participant.proxy_address or "")
+        return pair in self._state.opted_out and not self._tells_opted_out()
 
     def _send_to(self, conversation: Conversation, message: Message, participant: Participant) -> None:
         state, now = self._state, self._state.clock.now()

@@ -43,6 +43,15 @@ class Emulator:
             raise RuntimeError("the emulator did not start; its own output says why")
         return cls(line.removeprefix(_READY).strip(), process)
 
+    @classmethod
+    def start_set_up(cls, **options: Any) -> Self:
+        """Start an emulator that needs no set-up: what tests want that are about something else.
+
+        Every number begins conversations, every well-formed template and messaging service is the account's, and there
+        is no rate limit; all else is as strict as ever. `options` come on top.
+        """
+        return cls.start(**{"autocreate": True, "owned": ["HX", "MG"], "rate_limit": False} | options)
+
     def stop(self) -> None:
         """End the process, if it was started from here."""
         self._session.close()
@@ -197,6 +206,8 @@ def _arguments(options: Mapping[str, Any]) -> list[str]:
         for item in values:
             if item is True:
                 arguments.append(flag)
+            elif item is False and name == "rate_limit":
+                arguments.append("--no-rate-limit")
             elif item is not None and item is not False:
                 arguments += [flag, str(item)]
     return arguments

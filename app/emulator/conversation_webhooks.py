@@ -6,6 +6,8 @@ Source: conversations-classic/api/conversation-scoped-webhook-resource and api/e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.emulator import strictness
+from app.emulator.account import Account
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, ScopedHook
 from app.emulator.state import GLOBAL_EVENTS, State
@@ -19,13 +21,14 @@ TARGETS = ("webhook", "trigger", "studio")
 
 
 def create(
-    state: State, conversation: Conversation, target: str, settings: Mapping[str, str], lists: Mapping[str, Any]
+    account: Account, conversation: Conversation, target: str, settings: Mapping[str, str], lists: Mapping[str, Any]
 ) -> ScopedHook:
     """Return a new hook of the conversation, or raise what Twilio would refuse. State locked."""
     if len(conversation.hooks) >= MOST_HOOKS:
         raise TwilioError(50361, f"A conversation has at most {MOST_HOOKS} webhooks")
     if target not in TARGETS:
-        raise TwilioError(20001, f"Target must be one of {', '.join(TARGETS)}")
+        raise TwilioError(50364 if target else 50368, f"Target must be one of {', '.join(TARGETS)}")
+    state = account.state
     now = state.clock.now()
     replay_after = settings.get("ReplayAfter")
     hook = ScopedHook(
@@ -41,12 +44,12 @@ def create(
         created=now,
         updated=now,
     )
-    _check(hook)
+    _check(account, hook)
     conversation.hooks[hook.sid] = hook
     return hook
 
 
-def change(state: State, hook: ScopedHook, settings: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
+def change(account: Account, hook: ScopedHook, settings: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
     """Change what is named, or raise what Twilio would refuse. State locked."""
     before = (hook.url, hook.method, hook.filters, hook.triggers, hook.flow_sid)
     hook.url = settings.get("Url", hook.url)
@@ -55,11 +58,11 @@ def change(state: State, hook: ScopedHook, settings: Mapping[str, str], lists: M
     hook.triggers = tuple(lists.get("Triggers") or hook.triggers)
     hook.flow_sid = settings.get("FlowSid", hook.flow_sid)
     try:
-        _check(hook)
+        _check(account, hook)
     except TwilioError:
         hook.url, hook.method, hook.filters, hook.triggers, hook.flow_sid = before
         raise
-    hook.updated = state.clock.now()
+    hook.updated = account.clock.now()
 
 
 def of_address(state: State, auto_creation: Mapping[str, Any]) -> ScopedHook:
@@ -80,24 +83,29 @@ def of_address(state: State, auto_creation: Mapping[str, Any]) -> ScopedHook:
     )
 
 
-def _check(hook: ScopedHook) -> None:
+def _check(account: Account, hook: ScopedHook) -> None:
     if hook.target == "studio":
+        strictness.flow(account, hook.flow_sid)
         return
     if not hook.url:
-        raise TwilioError(20001, "Configuration.Url is required")
+        raise TwilioError(50369, "Configuration.Url is required")
+    strictness.url(account, hook.url, 20001, "Configuration.Url")
     if len(hook.url) > LONGEST_URL:
         raise TwilioError(50372, f"Configuration.Url is longer than {LONGEST_URL} characters")
     if hook.method not in ("get", "post"):
         raise TwilioError(20001, "Configuration.Method must be get or post")
     if hook.target == "webhook":
         _check_filters(hook)
+        strictness.scoped_filters(account, hook.filters)
     else:
         _check_triggers(hook)
 
 
 def _check_filters(hook: ScopedHook) -> None:
-    if not hook.filters or not set(hook.filters) <= set(GLOBAL_EVENTS):
-        raise TwilioError(50370, "Configuration.Filters must name at least one event, and only known ones")
+    if not hook.filters:
+        raise TwilioError(50370, "Configuration.Filters must name at least one event")
+    if not set(hook.filters) <= set(GLOBAL_EVENTS):
+        raise TwilioError(50365, "Configuration.Filters must name known events only")
 
 
 def _check_triggers(hook: ScopedHook) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.emulator import validation
+from app.emulator import strictness, validation
 from app.emulator.account import TWILIO_ITSELF, Account, Cause
 from app.emulator.clock import read_duration
 from app.emulator.errors import TwilioError
@@ -105,10 +105,11 @@ def must_be_open(conversation: Conversation) -> None:
 
 def change(account: Account, conversation: Conversation, form: Mapping[str, str], cause: Cause) -> None:
     """Change what the form names (Twilio's parameter names), after asking the pre-action webhook."""
+    account.count_write(conversation.sid)
     with account.state.lock:
         must_be_open(conversation)
         wanted = _wanted(account, conversation, form)
-        planned = replace(conversation, **{key: value for key, value in wanted.items() if key != "state"})
+        planned = replace(conversation, **wanted)
     now = account.clock.now()
     question = conversation_form("onConversationUpdate", planned, now)
     changes = account.ask("onConversationUpdate", question, cause, service_sid=conversation.service_sid)
@@ -123,13 +124,14 @@ def change(account: Account, conversation: Conversation, form: Mapping[str, str]
 
 def _wanted(account: Account, conversation: Conversation, form: Mapping[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
-    if "FriendlyName" in form:
+    if form.get("FriendlyName"):  # an empty one does not clear it
         wanted["friendly_name"] = validation.name("FriendlyName", form["FriendlyName"])
     if "UniqueName" in form:
         wanted["unique_name"] = _free_name(account, conversation, form["UniqueName"])
     if "Attributes" in form:
         wanted["attributes"] = validation.attributes(form["Attributes"], validation.CONVERSATION_ATTRIBUTES)
     if "MessagingServiceSid" in form:
+        strictness.messaging_service(account, form["MessagingServiceSid"])
         wanted["messaging_service_sid"] = form["MessagingServiceSid"]
     if "Timers.Inactive" in form:
         wanted["inactive_after"] = validation.inactive_timer(form["Timers.Inactive"])
@@ -142,6 +144,7 @@ def _wanted(account: Account, conversation: Conversation, form: Mapping[str, str
 
 def _free_name(account: Account, conversation: Conversation, unique_name: str) -> str | None:
     validation.name("UniqueName", unique_name)
+    strictness.unique_name(account, unique_name)
     holder = account.state.unique_names.get((conversation.service_sid, unique_name))
     if unique_name and holder not in (None, conversation.sid):
         raise TwilioError(50353, "Conversation with provided unique name already exists")

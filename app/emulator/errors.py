@@ -1,7 +1,8 @@
 """What Twilio answers when it refuses: code, sentence and HTTP status.
 
 Source: api/errors/<code>, read 2026-11-22. The pages give no HTTP status; statuses are those seen in practice
-(404 not found, 409 already there, 429 too many), and 400 for everything else.
+(404 not found, 409 already there, 429 too many), 403 where too many of something exist (chat/chat-limits, read
+2026-11-29), and 400 for everything else.
 """
 
 _STATUS = {
@@ -13,8 +14,12 @@ _STATUS = {
     50063: 429,
     50350: 404,
     50353: 409,
+    50361: 403,
     50416: 409,
+    50417: 403,
+    50418: 403,
     50433: 409,
+    50436: 403,
     50437: 409,
     50438: 409,
 }

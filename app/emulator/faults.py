@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 REORDER_SECONDS = 0.2
-_NUMBERS = ("duplicate", "reorder", "delay", "drop", "cut_after_store", "latency")
+_NUMBERS = ("duplicate", "reorder", "delay", "drop", "cut_after_store", "latency", "early_receipt")
 _CODES = {429: 20429, 500: 20500, 503: 20503, 404: 20404, 401: 20003}
 NONE: dict[str, Any] = {
     **dict.fromkeys(_NUMBERS, 0.0),
@@ -20,6 +20,7 @@ NONE: dict[str, Any] = {
     "cut_next": 0,
     "hang_next": None,
     "set_up": None,
+    "receipt_after_stop": False,
 }
 
 
@@ -44,6 +45,7 @@ class RequestFault:
     cut: bool = False
     hang_seconds: float = 0.0
     hang_stores: bool = True
+    early_receipt: bool = False
 
 
 class Faults:
@@ -68,6 +70,7 @@ class Faults:
         with self._lock:
             self._wanted = NONE | {name: float(wanted[name]) for name in _NUMBERS if name in wanted}
             self._wanted["fail"] = str(wanted.get("fail") or "")
+            self._wanted["receipt_after_stop"] = bool(wanted.get("receipt_after_stop"))
             self._wanted["reads"] = bool(wanted.get("reads"))
             self._wanted["cut_next"] = int(wanted.get("cut_next") or 0)
             self._wanted["fail_next"] = [_rule(rule) for rule in wanted.get("fail_next") or ()]
@@ -85,6 +88,11 @@ class Faults:
         with self._lock:
             wanted = self._wanted["set_up"] or {"seconds": 0.0, "fails": False}
             return wanted["seconds"], wanted["fails"]
+
+    def for_opted_out(self) -> bool:
+        """Return whether a message to somebody who wrote STOP gets a receipt (21610); else nobody hears of it again."""
+        with self._lock:
+            return bool(self._wanted["receipt_after_stop"])
 
     def for_post(self) -> PostFault:
         """Throw the die for one webhook post."""
@@ -113,7 +121,9 @@ class Faults:
             if not is_send:
                 return RequestFault(latency)
             hang = self._counted_hang()
-            return RequestFault(latency, cut=self._cuts(), hang_seconds=hang[0], hang_stores=hang[1])
+            early = self._happens(self._wanted["early_receipt"])
+            cut = self._cuts()
+            return RequestFault(latency, cut=cut, hang_seconds=hang[0], hang_stores=hang[1], early_receipt=early)
 
     def _happens(self, chance: float) -> bool:
         return chance > 0 and self._random.random() < chance

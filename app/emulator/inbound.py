@@ -3,7 +3,9 @@
 Source: conversations-classic/inbound-autocreation, read 2026-11-22.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.emulator import conversation_webhooks, conversations, messages, participants, validation
@@ -16,6 +18,12 @@ from app.emulator.models import AddressConfiguration, Conversation, MediaFile, M
 from app.emulator.participants import ParticipantDraft
 from app.emulator.webhook_forms import conversation_form, media_text
 
+LOST = (
+    "No conversation, and autocreation is off for this address: the message is lost. Twilio would tell nobody. Let the "
+    "number begin conversations: POST /v1/Configuration/Addresses with AutoCreation.Enabled=true "
+    "(flask addresses create --address +1... --enabled)"
+)
+_log = logging.getLogger(__name__)
 CHANNELS = {"sms": "SMS", "whatsapp": "WHATSAPP"}
 
 
@@ -72,7 +80,8 @@ def _autocreate(
         person = ParticipantDraft(address=address, proxy_address=proxy_address)
         customer = participants.new(account, conversation, person)
     files = keep(state, service.sid, address, media)
-    question = conversation_form("onConversationAdd", conversation, conversation.created, customer)
+    unnamed = replace(conversation, friendly_name=None)  # nobody has named it yet
+    question = conversation_form("onConversationAdd", unnamed, conversation.created, customer)
     wanted = account.ask("onConversationAdd", question | _content(body, files), cause, service_sid=service.sid)
     if "friendly_name" in wanted:
         conversation.friendly_name = str(wanted["friendly_name"])
@@ -88,14 +97,15 @@ def _autocreate(
 
 
 def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | None:
-    """Return the address configuration that applies; without any at all, every number creates."""
+    """Return the address configuration that applies; None where the messaging service lets every number create."""
     rules = account.state.addresses.values()
-    if not rules:
+    if not rules and account.options.autocreates:
         return None
     for rule in rules:
         if rule.address == proxy_address and rule.auto_creation["enabled"]:
             return rule
-    raise TwilioError(20404, "No conversation, and autocreation is off for this address: the message is lost")
+    _log.warning("An inbound message is lost. %s", LOST)
+    raise TwilioError(20404, LOST)
 
 
 def _attach_hook(account: Account, conversation: Conversation, rule: AddressConfiguration | None) -> None:

@@ -13,7 +13,7 @@ class Hooks:
     """Where a scope's webhooks go. Events missing from `filters` do not fire."""
 
     method: str = "POST"
-    filters: tuple[str, ...] | None = None
+    filters: tuple[str, ...] = ()
     pre_webhook_url: str | None = None
     post_webhook_url: str | None = None
     target: str = "webhook"

@@ -14,6 +14,9 @@ class Options:
 
     Times are in seconds. `seed` None gives new SIDs at each start, so that a database which outlives
     the emulator never meets an old SID again. `numbers`, when given, are the only proxy addresses owned.
+    `owned` are SIDs of content templates (HX...) and messaging services (MG...) that the account has; a prefix alone
+    means every one. `autocreate` is the switch of the account's messaging service that lets every number begin
+    conversations, in force while there is no address configuration.
     """
 
     webhook_url: str = ""
@@ -23,6 +26,19 @@ class Options:
     seed: int | None = None
     receipt_delay: float = 0.05
     webhook_timeout: float = 5.0
-    rate_limit: bool = False
+    rate_limit: bool | None = None
+    autocreate: bool = False
+    lenient: bool = False
+    owned: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     faults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def limits_writes(self) -> bool:
+        """Whether there are 429s: as asked for, else unless all is lenient."""
+        return not self.lenient if self.rate_limit is None else self.rate_limit
+
+    @property
+    def autocreates(self) -> bool:
+        """Whether a number needs no address configuration to begin conversations."""
+        return self.autocreate or self.lenient

@@ -116,6 +116,7 @@ def join(account: Account, conversation: Conversation, participant: Participant,
         account.state.pairs[participant.address, participant.proxy_address] = conversation.sid
     if participant.identity:
         ensure_user(account, conversation.service_sid, participant.identity, cause)
+    note_activity(account, conversation, cause)
     tell(account, "onParticipantAdded", conversation, participant, cause)
 
 

@@ -37,10 +37,22 @@ GLOBAL_EVENTS = tuple(
     }.items()
     for ending in endings
 )
+POST_EVENTS = tuple(name for name in GLOBAL_EVENTS if name.endswith("ed"))
+# What every service begins with. Source: recorded answers of live accounts in public repositories (roles in the words
+# of Conversations, and of Chat, from which they come), read 2026-11-29.
+_MODERATION = (
+    "deleteConversation removeParticipant editConversationName editConversationAttributes addParticipant "
+    "editAnyMessage editAnyMessageAttributes editAnyParticipantAttributes deleteAnyMessage"
+)
+_WRITING = "sendMessage sendMediaMessage leaveConversation editNotificationLevel"
 _DEFAULT_ROLES = {
-    "channel admin": ("conversation", ("sendMessage", "addParticipant", "editAnyMessage", "leaveConversation")),
-    "channel user": ("conversation", ("sendMessage", "leaveConversation", "editOwnMessage")),
-    "service user": ("service", ("createConversation", "joinConversation", "editOwnUserInfo")),
+    "channel admin": ("conversation", f"{_WRITING} {_MODERATION}"),
+    "channel user": (
+        "conversation",
+        f"{_WRITING} editOwnParticipantAttributes editOwnMessage editOwnMessageAttributes deleteOwnMessage",
+    ),
+    "service admin": ("service", f"createConversation joinConversation editAnyUserInfo {_MODERATION}"),
+    "service user": ("service", "createConversation joinConversation editOwnUserInfo"),
 }
 Pair = tuple[str, str]
 
@@ -52,8 +64,9 @@ class State:
         self.lock = threading.RLock()
         self.clock = clock
         self.account_sid = options.account_sid
-        self._first_hooks = _first_hooks(options)
+        self._first_hooks = first_hooks(options.webhook_url, options.public_url, lenient=options.lenient)
         self._first_numbers = options.numbers
+        self._first_owned = options.owned
         self._seed = os.urandom(16).hex() if options.seed is None else str(options.seed)
         self._serials = itertools.count(1)
         self._fixed = {prefix: self._sid_of(prefix, options.account_sid) for prefix in ("IS", "MG")}
@@ -72,6 +85,7 @@ class State:
             self.roles: dict[str, Role] = {}
             self.addresses: dict[str, AddressConfiguration] = {}
             self.numbers: dict[str, str] = dict.fromkeys(self._first_numbers, "")  # each with its classic SMS webhook
+            self.owned = {*self._first_owned, self._fixed["MG"]}
             self.media: dict[str, MediaFile] = {}
             self.messages: dict[str, Message] = {}
             self.opted_out: set[Pair] = set()
@@ -99,12 +113,12 @@ class State:
             self.global_hooks = _copy_hooks(hooks)
 
     def add_service(self, friendly_name: str, *, sid: str = "") -> Service:
-        """Create a service with its three default roles."""
+        """Create a service with its four default roles."""
         now = self.clock.now()
         sid = sid or self.sid("IS")
         roles = {}
         for name, (kind, permissions) in _DEFAULT_ROLES.items():
-            roles[name] = self.add_role(sid, name, kind, permissions).sid
+            roles[name] = self.add_role(sid, name, kind, permissions.split()).sid
         self.services[sid] = Service(sid, self.serial(), friendly_name, now, now, roles)
         return self.services[sid]
 
@@ -114,6 +128,10 @@ class State:
         role = Role(self.sid("RL"), self.serial(), service_sid, name, kind, tuple(permissions), now, now)
         self.roles[role.sid] = role
         return role
+
+    def owns(self, sid: str) -> bool:
+        """Return whether a content template or messaging service is the account's."""
+        return sid in self.owned or sid[:2] in self.owned
 
     def service(self, sid: str) -> Service:
         """Return the service, or raise 20404."""
@@ -182,19 +200,19 @@ class State:
         return found if found and found.service_sid == service_sid else None
 
 
-def _first_hooks(options: Options) -> Hooks:
-    return first_hooks(options.webhook_url, options.public_url)
-
-
-def first_hooks(webhook_url: str, public_url: str) -> Hooks:
+def first_hooks(webhook_url: str, public_url: str, *, lenient: bool = False) -> Hooks:
     """Return the global webhook for a receiver that listens on one origin and is known by another.
 
     Twilio is told the public URL and signs it; the post itself goes to the loopback URL (see webhook_delivery.py).
+    A URL given here comes with all events that tell of something done. Without one there are no filters, as at
+    Twilio: nothing fires until somebody sets them, also after a URL is set.
     """
     if not webhook_url:
-        return Hooks(filters=GLOBAL_EVENTS)
+        return Hooks(filters=GLOBAL_EVENTS if lenient else ())
     origin, path = split_origin(webhook_url)
-    return Hooks(filters=GLOBAL_EVENTS, post_webhook_url=(public_url.rstrip("/") or origin) + path)
+    return Hooks(
+        filters=GLOBAL_EVENTS if lenient else POST_EVENTS, post_webhook_url=(public_url.rstrip("/") or origin) + path
+    )
 
 
 def split_origin(url: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from app.emulator.webhook_targets import Target
 
 POSTERS = 24
 LOG_LENGTH = 20_000
+RAW_IN_QUERY = ":!"  # as in captured GET requests
 FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -76,6 +77,11 @@ class Outgoing:
             for lane in self._lanes.values():
                 lane.clear()
         self._pending.done(dropped)
+
+    def is_idle(self, lane: str) -> bool:
+        """Return whether no post of that lane waits or is being made."""
+        with self._lock:
+            return lane not in self._lanes
 
     def add(self, lane: str, target: Target, form: Mapping[str, str]) -> None:
         """Queue one event for one URL, with the faults that happen to be its lot."""
@@ -169,7 +175,7 @@ class Outgoing:
         """Return the URL that is signed and the one that is called; a fragment is in neither."""
         url = post.target.url.partition("#")[0]
         if post.target.method == "GET":
-            url += ("&" if "?" in url else "?") + urlencode(post.form)
+            url += ("&" if "?" in url else "?") + urlencode(post.form, safe=RAW_IN_QUERY)
         public = self._public_origin
         if public and self._loopback_origin and url.startswith(public + "/"):
             return url, self._loopback_origin + url[len(public) :]

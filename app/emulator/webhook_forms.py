@@ -72,11 +72,11 @@ def conversation_form(
 
 
 def state_form(conversation: Conversation, before: str, reason: str, now: datetime) -> Form:
-    """Return the parameters of onConversationStateUpdated."""
+    """Return the parameters of onConversationStateUpdated; what a timer does has no messaging service."""
     return present(
         ConversationSid=conversation.sid,
         ChatServiceSid=conversation.service_sid,
-        MessagingServiceSid=conversation.messaging_service_sid,
+        MessagingServiceSid=None if reason == "TIMER" else conversation.messaging_service_sid,
         StateFrom=before,
         StateTo=conversation.state,
         Reason=reason,

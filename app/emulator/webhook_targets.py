@@ -24,7 +24,7 @@ def post_targets(
     """Return where a thing that has happened is told; the account's or service's URL comes first."""
     hooks = scope_hooks(state, service_sid)
     targets = []
-    if hooks.post_webhook_url and event_type in (hooks.filters or ()):
+    if hooks.post_webhook_url and event_type in hooks.filters:
         targets.append(Target(hooks.post_webhook_url, hooks.method))
     for hook in conversation.hooks.values() if conversation else ():
         if hook.url and _wants(hook, event_type, body):
@@ -35,7 +35,7 @@ def post_targets(
 def pre_target(state: State, event_type: str, service_sid: str) -> Target | None:
     """Return where to ask before a thing happens, or None when nobody wants to be asked."""
     hooks = scope_hooks(state, service_sid)
-    if hooks.pre_webhook_url and event_type in (hooks.filters or ()):
+    if hooks.pre_webhook_url and event_type in hooks.filters:
         return Target(hooks.pre_webhook_url, hooks.method)
     return None
 

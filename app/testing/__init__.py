@@ -68,7 +68,7 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[Emulator]:
     """One emulator for all tests."""
-    with Emulator.start(receipt_delay=0.01) as emulator:
+    with Emulator.start_set_up(receipt_delay=0.01) as emulator:
         yield emulator
 
 

@@ -73,7 +73,7 @@ def running(folder: Path, rules: Path, *, password: str = "", **more: str) -> It
     """Give an installation with a database of its own; it is gone afterwards."""
     database = Database(config.from_environment({"DATABASE_URL": f"sqlite:///{folder / 'parley.db'}"}).database_url)
     migrate(database)
-    with Emulator.start(receipt_delay=0.1) as emulator:
+    with Emulator.start_set_up(receipt_delay=0.1) as emulator:
         environ = {
             "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
             "TWILIO_AUTH_TOKEN": TOKEN,

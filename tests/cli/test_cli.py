@@ -192,6 +192,9 @@ def test_the_story_of_the_demo_goes_as_it_should(free_port):
     result = flask(None, "dev", "--story", "--once", "--port", str(free_port()), "--emulator-port", str(free_port()))
 
     assert result.returncode == 0, result.stdout + result.stderr
+    for call in ("Addresses  Type=sms", "Addresses  Type=whatsapp", "Webhooks  Method=POST Filters="):
+        assert f"  POST /v1/Configuration/{call}" in result.stdout
+    assert "`flask addresses create --address +15550100099 --enabled`, `flask webhooks point`" in result.stdout
     assert "rule order status" in result.stdout
     assert "(silent: the message is an opt-out word)" in result.stdout
 

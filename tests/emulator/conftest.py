@@ -13,7 +13,7 @@ from tests.emulator.receiver import PUBLIC_URL, Receiver, sdk_client
 def running() -> Iterator[tuple[Emulator, Receiver]]:
     receiver = Receiver()
     options = {"public_url": PUBLIC_URL, "receipt_delay": 0.01, "webhook_timeout": 0.5, "seed": 7}
-    with Emulator.start(webhook_url=receiver.url, **options) as emulator:
+    with Emulator.start_set_up(webhook_url=receiver.url, **options) as emulator:
         yield emulator, receiver
     receiver.close()
 

@@ -38,7 +38,7 @@ def test_a_signal_ends_it_cleanly(number):
 
 @pytest.mark.slow
 def test_a_thousand_conversations_are_made_and_listed():
-    with Emulator.start() as emulator:
+    with Emulator.start_set_up() as emulator:
         conversations = sdk_client(emulator.url).conversations.v1.conversations
         for number in range(1000):
             conversations.create(friendly_name=str(number))
@@ -47,7 +47,7 @@ def test_a_thousand_conversations_are_made_and_listed():
 
 
 def test_many_clients_at_once_lose_nothing_and_share_no_index():
-    with Emulator.start() as emulator:
+    with Emulator.start_set_up() as emulator:
         sid = emulator.inbound("hello")["conversation_sid"]
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda number: write_some(emulator.url, sid, number), range(16)))
@@ -66,7 +66,7 @@ def write_some(url: str, sid: str, number: int) -> None:
 
 def test_faults_and_limits_can_be_given_at_the_start(receiver):
     options = {"latency": 0.05, "duplicate": 1, "rate_limit": True, "numbers": ["+15550100099"]}
-    with Emulator.start(webhook_url=receiver.url, **options) as emulator:
+    with Emulator.start_set_up(webhook_url=receiver.url, **options) as emulator:
         emulator.inbound("hello")
         emulator.settle()
 
@@ -76,7 +76,7 @@ def test_faults_and_limits_can_be_given_at_the_start(receiver):
 
 
 def test_beyond_thirty_writes_a_second_the_limit_answers_429(receiver):
-    with Emulator.start(rate_limit=True) as emulator:
+    with Emulator.start_set_up(rate_limit=True) as emulator:
         conversation = sdk_client(emulator.url).conversations.v1.conversations.create()
         with pytest.raises(TwilioRestException) as refusal:
             for number in range(200):
@@ -87,7 +87,7 @@ def test_beyond_thirty_writes_a_second_the_limit_answers_429(receiver):
 
 
 def test_the_limit_counts_the_seconds_of_the_emulators_clock():
-    with Emulator.start(rate_limit=True) as emulator:
+    with Emulator.start_set_up(rate_limit=True) as emulator:
         conversation = sdk_client(emulator.url).conversations.v1.conversations.create()
         for number in range(90):
             conversation.messages.create(body=str(number))
@@ -99,7 +99,7 @@ def test_the_limit_counts_the_seconds_of_the_emulators_clock():
 def test_two_emulators_of_one_seed_give_the_same_sids_and_unseeded_ones_do_not():
     sids = []
     for options in ({"seed": 5}, {"seed": 5}, {}):
-        with Emulator.start(**options) as emulator:
+        with Emulator.start_set_up(**options) as emulator:
             sids.append(emulator.inbound("hello")["message_sid"])
 
     assert sids[0] == sids[1] != sids[2]

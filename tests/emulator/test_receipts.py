@@ -36,7 +36,21 @@ def test_a_failing_carrier_shows_in_the_receipt_not_in_the_answer(emulator, rece
     assert conversation.messages(message.sid).fetch().delivery["undelivered"] == "all"
 
 
-def test_after_stop_messages_end_with_21610_until_start(emulator, receiver, conversation):
+def test_who_wrote_stop_is_skipped_without_a_receipt_until_start(emulator, receiver, conversation):
+    emulator.inbound("Stop")
+    unheard = conversation.messages.create(author="support-bot", body="one")
+    emulator.settle()
+    emulator.inbound("START")
+    conversation.messages.create(author="support-bot", body="two")
+    emulator.settle()
+
+    assert [form["Status"] for form in receiver.forms("onDeliveryUpdated")] == ["sent", "delivered"]
+    assert conversation.messages(unheard.sid).delivery_receipts.list() == []
+    assert conversation.messages(unheard.sid).fetch().delivery is None
+
+
+def test_a_switch_tells_of_a_message_after_stop_with_21610(emulator, receiver, conversation):
+    emulator.faults(receipt_after_stop=True)
     emulator.inbound("Stop")
     conversation.messages.create(author="support-bot", body="one")
     emulator.settle()

@@ -81,7 +81,7 @@ def test_fifty_phones_are_enough(conversation):
         )
     pair = {"messaging_binding_address": CUSTOMER, "messaging_binding_proxy_address": NUMBER}
 
-    assert refusal_of(conversation.participants.create, **pair) == (400, 50418)
+    assert refusal_of(conversation.participants.create, **pair) == (403, 50418)
 
 
 def test_a_closed_conversation_takes_no_writes(twilio, conversation):
@@ -154,7 +154,7 @@ def test_a_conversation_has_five_webhooks_at_most(conversation):
         conversation.webhooks.create(target="webhook", **settings)
 
     assert len(conversation.webhooks.list()) == 5
-    assert refusal_of(conversation.webhooks.create, target="webhook", **settings) == (400, 50361)
+    assert refusal_of(conversation.webhooks.create, target="webhook", **settings) == (403, 50361)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_webhook_configurations_keep_what_they_are_given(twilio):
 
     shown = twilio.conversations.v1.configuration.webhooks().fetch()
     assert (shown.filters, shown.method, shown.post_webhook_url) == tuple(settings.values())
-    assert (before.filters, before.post_webhook_url) == (None, None)
+    assert (before.filters, before.post_webhook_url) == ([], None)
     assert (after.filters, after.post_webhook_url) == (["onMessageAdded"], "http://127.0.0.1:9/x")
 
 
@@ -220,7 +220,7 @@ def test_a_temporary_link_refuses_other_credentials(emulator, conversation):
 
 
 def test_users_and_roles_are_kept(twilio):
-    role = twilio.conversations.v1.roles.create(friendly_name="agent", type="conversation", permission=["sendMessage"])
+    role = twilio.conversations.v1.roles.create(friendly_name="agent", type="service", permission=["joinConversation"])
     twilio.conversations.v1.users.create(identity="alice", role_sid=role.sid, friendly_name="Alice")
     user = twilio.conversations.v1.users("alice").update(attributes='{"shift":"early"}')
 

@@ -15,6 +15,11 @@ from tests.emulator.receiver import (
 
 CUSTOMER = "+15550100001"
 NUMBER = "+15550100099"
+EVERY_EVENT = [
+    f"on{thing}{ending}"
+    for thing in ("Message", "Conversation", "Participant")
+    for ending in ("Add", "Added", "Update", "Updated", "Remove", "Removed")
+] + ["onConversationStateUpdated", "onDeliveryUpdated"]
 
 
 def _wait(seconds: float) -> bool:
@@ -77,7 +82,7 @@ def test_events_outside_the_filters_do_not_fire(emulator, receiver, twilio):
 
 
 def test_a_pre_action_webhook_can_change_a_message(emulator, receiver, twilio, conversation):
-    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre")
+    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre", filters=EVERY_EVENT)
     changed = json.dumps({"body": "[masked]", "attributes": '{"masked":true}'}).encode()
     receiver.answer = lambda request: (200, changed) if request.path == "/pre" else (204, b"")
     emulator.inbound("my card is 4111")
@@ -90,7 +95,7 @@ def test_a_pre_action_webhook_can_change_a_message(emulator, receiver, twilio, c
 
 
 def test_a_pre_action_webhook_that_refuses_stops_the_message(emulator, receiver, twilio, conversation):
-    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre")
+    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre", filters=EVERY_EVENT)
     receiver.answer = lambda request: (403, b"")
 
     with pytest.raises(TwilioRestException) as refusal:
@@ -101,7 +106,7 @@ def test_a_pre_action_webhook_that_refuses_stops_the_message(emulator, receiver,
 
 
 def test_a_pre_action_webhook_that_does_not_answer_lets_the_message_through(emulator, receiver, twilio, conversation):
-    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre")
+    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre", filters=EVERY_EVENT)
     receiver.answer = lambda request: _late() if request.path == "/pre" else (204, b"")
     emulator.inbound("me again")
     emulator.settle()
@@ -110,7 +115,7 @@ def test_a_pre_action_webhook_that_does_not_answer_lets_the_message_through(emul
 
 
 def test_autocreation_asks_only_about_the_conversation(emulator, receiver, twilio):
-    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre")
+    twilio.conversations.v1.configuration.webhooks().update(pre_webhook_url=f"{PUBLIC_URL}/pre", filters=EVERY_EVENT)
     receiver.answer = lambda request: (200, b"{}")
     emulator.inbound("hello")
     emulator.settle()

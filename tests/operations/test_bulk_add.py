@@ -18,7 +18,7 @@ ADD = {"method": "POST", "path_contains": "/Participants"}
 @pytest.fixture(scope="module")
 def strict_process():
     """An emulator that takes 30 writes in a second of its clock, as Twilio does."""
-    with Emulator.start(rate_limit=True) as emulator:
+    with Emulator.start_set_up(rate_limit=True) as emulator:
         yield emulator
 
 

@@ -18,7 +18,7 @@ PEOPLE = [f"user-{number:04d}" for number in range(1000)]
 @pytest.fixture
 def emulator():
     """An emulator that takes 30 writes in a second, as Twilio does."""
-    with Emulator.start(rate_limit=True) as emulator:
+    with Emulator.start_set_up(rate_limit=True) as emulator:
         yield emulator
 
 

@@ -45,7 +45,7 @@ def results(numbers: Sequence[int], *, seed: int, jobs: int, postgresql: str = "
 
 
 def _start_job(stack: ExitStack, server: str, folder: Path, seed: int) -> Connection:
-    emulator = stack.enter_context(Emulator.start(receipt_delay=0.002))
+    emulator = stack.enter_context(Emulator.start_set_up(receipt_delay=0.002))
     postgresql = new_database(server, f"torture_{os.getpid()}_{folder.name[4:]}", stack)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -12,6 +12,7 @@ import click
 from app.cli import dev_environment
 from app.cli.dev import demo
 from app.cli.dev.app_process import serving
+from app.cli.dev.set_up import set_up
 from app.cli.inbox_tail import Follower, show
 from app.config import PROJECT
 from app.db.database import Database
@@ -19,17 +20,26 @@ from app.db.database import Database
 if TYPE_CHECKING:
     from app.emulator.client import Emulator
 
+DISORDER = {"duplicate": 1 / 200, "early_receipt": 1 / 20}
+
 
 @click.command("dev")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the app.")
 @click.option("--emulator-port", type=click.IntRange(1, 65535), default=4010, show_default=True)
 @click.option("--story", "plays_story", is_flag=True, help="Play a short conversation of two customers.")
 @click.option("--once", is_flag=True, help="End after the story; exit code 0 if it went as it should.")
+@click.option(
+    "--disorder/--no-disorder",
+    default=True,
+    help="A webhook in 200 comes twice, a receipt in 20 before its REST answer, as at Twilio.",
+)
 @click.option("--live", is_flag=True, help="Serve your real account through ngrok, and restore its webhook at the end.")
 @click.option(
     "--ngrok-api", default="http://127.0.0.1:4040", show_default=True, help="With --live: ngrok's web interface."
 )
-def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, live: bool, ngrok_api: str) -> None:
+def dev_command(
+    port: int, emulator_port: int, plays_story: bool, once: bool, disorder: bool, live: bool, ngrok_api: str
+) -> None:
     """Run emulator, app and worker on this machine and show each event as it is worked off.
 
     With --live no emulator: your account calls the app through ngrok until you end it.
@@ -44,7 +54,14 @@ def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, li
         return run_live(port, ngrok_api)
     if once and not plays_story:
         raise click.UsageError("--once ends after the story; add --story")
-    with _running_emulator(port, emulator_port) as emulator, _running_app(port, emulator) as database:
+    with _running_emulator(emulator_port, disorder=disorder) as emulator:
+        set_up(emulator, dev_environment.environment(port, emulator.url), demo.OUR_NUMBER)
+        _run_app(port, emulator, plays_story=plays_story, once=once)
+    return None
+
+
+def _run_app(port: int, emulator: Emulator, *, plays_story: bool, once: bool) -> None:
+    with _running_app(port, emulator) as database:
         follower = Follower(database)
         click.echo(f"Ready. App http://127.0.0.1:{port}, emulator {emulator.url}.\n")
         if plays_story:
@@ -52,7 +69,6 @@ def dev_command(port: int, emulator_port: int, plays_story: bool, once: bool, li
         if not once:
             _say_where_to_look(port, emulator)
             _follow(follower)
-    return None
 
 
 def _play(emulator: Emulator, database: Database, follower: Follower) -> None:
@@ -91,12 +107,15 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
 
 
 @contextmanager
-def _running_emulator(port: int, emulator_port: int) -> Iterator[Emulator]:
+def _running_emulator(emulator_port: int, *, disorder: bool) -> Iterator[Emulator]:
     from app.emulator.client import Emulator  # brings `requests` along: only when it is used
 
     try:
         emulator = Emulator.start(
-            port=emulator_port, webhook_url=f"http://127.0.0.1:{port}/conversations/webhook", receipt_delay=0.3
+            port=emulator_port,
+            receipt_delay=0.3,
+            owned=["HX"],  # it has no templates of its own: any that the rules name is taken for approved
+            **(DISORDER if disorder else {}),
         )
     except RuntimeError as error:
         raise click.ClickException(f"{error} Is port {emulator_port} in use? Take another --emulator-port") from error

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.emulator import validation
+from app.emulator import strictness, validation
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.models import AddressConfiguration
@@ -10,6 +10,7 @@ from app.emulator.rest.request import Answer, RestCall, Route
 from app.emulator.rest.serializers import V1
 
 ADDRESS_TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
+CREATES, METHODS = ("webhook", "studio", "default"), ("get", "post")
 
 
 def _show_address(call: RestCall, it: AddressConfiguration) -> dict[str, Any]:
@@ -45,7 +46,20 @@ def _auto_creation(call: RestCall, before: dict[str, Any]) -> dict[str, Any]:
     if prefix + "StudioRetryCount" in form:
         text = form[prefix + "StudioRetryCount"]
         after["studio_retry_count"] = validation.whole_number("AutoCreation.StudioRetryCount", text)
+    _check(call, after)
     return after
+
+
+def _check(call: RestCall, after: dict[str, Any]) -> None:
+    """Raise what Twilio would refuse of an autocreation: a kind without what it needs, no URL, no event."""
+    if after["type"] not in CREATES or after.get("webhook_method", "post") not in METHODS:
+        raise TwilioError(20001, f"AutoCreation.Type must be {', '.join(CREATES)}; its WebhookMethod get or post")
+    strictness.url(call.account, after.get("webhook_url"), 20001, "AutoCreation.WebhookUrl")
+    strictness.address_filters(call.account, after.get("webhook_filters", ()))
+    if after["type"] == "webhook":
+        strictness.needed(call.account, after.get("webhook_url"), "AutoCreation.WebhookUrl")
+    if after["type"] == "studio":
+        strictness.flow(call.account, after.get("studio_flow_sid"))
 
 
 def create_address(call: RestCall) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
+from app.emulator import strictness
 from app.emulator.account import Account
 from app.emulator.errors import TwilioError
 from app.emulator.faults import RequestFault
@@ -74,6 +75,8 @@ def _answer(account: Account, view: View, chat_service_sid: str | None, names: d
             _wait(fault.hang_seconds)
             raise TwilioError(20503, "Service unavailable")
         answer = _run(account, view, _call(account, chat_service_sid), names)
+        if fault.early_receipt and not isinstance(answer, Response):
+            account.carrier.wait_for_receipt(str((answer[1] or {}).get("sid")), account.outgoing.is_idle)
         _wait(fault.hang_seconds)
     except TwilioError as error:
         return _refusal(error)
@@ -101,11 +104,12 @@ def _fail(fault: RequestFault) -> None:
 
 
 def authenticate(account: Account, wanted: Request) -> None:
-    """Raise 20003 unless the request has credentials: an account's with the auth token, or an API key's."""
+    """Raise 20003 unless the request has credentials: the account's with its auth token, or an API key's."""
     given = wanted.authorization
     user, secret = (given.username or "", given.password) if given and given.type == "basic" else ("", None)
     is_key = user.startswith("SK") and bool(secret)
-    is_account = user.startswith("AC") and secret == account.options.auth_token
+    own = user.startswith("AC") if account.options.lenient else user == account.options.account_sid
+    is_account = own and secret == account.options.auth_token
     if not (is_key or is_account):
         raise TwilioError(20003, "Authenticate")
 
@@ -114,7 +118,9 @@ def _call(account: Account, chat_service_sid: str | None) -> RestCall:
     service_sid = chat_service_sid or account.state.configuration.chat_service_sid
     if chat_service_sid:
         account.state.service(chat_service_sid)
-    fires = request.headers.get("X-Twilio-Webhook-Enabled", "").lower() == "true"
+    wish = request.headers.get("X-Twilio-Webhook-Enabled")
+    strictness.webhook_header(account, wish)
+    fires = (wish or "").lower() == "true"
     form, args = request.form, request.args.to_dict()
     return RestCall(account, service_sid, chat_service_sid is not None, form, args, fires)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.emulator import validation
+from app.emulator import strictness, validation
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError
 from app.emulator.models import Hooks, Service
@@ -84,6 +84,7 @@ def update_account(call: RestCall) -> Answer:
     state, form = call.account.state, call.form
     validation.inactive_timer(form.get("DefaultInactiveTimer"))
     validation.closed_timer(form.get("DefaultClosedTimer"))
+    strictness.messaging_service(call.account, form.get("DefaultMessagingServiceSid"))
     with state.lock:
         it = state.configuration
         if "DefaultChatServiceSid" in form:
@@ -113,11 +114,13 @@ def update_service_configuration(call: RestCall) -> Answer:
     """Change a service's default roles and reachability."""
     it = call.account.state.service(call.service_sid)
     names = {
-        "DefaultConversationCreatorRoleSid": "channel admin",
-        "DefaultConversationRoleSid": "channel user",
-        "DefaultChatServiceRoleSid": "service user",
+        "DefaultConversationCreatorRoleSid": ("channel admin", "conversation"),
+        "DefaultConversationRoleSid": ("channel user", "conversation"),
+        "DefaultChatServiceRoleSid": ("service user", "service"),
     }
-    for parameter, role in names.items():
+    for parameter, (_, kind) in names.items():
+        strictness.role(call.account, it.sid, call.form.get(parameter), kind)
+    for parameter, (role, _) in names.items():
         if parameter in call.form:
             it.roles[role] = call.form[parameter]
     if "ReachabilityEnabled" in call.form:
@@ -126,14 +129,17 @@ def update_service_configuration(call: RestCall) -> Answer:
 
 
 def _change_hooks(call: RestCall, hooks: Hooks, known: tuple[str, ...]) -> None:
-    """Set what the form names. Raises 20001 for a method or event that does not exist."""
+    """Set what the form names. Raises 50055, 50077, 50078 or 20001 for a method, URL, event or target that is none."""
     form = call.form
     method = form.get("Method", hooks.method).upper()
     filters = tuple(name for name in form.getlist("Filters") if name)
     if method not in ("GET", "POST"):
-        raise TwilioError(20001, "Method must be GET or POST")
+        raise TwilioError(50055, "Method must be GET or POST")
     if not set(filters) <= set(known):
         raise TwilioError(20001, f"Filters must be among {', '.join(known)}")
+    strictness.url(call.account, form.get("PreWebhookUrl"), 50077, "PreWebhookUrl")
+    strictness.url(call.account, form.get("PostWebhookUrl"), 50078, "PostWebhookUrl")
+    strictness.target(call.account, form.get("Target"))
     with call.account.state.lock:
         hooks.method = method
         hooks.filters = filters if "Filters" in form else hooks.filters
@@ -148,7 +154,7 @@ def _show_hooks(call: RestCall, hooks: Hooks) -> dict[str, Any]:
     return {
         "account_sid": call.account_sid,
         "method": hooks.method,
-        "filters": None if hooks.filters is None else list(hooks.filters),
+        "filters": list(hooks.filters),
         "pre_webhook_url": hooks.pre_webhook_url,
         "post_webhook_url": hooks.post_webhook_url,
     }
@@ -167,11 +173,9 @@ def update_webhooks(call: RestCall) -> Answer:
 
 
 def fetch_service_webhooks(call: RestCall) -> Answer:
-    """Fetch a service's webhook; all null when it has none, and the global one is in force."""
+    """Fetch a service's webhook; without a URL when it has none, and the global one is in force."""
     it = call.account.state.service(call.service_sid)
     shown = _show_hooks(call, it.hooks or Hooks())
-    if it.hooks is None:
-        shown["method"] = None
     url = f"{V1}/Services/{it.sid}/Configuration/Webhooks"
     return 200, shown | {"chat_service_sid": it.sid, "url": url}
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from app.emulator import conversation_webhooks, conversations, participants, validation
+from app.emulator import conversation_webhooks, conversations, participants, strictness, validation
 from app.emulator.clock import read_time
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError, not_found
@@ -31,6 +31,8 @@ def _draft(call: RestCall) -> ConversationDraft:
         raise TwilioError(50382, "Timers need a State when a conversation is created")
     if form.get("State") == "closed":
         raise TwilioError(50384, "A conversation cannot be created closed")
+    strictness.messaging_service(call.account, form.get("MessagingServiceSid"))
+    strictness.unique_name(call.account, form.get("UniqueName"))
     email = {"address": form.get("Bindings.Email.Address"), "name": form.get("Bindings.Email.Name")}
     return ConversationDraft(
         friendly_name=validation.name("FriendlyName", form.get("FriendlyName")),
@@ -48,6 +50,7 @@ def _draft(call: RestCall) -> ConversationDraft:
 
 def create(call: RestCall) -> Answer:
     """Create a conversation."""
+    call.account.count_write(call.service_sid)
     conversation = conversations.create(call.account, call.service_sid, _draft(call), call.cause)
     return 201, _show(call, conversation)
 
@@ -94,8 +97,11 @@ def create_with_participants(call: RestCall) -> Answer:
     account, wanted = call.account, call.form.getlist("Participant")
     if not 1 <= len(wanted) <= participants.MOST_IN_GROUP:
         raise TwilioError(50426, f"1 to {participants.MOST_IN_GROUP} participants can be created at once")
+    account.count_write(call.service_sid)
     drafts = [_participant_draft(text) for text in wanted]
     plan = dataclasses.replace(_draft(call), state="initializing")
+    for draft in drafts:
+        strictness.role(account, call.service_sid, draft.role_sid, "conversation")
     conversation = conversations.create(account, call.service_sid, plan, call.cause)
     answer = _show(call, conversation)
     try:
@@ -127,6 +133,7 @@ def _participant_draft(text: str) -> ParticipantDraft:
             address=binding.get("address"),
             proxy_address=binding.get("proxy_address"),
             projected_address=binding.get("projected_address"),
+            role_sid=wanted.get("role_sid"),
             attributes=validation.attributes(wanted.get("attributes"), validation.PARTICIPANT_ATTRIBUTES),
         )
     except (ValueError, AttributeError):
@@ -152,7 +159,7 @@ def create_hook(call: RestCall, name: str) -> Answer:
     with call.account.state.lock:
         conversations.must_be_open(conversation)
         target = call.form.get("Target", "")
-        hook = conversation_webhooks.create(call.account.state, conversation, target, settings, lists)
+        hook = conversation_webhooks.create(call.account, conversation, target, settings, lists)
         _replay(call, conversation, hook)
     return 201, _show_hook(call, conversation, hook)
 
@@ -190,7 +197,7 @@ def update_hook(call: RestCall, name: str, sid: str) -> Answer:
     """Change one of a conversation's webhooks."""
     conversation, hook = _find_hook(call, name, sid)
     with call.account.state.lock:
-        conversation_webhooks.change(call.account.state, hook, *_hook_settings(call))
+        conversation_webhooks.change(call.account, hook, *_hook_settings(call))
     return 200, _show_hook(call, conversation, hook)
 
 

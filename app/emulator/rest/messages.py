@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from app.emulator import messages, validation
+from app.emulator import messages, strictness, validation
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.media_store import free_file
@@ -28,6 +28,7 @@ def _draft(call: RestCall) -> MessageDraft:
     """Return what is to be sent; a ContentSid wins over Body and MediaSid."""
     form = call.form
     content_sid = form.get("ContentSid")
+    strictness.content(call.account, content_sid, form.get("ContentVariables"))
     media_sids = [] if content_sid else form.getlist("MediaSid")
     return MessageDraft(
         author=validation.name("Author", form.get("Author")) or "system",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.emulator import participants, validation
+from app.emulator import participants, strictness, validation
 from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant
@@ -24,6 +24,7 @@ def create(call: RestCall, name: str) -> Answer:
     """Let somebody join."""
     form = call.form
     conversation = call.account.state.conversation(call.service_sid, name)
+    strictness.role(call.account, call.service_sid, form.get("RoleSid"), "conversation")
     draft = ParticipantDraft(
         identity=validation.name("Identity", form.get("Identity")),
         address=form.get("MessagingBinding.Address") or None,
@@ -66,6 +67,7 @@ def _changes(call: RestCall) -> dict[str, Any]:
         "MessagingBinding.ProjectedAddress": "projected_address",
         "LastReadTimestamp": "last_read_at",
     }
+    strictness.role(call.account, call.service_sid, form.get("RoleSid"), "conversation")
     changes: dict[str, Any] = {field: form[name] for name, field in fields.items() if name in form}
     if "Attributes" in form:
         changes["attributes"] = validation.attributes(form["Attributes"], validation.PARTICIPANT_ATTRIBUTES)

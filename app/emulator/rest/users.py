@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.emulator import participants, validation
+from app.emulator import participants, strictness, validation
 from app.emulator.account import Cause
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
@@ -41,8 +41,9 @@ def _find(call: RestCall, name: str) -> User:
 def _apply(call: RestCall, user: User) -> None:
     form = call.form
     attributes = validation.attributes(form.get("Attributes"), validation.PARTICIPANT_ATTRIBUTES)
+    strictness.role(call.account, call.service_sid, form.get("RoleSid"), "service")
     user.attributes = attributes if "Attributes" in form else user.attributes
-    user.friendly_name = form.get("FriendlyName", user.friendly_name)
+    user.friendly_name = form.get("FriendlyName") or user.friendly_name
     user.role_sid = form.get("RoleSid", user.role_sid)
 
 
@@ -51,6 +52,8 @@ def create(call: RestCall) -> Answer:
     state, identity = call.account.state, validation.name("Identity", call.form.get("Identity"))
     if not identity:
         raise TwilioError(20001, "Identity is required")
+    call.account.count_write(call.service_sid)
+    strictness.role(call.account, call.service_sid, call.form.get("RoleSid"), "service")
     with state.lock:
         if state.user(call.service_sid, identity):
             raise TwilioError(50201, "User already exists", status=409)
@@ -180,8 +183,12 @@ def _show_role(call: RestCall, it: Role) -> dict[str, Any]:
 def create_role(call: RestCall) -> Answer:
     """Create a role."""
     form, permissions = call.form, call.form.getlist("Permission")
-    if not form.get("FriendlyName") or form.get("Type") not in ("conversation", "service") or not permissions:
-        raise TwilioError(20001, "FriendlyName, a Type (conversation, service) and Permission are required")
+    if not form.get("FriendlyName") or not permissions:
+        raise TwilioError(20001, "FriendlyName and Permission are required")
+    if form.get("Type") not in ("conversation", "service"):
+        raise TwilioError(50105, "Type must be conversation or service")
+    strictness.permissions(call.account, form["Type"], permissions)
+    call.account.count_write(call.service_sid)
     with call.account.state.lock:
         role = call.account.state.add_role(call.service_sid, form["FriendlyName"], form["Type"], permissions)
     return 201, _show_role(call, role)
@@ -208,6 +215,7 @@ def fetch_role(call: RestCall, sid: str) -> Answer:
 def update_role(call: RestCall, sid: str) -> Answer:
     """Replace a role's permissions."""
     role = _find_role(call, sid)
+    strictness.permissions(call.account, role.type, call.form.getlist("Permission"))
     role.permissions = tuple(call.form.getlist("Permission"))
     role.updated = call.account.clock.now()
     return 200, _show_role(call, role)
