@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Two for each processor: much of a test is waiting for another process.
 TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
-.PHONY: demo test check slow torture fuzz browser screenshots bench bench-quick audit lock clean
+.PHONY: demo test check slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
 
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story)
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
@@ -38,6 +38,12 @@ bench: .venv/ready  ## measure the budgets against the yardsticks, write benchma
 
 bench-quick: .venv/ready  ## a short form of the same, nothing written (CASES="ack hot": only these)
 	$(BIN)/python -m benchmarks.run $(or $(CASES),all) --quick
+
+emulator-coverage: .venv/ready  ## count the operations of Twilio's API that the emulator answers, into docs/emulator.md
+	$(BIN)/python -m tests.emulator.coverage --write
+
+emulator-node: .venv/ready  ## the same through twilio-node (npm package twilio, into an ignored folder); needs node and npm
+	$(BIN)/python -m tests.emulator.coverage --node
 
 audit: .venv/audit/ready  ## are locked dependencies withdrawn, or known to be faulty? (UNREACHABLE=ok: where nobody can be asked, go on)
 	.venv/audit/bin/python .ci/audit.py $(if $(UNREACHABLE),--unreachable-ok)

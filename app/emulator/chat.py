@@ -13,6 +13,8 @@ def write(account: Account, conversation: Conversation, identity: str, body: str
     cause = Cause("SDK", client_identity=identity)
     if account.state.member(conversation, identity, chat_only=True) is None:
         participants.add(account, conversation, ParticipantDraft(identity=identity), cause)
+    with account.state.lock:
+        account.state.connect(conversation.service_sid, identity)
     text = validation.attributes(attributes, validation.MESSAGE_ATTRIBUTES)
     return messages.add(account, conversation, MessageDraft(identity, body, attributes=text), cause)
 

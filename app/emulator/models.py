@@ -37,6 +37,30 @@ class ScopedHook:
 
 
 @dataclass
+class Credential:
+    """What push notifications would be sent with; its secrets are not kept, for nothing is ever pushed."""
+
+    sid: str
+    serial: int
+    friendly_name: str | None
+    type: str
+    sandbox: str | None
+    created: datetime
+    updated: datetime
+
+
+@dataclass
+class Binding:
+    """A chat client's connection, by which it would get push notifications; comes with its first message."""
+
+    sid: str
+    serial: int
+    service_sid: str
+    identity: str
+    created: datetime
+
+
+@dataclass
 class Service:
     """A Conversations service (IS...)."""
 
@@ -48,6 +72,7 @@ class Service:
     roles: dict[str, str]
     hooks: Hooks | None = None
     reachability_enabled: bool = False
+    notifications: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -15,7 +15,9 @@ from app.emulator.errors import not_found
 from app.emulator.models import (
     AccountConfiguration,
     AddressConfiguration,
+    Binding,
     Conversation,
+    Credential,
     Hooks,
     MediaFile,
     Message,
@@ -88,6 +90,8 @@ class State:
             self.owned = {*self._first_owned, self._fixed["MG"]}
             self.media: dict[str, MediaFile] = {}
             self.messages: dict[str, Message] = {}
+            self.credentials: dict[str, Credential] = {}
+            self.bindings: dict[str, Binding] = {}
             self.opted_out: set[Pair] = set()
             self.last_inbound: dict[Pair, datetime] = {}
             self.global_hooks = _copy_hooks(self._first_hooks)
@@ -183,6 +187,13 @@ class State:
         pair = (participant.address or "", participant.proxy_address or "")
         if self.pairs.get(pair) == participant.conversation_sid:
             del self.pairs[pair]
+
+    def connect(self, service_sid: str, identity: str) -> None:
+        """Note that a chat client of an identity is connected, unless that is known. State locked."""
+        known = ((it.service_sid, it.identity) for it in self.bindings.values())
+        if (service_sid, identity) not in known:
+            binding = Binding(self.sid("BS"), self.serial(), service_sid, identity, self.clock.now())
+            self.bindings[binding.sid] = binding
 
     def drop(self, conversation: Conversation) -> None:
         """Forget a conversation with everything in it."""

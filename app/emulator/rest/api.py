@@ -21,6 +21,7 @@ from app.emulator.rest import (
     messages,
     participants,
     phone_numbers,
+    push,
     users,
 )
 from app.emulator.rest.request import Answer, RestCall, View
@@ -34,6 +35,7 @@ ROUTES = (
     *addresses.ROUTES,
     *users.ROUTES,
     *media.ROUTES,
+    *push.ROUTES,
 )
 
 
