@@ -18,7 +18,7 @@ from app.receiver.diagnosis import check, explain
 from app.twilio_api import signature
 from app.twilio_api.signature import Keys, Verdict
 
-VALID, INVALID, UNUSABLE = 0, 1, 2
+VALID, INVALID = 0, 1  # 2, as everywhere: the command line or the file is unusable
 _LARGEST_FILE = 1024 * 1024
 _REQUEST_LINE = re.compile(r"([A-Z]{3,10}) (\S+)( HTTP/1\.[01])?")
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))

@@ -81,7 +81,7 @@ def listen(app: Flask, port: int) -> BaseWSGIServer:
 def stop_on_signals(server: BaseWSGIServer) -> None:
     """Let SIGINT and SIGTERM end the server, from now on."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGINT, stop)

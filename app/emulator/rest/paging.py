@@ -2,17 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 from app.emulator.errors import TwilioError
 from app.emulator.validation import whole_number
-
-
-class Listed(Protocol):
-    """Anything with a creation number."""
-
-    serial: int
 
 
 def page(
