@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Two for each processor: much of a test is waiting for another process.
 TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
-.PHONY: demo test check slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
+.PHONY: demo test check picture slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
 
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story)
 	$(BIN)/flask dev --story $(if $(ONCE),--once)
@@ -12,11 +12,17 @@ demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end aft
 test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 3 minutes; then there is `make slow`
 	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
-check: .venv/ready  ## lint, format, types, and who imports whom
+check: .venv/ready  ## lint, format, types, who imports whom, dead code, long files, a stale picture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python .ci/check_files.py
+	$(BIN)/python .ci/picture.py --check
+
+picture: .venv/ready  ## draw docs/images/packages.svg anew: the packages in their layers, and who imports whom
+	$(BIN)/python .ci/picture.py
 
 torture: .venv/ready  ## 1,000 schedules in which processes end anywhere (COUNT=50; SEED=17 ONLY=412 repeats one)
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
