@@ -1,14 +1,13 @@
 """Who may see the page: somebody who has logged in, for 12 hours; CSRF tokens on every change; and a strict CSP.
 
 Without BOT_ADMIN_PASSWORD the page exists only in the offline loop, for this machine itself. The log-in form is
-in entrance.py. A session is a signed cookie: logging out takes it away from the browser, a new password ends all.
+in login.py. A session is a signed cookie: logging out takes it away from the browser, a new password ends all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from datetime import timedelta
@@ -23,6 +22,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped
 from werkzeug.exceptions import HTTPException, NotFound
 
 from app.config import Settings
+from app.monitoring.access import is_offline_loop, is_this_machine
 
 SESSION_SECONDS = 12 * 3600
 LARGEST_FORM = 256 * 1024  # bytes
@@ -33,7 +33,6 @@ CSP = (
 OPEN_TO_ALL = ("page.log_in", "page.static")
 # Twilio and monitors have no cookies and get none.
 WITHOUT_COOKIES = ("/conversations/webhook", "/healthz", "/readyz", "/metrics")
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 
 blueprint = Blueprint("page", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 csrf = CSRFProtect()
@@ -62,11 +61,6 @@ class PageSessions(SecureCookieSessionInterface):
 def is_available(settings: Settings) -> bool:
     """Return whether there is a page at all."""
     return bool(settings.admin_password) or is_offline_loop(settings)
-
-
-def is_offline_loop(settings: Settings) -> bool:
-    """Return whether Twilio is an emulator on this machine, and this machine is all that should call us."""
-    return all(_is_loopback(_host_of(url)) for url in (settings.api_base_url, settings.public_url))
 
 
 def protect(app: Flask, settings: Settings) -> None:
@@ -99,17 +93,9 @@ def _of_cookie(identity: str) -> Operator | None:
 
 @sessions.request_loader
 def _of_this_machine(_request: Any) -> Operator | None:
-    """In the offline loop whoever sits at this machine is an agent.
-
-    Nobody else is: not a name in Host that somebody has pointed at this machine (DNS rebinding), not whom a proxy
-    or tunnel lets in.
-    """
+    """In the offline loop whoever sits at this machine is an agent."""
     settings = current_settings()
-    if settings.admin_password or not is_offline_loop(settings):
-        return None
-    is_here = _is_loopback(request.remote_addr) and _is_loopback(_host_of(f"//{request.host}"))
-    is_forwarded = any(name in request.headers for name in FORWARDED)
-    return Operator(default_name(settings), 0) if is_here and not is_forwarded else None
+    return Operator(default_name(settings), 0) if is_this_machine(settings) else None
 
 
 @blueprint.before_request
@@ -192,11 +178,6 @@ def default_name(settings: Settings) -> str:
     return plain[0] if plain else "support-agent"
 
 
-def digest(text: str) -> bytes:
-    """Return a value of one length, so that comparing it tells nothing."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
-
-
 def _secret_key(settings: Settings) -> str:
     """Return the key that signs cookies, the same in every process.
 
@@ -220,17 +201,3 @@ def _password_mark() -> str:
 
 def _public_host() -> str:
     return urlsplit(current_settings().public_url).netloc
-
-
-def _host_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user  # type: ignore[import-untyped]
 
-from app.dashboard.auth import Operator, blueprint, current_settings, default_name, digest
+from app.dashboard.auth import Operator, blueprint, current_settings, default_name
 from app.dashboard.request_context import database, writing
 from app.db.database import DatabaseUnavailable
 from app.store import audit, login_throttle
@@ -47,12 +46,11 @@ def log_out() -> ResponseReturnValue:
 
 
 def _try(name: str) -> ResponseReturnValue:
-    settings, forwarded_for = current_settings(), request.headers.get("X-Forwarded-For")
-    address, proxy = login_throttle.whose_guess(request.remote_addr, forwarded_for)
+    address, proxy = login_throttle.whose_guess(request.remote_addr, request.headers.get("X-Forwarded-For"))
     if wait := login_throttle.attempt(database(), address, proxy):
         text, status = _again(f"Too many failures; wait {wait} s.", 429)
         return text, status, {"Retry-After": str(wait)}
-    if not hmac.compare_digest(digest(request.form.get("password", "")), digest(settings.admin_password)):
+    if not login_throttle.is_password(request.form.get("password", ""), current_settings().admin_password):
         return _again("The password is wrong.", 403)
     with writing() as (tx, now):
         login_throttle.forgive(tx, address)

@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 
 from app import config
 from app.config import Settings
-from app.dashboard.auth import blueprint, is_offline_loop
+from app.dashboard.auth import blueprint
 from app.db.database import Database, DatabaseUnavailable, Record
+from app.monitoring.access import is_offline_loop
 from app.operations.account import Account
 from app.operations.validation import Refused
 from app.rules.facts import Policy

@@ -1,6 +1,6 @@
 """Counts the webhooks that this process has answered, and how quickly; what is stored counts itself.
 
-Under gunicorn the numbers of all processes are kept in files in one folder, see metrics_folder.py. prometheus-client
+Under gunicorn the numbers of all processes are kept in files in one folder, see multiprocess.py. prometheus-client
 is imported at the first count, so that commands do without it.
 """
 

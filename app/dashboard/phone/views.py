@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.dashboard.auth import blueprint, is_offline_loop
+from app.dashboard.auth import blueprint
 from app.dashboard.fragments import unless_known
 from app.dashboard.phone import customers, screen
 from app.dashboard.phone.customers import CHANNELS, OUR_NUMBER, Customer
 from app.dashboard.request_context import reading, settings
+from app.monitoring.access import is_offline_loop
 from app.twilio_api.errors import MEANINGS
 
 if TYPE_CHECKING:
