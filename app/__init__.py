@@ -24,16 +24,23 @@ from app.twilio_api import signature
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    boot_clock: Callable[[], float] | None = None,
+) -> Flask:
     """Return the Flask application; it never refuses, whatever the settings: serving and working do.
 
-    `clock` replaces the clock that leases, ages and pauses are measured with.
+    `clock` replaces the clock that leases, ages and pauses are measured with; `boot_clock` the one that leases are
+    measured with on SQLite, where that is to be another.
     """
     settings = settings or config.from_environment()
     logs.configure(settings.log_format)
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # no redirect: a signature is for one address, and a query may hold anything
-    runtime = Runtime(settings, Database(settings.database_url, clock=clock, connections=settings.web_connections))
+    database = Database(settings.database_url, clock=clock, boot_clock=boot_clock, connections=settings.web_connections)
+    runtime = Runtime(settings, database)
     app.extensions["parley"] = runtime
     app.extensions["parley.door"] = _receiver(runtime)
     app.register_blueprint(webhook.blueprint)

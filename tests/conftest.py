@@ -112,7 +112,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def db(database_url: str, clock: Clock) -> Iterator[Database]:
     url = config.from_environment({"DATABASE_URL": database_url}).database_url
-    database = Database(url, clock=clock)
+    database = Database(url, clock=clock, boot_clock=clock.boot_seconds)
     yield database
     database.close()
 

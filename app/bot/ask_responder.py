@@ -43,7 +43,7 @@ def answer(bot: Bot, message: Message, known: Known, decision: Decision) -> Deci
     if call is None:
         return _ask(message, known, decision, bot)
     deadline = call.asked_at + bot.rules.bot.responder_wait
-    if call.answered_at is None and bot.now < deadline:
+    if call.answered_at is None and call.asked_at <= bot.now < deadline:
         raise Postponed(deadline, WAITS)
     taken = responder_calls.take(bot.tx, message.message_sid)
     if opted_out:

@@ -47,8 +47,9 @@ def gather(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot)
     call = responder_calls.call(tx, message.message_sid) if bot.responder is not None else None
     if call is not None:
         return [one for one in members if one.received_at <= call.asked_at]
-    due_at = _due_at(first, members, quiet, bot.rules.bot.coalesce_most)
-    if bot.now < due_at:
+    last = max([first, *(one.received_at for one in members)])
+    due_at = min(last + quiet, first + bot.rules.bot.coalesce_most)
+    if last <= bot.now < due_at:  # what seems to come from the future came before the clock was set back
         raise Postponed(due_at, "more messages may belong to it")
     return members
 
@@ -89,11 +90,6 @@ def _came_at(event: MessageAdded, stored: Claimed) -> datetime:
     """Return when a message came; those that reconciliation found all arrived at once, so then when it was sent."""
     found = message_of(event, stored.received_at)
     return found.sent_at if found.found_late else stored.received_at
-
-
-def _due_at(first: datetime, members: Sequence[Member], quiet: timedelta, most: timedelta) -> datetime:
-    last = max([first, *(one.received_at for one in members)])
-    return min(last + quiet, first + most)
 
 
 def as_one(first: MessageAdded, message: facts.Message, members: Sequence[Member]) -> facts.Message:

@@ -77,7 +77,7 @@ def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) 
 def _set_timer(event: TimerEnded, bot: Bot) -> None:
     assert event.waiting_since
     due_at = event.waiting_since + timedelta(seconds=event.seconds)
-    _schedule(event, f"timer:{event.message_sid}:{event.seconds}", due_at, bot)
+    _schedule(event, f"{internal_events.TIMER_LANES}{event.message_sid}:{event.seconds}", due_at, bot)
 
 
 def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:

@@ -126,10 +126,10 @@ class Responder:
 
     def _store_once(self, call: Call, answer: Mapping[str, Any]) -> bool:
         with self._db.write() as tx:
-            now = self._db.now(tx)
-            in_time = responder_calls.note_answer(tx, call.message.message_sid, answer, now)
+            instant = self._db.instant(tx)
+            in_time = responder_calls.note_answer(tx, call.message.message_sid, answer, instant.at)
             if in_time:
-                queue.pull_forward(tx, call.lane, now)
+                queue.pull_forward(tx, call.lane, instant)
         return in_time
 
     def _now(self) -> datetime:

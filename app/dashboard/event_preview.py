@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from app.bot import follow_ups
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
 from app.bot.handlers import HANDLERS
-from app.db.database import Record
+from app.db.database import Instant, Record
 from app.inbox import internal_events
 from app.inbox.internal_events import FollowUpDue
+from app.inbox.leases import Lease
 from app.inbox.queue import Claimed
 from app.rules import engine
 from app.rules.engine import Decision
@@ -80,10 +80,9 @@ def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, poli
         target=row.target,
         body=row.body,
         received_at=row.received_at,
-        claimed_at=now,
+        instant=Instant(now, 0.0, None),
         attempts=row.attempts,
-        lease_token="",
-        counted_from=time.monotonic(),
+        lease=Lease(row.lane, "", 0.0),
     )
     work: Any = _Looking(claimed, tx, now)
     return Bot(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, create_engine, event, exc, func, select
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, event, exc, func, select
 from sqlalchemy.engine import ExceptionContext, make_url
 
+from app.db.boot_clock import boot_id, boot_seconds
+from app.db.engines import WAIT_SECONDS, postgresql_engine, sqlite_engine
 from app.db.writer_lock import TurnNotGiven, Turns
 
-WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
 Record = Row[*tuple[Any, ...]]  # a row of any columns
 _DEADLOCK = "40P01"
 
@@ -23,24 +25,46 @@ class DatabaseUnavailable(Exception):
     """Storage cannot be used now; nothing was stored. The caller answers 503 or tries again later."""
 
 
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment by two clocks: the database's time, and seconds that nobody can set (see boot_clock.py).
+
+    `boot` was read first, so what is measured from it ends no later than what is measured from `at`. `boot_id` names
+    the start of the machine that it counts from; None where leases are measured with the database's clock.
+    """
+
+    at: datetime
+    boot: float
+    boot_id: str | None
+
+
 class Database:
     """One database: `read()` and `write()` are its transactions, `now(tx)` its clock.
 
     Made before a fork, used after it: nothing is opened until the first transaction. At most `connections` are open
-    to PostgreSQL at once, and stay open; who needs one more waits for it. An SQLite file costs none.
+    to PostgreSQL at once, and stay open; who needs one more waits for it. An SQLite file costs none. `clock` replaces
+    the clocks, also the one that leases are measured with, unless `boot_clock` replaces that.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] | None = None, connections: int = 4) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        boot_clock: Callable[[], float] | None = None,
+        connections: int = 4,
+    ) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
+        self.boot_seconds = boot_clock or ((lambda: clock().timestamp()) if clock else boot_seconds)
         self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
         self._connections = connections
 
     @cached_property
     def engine(self) -> Engine:
         """SQLAlchemy's engine; a command that asks the database nothing does not wait for its driver."""
-        engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url, self._connections)
+        engine = sqlite_engine(self.url) if self.is_sqlite else postgresql_engine(self.url, self._connections)
         event.listen(engine, "handle_error", _fault_of_driver)
         return engine
 
@@ -85,6 +109,20 @@ class Database:
         if self.is_sqlite:
             return datetime.now(UTC)
         return tx.scalar(select(func.clock_timestamp())).astimezone(UTC)  # type: ignore[union-attr]
+
+    def instant(self, tx: Connection) -> Instant:
+        """Return this moment by both clocks."""
+        boot = self.boot_seconds()
+        return Instant(self.now(tx), boot, self._boot_id)
+
+    def instant_after(self, earlier: Instant) -> Instant:
+        """Return this moment, after one that was asked for before; it costs no round trip."""
+        boot = self.boot_seconds()
+        return Instant(self.now_after(earlier.at, boot - earlier.boot), boot, earlier.boot_id)
+
+    @property
+    def _boot_id(self) -> str | None:
+        return boot_id() if self.is_sqlite else None
 
     def now_after(self, moment: datetime, seconds: float) -> datetime:
         """Return the time `seconds` after now() was `moment`; it costs no round trip."""
@@ -227,60 +265,3 @@ def _said_of(error: BaseException) -> DatabaseUnavailable:
     if type(error).__name__ == "UndefinedTable" or str(error).startswith("no such table"):
         return DatabaseUnavailable("the database has no tables yet; run `flask db upgrade`")
     return DatabaseUnavailable(f"the database cannot be used now ({type(error).__name__})")
-
-
-def _sqlite_engine(url: Any) -> Engine:
-    path = Path(url.database)
-    engine = create_engine(
-        url,
-        pool_size=30,
-        max_overflow=10,
-        pool_timeout=WAIT_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": 1.0},  # for writers that take no turns, such as the sqlite3 shell
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours: see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "checkout")
-    def same_file(_connection: Any, record: Any, _proxy: Any) -> None:
-        """Refuse a connection to a file that was moved or deleted: what it writes would be lost."""
-        if record.info.setdefault("file", _file_id(path)) != _file_id(path):
-            raise exc.DisconnectionError("the database file is another one now")
-
-    @event.listens_for(engine, "begin")
-    def begin(tx: Connection) -> None:
-        tx.exec_driver_sql("BEGIN IMMEDIATE" if tx.get_execution_options().get("writes") else "BEGIN")
-
-    return engine
-
-
-def _file_id(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _postgresql_engine(url: Any, connections: int) -> Engine:
-    milliseconds = int(WAIT_SECONDS * 1000)
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=WAIT_SECONDS,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": int(WAIT_SECONDS),
-            "tcp_user_timeout": milliseconds,
-            "keepalives_idle": 10,  # a connection on which nobody speaks finds out too that the other side is gone
-            "keepalives_interval": 3,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
-        },
-    )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -79,8 +80,11 @@ lanes = Table(
     metadata,
     Column("lane", Text, primary_key=True),
     Column("ready_at", Moment),  # null: nothing to do; in the future: later
+    Column("ready_set_at", Moment),  # when that was written; null: by a version that did not say
     Column("lease_until", Moment),
     Column("lease_token", Text),
+    Column("lease_boot_id", Text),  # on SQLite, together with the next: which start of the machine
+    Column("lease_boot_until", Float),  # by its boot clock; counts for tokens that begin with leases.BOOT
     _partial("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
 )
 
@@ -89,6 +93,9 @@ gate = Table(
     metadata,
     Column("scope", Text, primary_key=True),  # a ConversationSid, or "account"
     Column("not_before", Moment, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("failures", Integer, nullable=False, server_default="0"),  # of Twilio's, one after the other
+    Column("failing_since", Moment),  # the first of those
 )
 
 messages = Table(
@@ -128,6 +135,8 @@ replies = Table(
     Column("message_sid", Text, unique=True),
     Column("intended_at", Moment, nullable=False),
     Column("tried_at", Moment),
+    Column("tries", Integer, nullable=False, server_default="0"),  # of which no answer is known
+    Column("not_again_before", Moment),  # Twilio may still store what was tried; null: it cannot, or nobody said
     Column("sent_at", Moment),
     Index("replies_conversation", "conversation_sid", "intended_at"),
     _partial("replies_sent", "sent_at", where="state = 'sent'"),

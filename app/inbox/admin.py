@@ -149,7 +149,7 @@ def _put_back(tx: Connection, rows: Sequence[Record], now: datetime) -> list[int
     values = {"state": "pending", "attempts": 0, "finished_at": None}
     for start in range(0, len(revived), 500):
         tx.execute(update(inbox).where(inbox.c.id.in_(revived[start : start + 500])).values(**values))
-    wake(tx, {row.lane for row in rows}, now)
+    wake(tx, {row.lane for row in rows}, now, now)
     return revived
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.db.database import DatabaseUnavailable
-from app.inbox import internal_events, queue
+from app.inbox import internal_events, leases, queue
 from app.inbox.job import Postponed, Work
 from app.inbox.queue import Claimed
 from app.logs import fault
@@ -34,7 +34,7 @@ def work_on(work: Work, handlers: Handlers, make_bot: Callable[[Work], Any]) -> 
     try:
         state, outcome = _attempt(work, handlers, make_bot)
         _log(work.claimed, state, outcome, started)
-    except queue.LeaseLost:
+    except leases.LeaseLost:
         _log(work.claimed, "lost", "the lease ended before we did; another worker has it", started)
     except DatabaseUnavailable as unavailable:
         _log(work.claimed, "kept", f"{unavailable}; taken up again when the lease ends", started)
@@ -55,7 +55,7 @@ def _attempt(work: Work, handlers: Handlers, make_bot: Callable[[Work], Any]) ->
         return "postponed", wait.reason
     except SendError as error:
         return _retry_or_bury(work, error.reason, error)
-    except (queue.LeaseLost, DatabaseUnavailable):
+    except (leases.LeaseLost, DatabaseUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
         log.error("fault", extra={"inbox_id": claimed.id, "fault": fault(error)})

@@ -17,6 +17,7 @@ from app.twilio_api.events import Event
 from app.twilio_api.form import Form, parameter, read_date, read_flag, read_form, read_number, read_text
 
 METHOD = "PARLEY"
+TIMER_LANES = "timer:"  # begins the name of a lane in which one timer runs
 FOUND_AT = "ParleyFoundAt"  # parameters of ours in what reconciliation found; no webhook has them
 BINDING = "ParleyAuthorBinding"
 ANSWERED = "ParleyAnswered"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app.db.database import Database
-from app.inbox import queue
+from app.db.database import Database, Instant
+from app.inbox import leases, queue
 from app.inbox.queue import Claimed
 
 FREE_WAITING = timedelta(days=1)
@@ -49,7 +48,6 @@ class Work:
         self._desk = desk
         self._goes_on = goes_on
         self._transaction = db.transaction()
-        self._leased_until = claimed.counted_from + queue.LEASE_SECONDS
 
     @property
     def tx(self) -> Connection:
@@ -64,24 +62,25 @@ class Work:
             yield tx
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def away(self) -> Iterator[Callable[[], None]]:
         """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile.
 
-        Raises LeaseLost when too much time went by since the last commit, because this process was frozen:
-        another worker may be calling the network for us already.
+        Gives the fence, to be asked whenever something is about to leave: it raises LeaseLost when this process was
+        frozen, or looked for Twilio, for so long that another worker may be calling for us already.
         """
         if self._transaction.is_open:
             raise RuntimeError("commit before you call the network")
-        if time.monotonic() > self._leased_until:
-            raise queue.LeaseLost(f"lane {self.claimed.lane} may have been taken over")
-        if self._desk is None:
-            yield
-            return
-        self._desk.release()
+        self._ask_fence()
+        if self._desk is not None:
+            self._desk.release()
         try:
-            yield
+            yield self._ask_fence
         finally:
-            self._desk.acquire()
+            if self._desk is not None:
+                self._desk.acquire()
+
+    def _ask_fence(self) -> None:
+        self.claimed.lease.fence(self._db.boot_seconds())
 
     @property
     def is_last_attempt(self) -> bool:
@@ -93,14 +92,17 @@ class Work:
 
     def now(self) -> datetime:
         """Return the time, by the clock that leases are measured with: it was asked at the claim."""
-        return self._db.now_after(self.claimed.claimed_at, time.monotonic() - self.claimed.counted_from)
+        return self._instant().at
+
+    def _instant(self) -> Instant:
+        return self._db.instant_after(self.claimed.instant)
 
     def commit(self) -> None:
         """Put what was done on disk and renew the lease. Raises LeaseLost, DatabaseUnavailable."""
-        leased_until = time.monotonic() + queue.LEASE_SECONDS
-        queue.hold(self.tx, self.claimed, self.now())
+        instant = self._instant()
+        leases.hold(self.tx, self.claimed.lease, instant)
         self._transaction.commit()
-        self._leased_until = leased_until
+        self.claimed.lease.held_until = instant.boot + leases.LEASE_SECONDS
 
     def rollback(self) -> None:
         """Undo what was done since the last commit."""
@@ -108,13 +110,12 @@ class Work:
 
     def finish(self, state: str, outcome: str) -> None:
         """End the event. Raises LeaseLost, DatabaseUnavailable."""
-        queue.finish(self.tx, self.claimed, state, outcome, self.now())
-        following = queue.claim_next(self.tx, self.now()) if self._goes_on() else None
+        queue.finish(self.tx, self.claimed, state, outcome, self._instant())
+        following = queue.claim_next(self.tx, self._instant()) if self._goes_on() else None
         self._transaction.commit()
         self.following = following
 
     def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
         """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
-        now = self.now()
-        queue.postpone(self.tx, self.claimed, outcome, now + wait, now, spent=spent)
+        queue.postpone(self.tx, self.claimed, outcome, wait, self._instant(), spent=spent)
         self._transaction.commit()

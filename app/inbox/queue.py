@@ -7,26 +7,22 @@ ignored or dead. A lane is claimed as a whole and worked oldest event first.
 from __future__ import annotations
 
 import random
-import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func, or_, select, text, update
+from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func, select, text, update
 
-from app.db.database import Database, Record, insert_into
+from app.db.database import Database, Instant, Record, insert_into
 from app.db.tables import CLIENTS, inbox, lanes
 from app.db.wakeups import telling
+from app.inbox import leases
+from app.inbox.leases import LEASE_SECONDS, Lease
 
-LEASE_SECONDS = 15
 MAX_ATTEMPTS = 12  # about two hours, see back_off
-
-
-class LeaseLost(Exception):
-    """Another worker has the lane now; whatever we did since our last commit is undone."""
+LONGEST_BACK_OFF = timedelta(seconds=8 * 2 ** (MAX_ATTEMPTS - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +41,10 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too.
+    """The oldest event of a lane that is ours until the lease ends. `attempts` counts this one too."""
 
-    `counted_from` is `claimed_at` on this process's monotonic clock: from there time is counted on.
-    """
-
-    claimed_at: datetime
-    counted_from: float
-    lease_token: str
+    instant: Instant  # of the claim; from there time is counted on
+    lease: Lease
     id: int
     event_type: str
     lane: str
@@ -62,10 +54,13 @@ class Claimed:
     received_at: datetime
     attempts: int
 
+    @property
+    def claimed_at(self) -> datetime:
+        return self.instant.at
+
 
 # Statements of the hot paths, built once: building one costs as much as running it.
-_FREE = or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= bindparam("now"))
-_DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), _FREE).order_by(lanes.c.ready_at).limit(1)
+_DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), leases.FREE).order_by(lanes.c.ready_at).limit(1)
 _NEXT_READY = select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at > bindparam("now"))
 _UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
 _STORED = [inbox.c[one.name] for one in fields(Claimed) if one.name in inbox.c]
@@ -82,13 +77,15 @@ _LANE = update(lanes).where(lanes.c.lane == bindparam("a_lane"))
 _LEASE = (
     update(lanes)
     .where(lanes.c.lane == _DUE.with_for_update(skip_locked=True).scalar_subquery())
-    .values(lease_until=bindparam("until"), lease_token=bindparam("token"))
+    .values(leases.TAKE)
     .returning(lanes.c.lane)
 )
-_RENEW = _LANE.where(lanes.c.lease_token == bindparam("a_token")).values(lease_until=bindparam("lease_until"))
-_RELEASE = _LANE.values(ready_at=bindparam("ready_at"), lease_until=None, lease_token=None)
+_RELEASE = _LANE.values(
+    ready_at=bindparam("ready_at"), ready_set_at=bindparam("now"), lease_until=None, lease_token=None
+)
 _GIVE_BACK = _LANE.values(
     ready_at=case((exists(_OLDEST_ID), bindparam("now", type_=lanes.c.ready_at.type))),
+    ready_set_at=bindparam("now"),
     lease_until=None,
     lease_token=None,
 )
@@ -109,14 +106,14 @@ def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bo
     """Store the events that are not known yet and wake their lanes; for each, return whether it was new."""
     now = db.now(tx)
     # Lanes first: their locks keep two groups with the same events, in another order, from waiting for each other.
-    wake(tx, {event.lane for event in events}, now)
+    wake(tx, {event.lane for event in events}, now, now)
     stored = set(tx.execute(_add(tx.dialect.name), [_row(event, now) for event in events]).scalars())
     return [_first_of(event.event_key, stored) for event in events]
 
 
 def schedule(tx: Connection, event: NewEvent, due_at: datetime, now: datetime) -> bool:
     """Store an event of our own, due at a time if nothing else waits in its lane; return whether it was new."""
-    wake(tx, {event.lane}, due_at)
+    wake(tx, {event.lane}, due_at, now)
     return bool(tx.execute(_add(tx.dialect.name), [_row(event, now)]).scalars().all())
 
 
@@ -144,7 +141,7 @@ def _add(dialect: str) -> Insert:
 @cache
 def _wake(dialect: str) -> Insert:
     insert = insert_into(dialect, lanes)
-    ready = {"ready_at": insert.excluded.ready_at}
+    ready = {name: insert.excluded[name] for name in ("ready_at", "ready_set_at")}
     idle = lanes.c.ready_at.is_(None)
     upsert = insert.on_conflict_do_update(index_elements=["lane"], set_=ready, where=idle)
     # RETURNING makes SQLAlchemy send the rows as one statement.
@@ -158,21 +155,19 @@ def _first_of(event_key: str, stored: set[str]) -> bool:
     return new
 
 
-def wake(tx: Connection, lane_names: set[str], at: datetime) -> None:
+def wake(tx: Connection, lane_names: set[str], at: datetime, now: datetime) -> None:
     """Make idle lanes ready at a time; a lane that is ready, or waits for a back-off to end, stays as it is."""
     if lane_names:
         # Sorted, so that two transactions never wait for each other.
-        tx.execute(_wake(tx.dialect.name), [{"lane": lane, "ready_at": at} for lane in sorted(lane_names)]).all()
+        ready = [{"lane": lane, "ready_at": at, "ready_set_at": now} for lane in sorted(lane_names)]
+        tx.execute(_wake(tx.dialect.name), ready).all()
 
 
-def pull_forward(tx: Connection, lane: str, now: datetime) -> None:
+def pull_forward(tx: Connection, lane: str, instant: Instant) -> None:
     """Make a lane ready now that waits for a later time; one that somebody works on stays as it is."""
-    this = (
-        lanes.c.lane == lane,
-        lanes.c.ready_at > now,
-        or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= now),
-    )
-    tx.execute(telling(tx.dialect.name, update(lanes).where(*this).values(ready_at=now)))
+    waits = update(lanes).where(lanes.c.lane == lane, lanes.c.ready_at > bindparam("now"), leases.FREE)
+    ready = waits.values(ready_at=bindparam("new_ready_at"), ready_set_at=bindparam("new_ready_at"))
+    tx.execute(telling(tx.dialect.name, ready), {**leases.free_at(instant), "new_ready_at": instant.at})
 
 
 def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
@@ -182,21 +177,21 @@ def claim(db: Database, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None
     Raises DatabaseUnavailable; the caller waits and tries again.
     """
     with db.read() as tx:
-        if tx.scalar(_DUE, {"now": db.now(tx)}) is None:
+        if tx.scalar(_DUE, leases.free_at(db.instant(tx))) is None:
             return None
     with db.write() as tx:
-        return claim_next(tx, db.now(tx), lease_seconds=lease_seconds)
+        return claim_next(tx, db.instant(tx), lease_seconds=lease_seconds)
 
 
-def claim_next(tx: Connection, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
-    """Return the same as `claim`, ours once the transaction is committed; `now` is this very moment."""
-    counted_from = time.monotonic()
-    lease = {"now": now, "until": now + timedelta(seconds=lease_seconds), "token": secrets.token_hex(8)}
-    while (lane := tx.scalar(_LEASE, lease)) is not None:
+def claim_next(tx: Connection, instant: Instant, *, lease_seconds: int = LEASE_SECONDS) -> Claimed | None:
+    """Return the same as `claim`, ours once the transaction is committed; `instant` is this very moment."""
+    token = leases.new_token(instant)
+    asked = leases.free_at(instant) | leases.taken(token, instant, lease_seconds)
+    while (lane := tx.scalar(_LEASE, asked)) is not None:
         event = tx.execute(_START, {"a_lane": lane}).first()
         if event is not None:
-            return Claimed(now, counted_from, str(lease["token"]), *event)
-        tx.execute(_RELEASE, {"a_lane": lane, "ready_at": None})
+            return Claimed(instant, Lease(lane, token, instant.boot + lease_seconds), *event)
+        tx.execute(_RELEASE, {"a_lane": lane, "ready_at": None, "now": instant.at})
     return None
 
 
@@ -218,44 +213,22 @@ def oldest_due(tx: Connection, now: datetime) -> datetime | None:
     return tx.scalar(select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at <= now))
 
 
-def hold(tx: Connection, claimed: Claimed, now: datetime, *, lease_seconds: int = LEASE_SECONDS) -> None:
-    """Make sure that the lane is still ours and renew its lease. Raises LeaseLost.
-
-    The row stays locked until the transaction ends, so what is committed with it is committed by its owner.
-    """
-    until = now + timedelta(seconds=lease_seconds)
-    if tx.execute(_RENEW, {**_owned(claimed), "lease_until": until}).rowcount == 0:
-        raise LeaseLost(f"lane {claimed.lane} was taken over")
-
-
-def renew(db: Database, claims: Sequence[Claimed], *, lease_seconds: int = LEASE_SECONDS) -> None:
-    """Lengthen the leases of events still being worked on; those lost meanwhile are left alone."""
-    if not claims:
-        return
-    with db.write() as tx:
-        until = db.now(tx) + timedelta(seconds=lease_seconds)
-        ours = sorted(claims, key=lambda claimed: claimed.lane)
-        tx.execute(_RENEW, [{**_owned(claimed), "lease_until": until} for claimed in ours])
-
-
-def _owned(claimed: Claimed) -> dict[str, str]:
-    return {"a_lane": claimed.lane, "a_token": claimed.lease_token}
-
-
-def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, now: datetime) -> None:
+def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, instant: Instant) -> None:
     """End an event as processed, ignored or dead, with the reason, and give its lane free. Raises LeaseLost."""
-    hold(tx, claimed, now)
+    leases.hold(tx, claimed.lease, instant)
+    now = instant.at
     tx.execute(_FINISH, {"an_id": claimed.id, "state": state, "outcome": outcome, "finished_at": now})
     tx.execute(_GIVE_BACK, {"a_lane": claimed.lane, "now": now})  # sees what came until the lane was held
 
 
-def postpone(tx: Connection, claimed: Claimed, outcome: str, due_at: datetime, now: datetime, *, spent: bool) -> None:
-    """Return an event to pending until `due_at`; `spent` says whether the attempt counts. Raises LeaseLost."""
-    hold(tx, claimed, now)
+def postpone(tx: Connection, claimed: Claimed, outcome: str, wait: timedelta, instant: Instant, *, spent: bool) -> None:
+    """Return an event to pending for a time; `spent` says whether the attempt counts. Raises LeaseLost."""
+    leases.hold(tx, claimed.lease, instant)
     attempts = claimed.attempts if spent else claimed.attempts - 1
     values = {"state": "pending", "outcome": outcome, "attempts": attempts}
     tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
-    tx.execute(telling(tx.dialect.name, _RELEASE), {"a_lane": claimed.lane, "ready_at": due_at})
+    released = {"a_lane": claimed.lane, "ready_at": instant.at + wait, "now": instant.at}
+    tx.execute(telling(tx.dialect.name, _RELEASE), released)
 
 
 def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
@@ -287,7 +260,7 @@ def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: 
 
 def _waiting(tx: Connection, query: Select[Any], claimed: Claimed, event_type: str, limit: int) -> list[Claimed]:
     found = tx.execute(query, _behind(claimed, event_type, limit))
-    return [Claimed(claimed.claimed_at, claimed.counted_from, "", *row) for row in found]
+    return [Claimed(claimed.instant, claimed.lease, *row) for row in found]
 
 
 def _behind(claimed: Claimed, event_type: str, limit: int) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
-from app.inbox import queue
+from app.inbox import clock_steps, leases, queue
 from app.inbox.dispatch import Handlers, work_on
 from app.inbox.job import Work
 from app.inbox.periodic_runner import Rounds
@@ -57,6 +57,7 @@ class Worker:
         self._db, self._handlers, self._make_bot = db, handlers, make_bot
         self._warm_up, self._is_awaited = warm_up, is_awaited
         self._aside, self._rounds = aside, rounds
+        self._clock = clock_steps.Watch(db)
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
         self._desk = threading.Lock() if db.is_sqlite else None
@@ -138,13 +139,13 @@ class Worker:
     def _work_on(self, work: Work) -> Claimed | None:
         claimed = work.claimed
         with self._busy_lock:
-            self._busy[claimed.lease_token] = claimed
+            self._busy[claimed.lease.token] = claimed
         try:
             with self._desk or nullcontext():
                 work_on(work, self._handlers, self._make_bot)
         finally:
             with self._busy_lock:
-                del self._busy[claimed.lease_token]
+                del self._busy[claimed.lease.token]
         return work.following
 
     def drain(self) -> None:
@@ -152,6 +153,7 @@ class Worker:
 
         Raises DatabaseUnavailable.
         """
+        self._clock.look()
         self._renewer.start()
         with ThreadPoolExecutor(len(self._threads)) as threads:
             ends = [threads.submit(self._run_dry) for _ in self._threads]
@@ -216,14 +218,22 @@ class Worker:
             log.warning("started cold", extra={"fault": fault(error)})
 
     def _renew(self) -> None:
+        self._watch_clock()
         while not self._stopped.wait(RENEW_SECONDS):
             with self._busy_lock:
-                claims = list(self._busy.values())
+                held = [claimed.lease for claimed in self._busy.values()]
             try:
-                queue.renew(self._db, claims)
+                leases.renew(self._db, held)
             except Exception as error:  # noqa: BLE001 - it must go on renewing
                 log.error("leases not renewed", extra={"fault": fault(error)})
+            self._watch_clock()
             self._do_aside()
+
+    def _watch_clock(self) -> None:
+        try:
+            self._clock.look()
+        except Exception as error:  # noqa: BLE001 - what waits too long is found the next time
+            log.error("clock not looked at", extra={"fault": fault(error)})
 
     def _end_renewing(self) -> None:
         self._stopped.set()

@@ -96,7 +96,7 @@ def _stop_work(db: Database, found: Found) -> None:
         with db.write() as tx:
             now = db.now(tx)
             theirs = or_(lanes.c.lane == sid, lanes.c.lane == f"{sid}:receipts")
-            free = {"lease_until": None, "lease_token": None, "ready_at": now}
+            free = {"lease_until": None, "lease_token": None, "ready_at": now, "ready_set_at": now}
             tx.execute(update(lanes).where(theirs).values(**free))
             if sid in found.whole:
                 waiting = (inbox.c.lane.in_([sid, f"{sid}:receipts"]), inbox.c.finished_at.is_(None))

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from app.db.database import WAIT_SECONDS, Database, DatabaseUnavailable
+from app.db.database import Database, DatabaseUnavailable
+from app.db.engines import WAIT_SECONDS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -103,7 +103,7 @@ def environ(database_url: str, emulator: Emulator, rules_file: Path) -> dict[str
 @pytest.fixture
 def app(environ: dict[str, str], clock: Clock) -> Iterator[Flask]:
     """The application."""
-    application = create_app(config.from_environment(environ), clock=clock)
+    application = create_app(config.from_environment(environ), clock=clock, boot_clock=clock.boot_seconds)
     yield application
     application.extensions["parley"].db.close()
 

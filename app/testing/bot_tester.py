@@ -25,19 +25,30 @@ OUR_NUMBER = "+15550100099"
 
 
 class Clock:
-    """The real time, moved forward at will, or standing still."""
+    """The real time, moved forward at will, standing still, or shown wrongly."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        self._ahead = self._set_by = timedelta()
         self._standing_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        """Return the time it is, aware, in UTC."""
+        """Return the time it is, aware, in UTC, as the clock shows it."""
+        return self._true_time() + self._set_by
+
+    def boot_seconds(self) -> float:
+        """Return the seconds since some moment, which setting the clock does not change."""
+        return self._true_time().timestamp()
+
+    def _true_time(self) -> datetime:
         return (self._standing_at or datetime.now(UTC)) + self._ahead
 
     def advance(self, seconds: float) -> None:
         """Move the time forward."""
         self._ahead += timedelta(seconds=seconds)
+
+    def set_by(self, seconds: float) -> None:
+        """Set the clock forward, or back, while no time passes: somebody corrects it."""
+        self._set_by += timedelta(seconds=seconds)
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:

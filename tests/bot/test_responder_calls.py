@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db.tables import lanes, responder_calls
 from app.inbox import queue
-from app.inbox.queue import LEASE_SECONDS
+from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
@@ -190,10 +190,11 @@ def lane_of(db):
 
     def pulled(ready_in, leased_for):
         with db.write() as tx:
-            now = db.now(tx)
+            instant = db.instant(tx)
+            now = instant.at
             moments = {"ready_at": ready_in and now + ready_in, "lease_until": leased_for and now + leased_for}
             tx.execute(lanes.insert().values(lane="CH1", **moments))
-            queue.pull_forward(tx, "CH1", now)
+            queue.pull_forward(tx, "CH1", instant)
             ready_at = tx.scalar(select(lanes.c.ready_at))
             return ready_at and ready_at - now
 

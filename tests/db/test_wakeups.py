@@ -91,7 +91,7 @@ def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
         inbox.postpone(tx, claimed, "later", now + timedelta(hours=1), now, spent=False)
     words.get(timeout=5)
     with db.write() as tx:
-        inbox.pull_forward(tx, "CH1", db.now(tx))
+        inbox.pull_forward(tx, "CH1", db.instant(tx))
 
     assert words.get(timeout=5)
 

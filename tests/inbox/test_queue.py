@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.tables import inbox as inbox_table
-from app.inbox import queue
-from app.inbox.queue import LeaseLost, NewEvent
+from app.inbox import leases, queue
+from app.inbox.leases import LeaseLost
+from app.inbox.queue import NewEvent
 from app.receiver.group_commit import GroupCommit
 from tests.support.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
 
-LEASE = queue.LEASE_SECONDS
+LEASE = leases.LEASE_SECONDS
 
 
 def test_an_event_is_new_once_also_inside_one_group(db):
@@ -62,7 +63,7 @@ def test_a_renewed_lease_is_not_taken_over(db, clock):
     add(db, new("k1"))
     claimed = claim(db)
     clock.advance(LEASE - 1)
-    queue.renew(db, [claimed])
+    leases.renew(db, [claimed.lease])
     clock.advance(LEASE - 1)
 
     assert queue.claim(db) is None
@@ -75,7 +76,7 @@ def test_renewing_a_lost_lease_leaves_its_new_owner_alone(db, clock):
     clock.advance(LEASE + 1)
     owner = claim(db)
     clock.advance(LEASE - 1)
-    queue.renew(db, [lost])
+    leases.renew(db, [lost.lease])
     clock.advance(2)
 
     assert claim(db).id == owner.id
@@ -167,8 +168,8 @@ def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
 def test_what_a_commit_claims_beside_the_end_of_an_event_is_ours_alone(db):
     add(db, new("one", "lane a"), new("two", "lane b"), new("three", "lane c"))
     with db.write() as tx:
-        queue.finish(tx, queue.claim_next(tx, db.now(tx)), "processed", "done", db.now(tx))
-        following = queue.claim_next(tx, db.now(tx))
+        queue.finish(tx, queue.claim_next(tx, db.instant(tx)), "processed", "done", db.instant(tx))
+        following = queue.claim_next(tx, db.instant(tx))
 
     assert key_of(db, following) == "two"
     assert key_of(db, claim(db)) == "three"
@@ -178,7 +179,7 @@ def test_what_a_commit_claims_beside_the_end_of_an_event_is_ours_alone(db):
 def test_a_commit_that_fails_claims_nothing(db):
     add(db, new("one", "lane a"), new("two", "lane b"))
     with pytest.raises(ZeroDivisionError), db.write() as tx:
-        queue.claim_next(tx, db.now(tx))
+        queue.claim_next(tx, db.instant(tx))
         raise ZeroDivisionError
 
     assert work_off(db) == ["one", "two"]

@@ -10,9 +10,9 @@ from app.bot.handlers import HANDLERS
 from app.bot.replying import reply_to_message
 from app.db.database import Database
 from app.db.tables import lanes
-from app.inbox import queue
+from app.inbox import leases, queue
 from app.inbox.job import Work
-from app.inbox.queue import LEASE_SECONDS
+from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from app.store import rate_limits
 from app.twilio_api.events import UserUpdated
@@ -233,7 +233,7 @@ def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulato
     work = Work(parley.db, lost)
     bot = make_worker(parley.settings, parley.db)._make_bot(work)
     message = parse(read_form(lost.method, lost.target, lost.body))
-    with pytest.raises(queue.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         reply_to_message(message, bot)
     work.rollback()
 

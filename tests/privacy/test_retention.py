@@ -48,7 +48,7 @@ def add_event(db, key: str, *, state: str = "processed") -> None:
     if state != "pending":
         claimed = queue.claim(db)
         with db.write() as tx:
-            queue.finish(tx, claimed, state, "done", db.now(tx))
+            queue.finish(tx, claimed, state, "done", db.instant(tx))
 
 
 def add_message(db, sid: str) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.db.database import Database
-from app.inbox import queue
+from app.inbox import leases, queue
 from app.inbox.job import Work
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
@@ -70,9 +70,9 @@ def test_a_worker_frozen_between_its_commit_and_its_request_does_not_make_the_re
         queue.add_all(db, tx, [event])
     work = Work(db, queue.claim(db))
     work.commit()
-    time.sleep(queue.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
+    time.sleep(leases.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
 
-    with pytest.raises(queue.LeaseLost), work.away():
+    with pytest.raises(leases.LeaseLost), work.away():
         pytest.fail("the request would be made a second time by whoever took over")
     work.rollback()
     db.close()

@@ -22,7 +22,7 @@ from app.db.database import Database
 from app.db.schema import migrate
 from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
-from app.inbox.queue import LEASE_SECONDS
+from app.inbox.leases import LEASE_SECONDS
 from tests.conftest import ORIGIN, TOKEN
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually

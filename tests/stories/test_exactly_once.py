@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import messages, replies
-from app.inbox.queue import LEASE_SECONDS
+from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually

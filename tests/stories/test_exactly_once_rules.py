@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import decisions, replies, rule_actions
-from app.inbox.queue import LEASE_SECONDS
+from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from app.twilio_api.client import Conversations
 from tests.support.arrivals import arrive

@@ -28,14 +28,13 @@ def claim(db: Database) -> Claimed:
 
 def finish(db: Database, claimed: Claimed, state: str = "processed", outcome: str = "done") -> str:
     with db.write() as tx:
-        queue.finish(tx, claimed, state, outcome, db.now(tx))
+        queue.finish(tx, claimed, state, outcome, db.instant(tx))
     return key_of(db, claimed)
 
 
 def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = True) -> None:
     with db.write() as tx:
-        now = db.now(tx)
-        queue.postpone(tx, claimed, "later", now + timedelta(seconds=seconds), now, spent=spent)
+        queue.postpone(tx, claimed, "later", timedelta(seconds=seconds), db.instant(tx), spent=spent)
 
 
 def commit(db: Database, claimed: Claimed) -> None:
