@@ -80,7 +80,8 @@ def load(name: str) -> Function:
         raise ResponderError(f"is async; name a plain function, which may call asyncio.run ({SEE})")
     if not _takes_two(found):
         raise ResponderError(f"cannot be called with (message, context); let it take these two ({SEE})")
-    return found
+    function: Function = found
+    return function
 
 
 def _module(name: str) -> Any:

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app.bot import responder_calls
+from app.bot import responder_pool
 from app.bot.context import Bot
 from app.bot.facts_loader import is_agent, message_of, read_messages
 from app.inbox import queue
@@ -44,7 +44,7 @@ def gather(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot)
     stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
     first = message.sent_at if message.found_late else bot.work.claimed.received_at
     members = _members(tx, stored, message, known, first, bot)
-    call = responder_calls.call(tx, message.message_sid) if bot.responder is not None else None
+    call = responder_pool.find_call(tx, message.message_sid) if bot.responder is not None else None
     if call is not None:
         return [one for one in members if one.received_at <= call.asked_at]
     last = max([first, *(one.received_at for one in members)])

@@ -1,4 +1,7 @@
-"""Calls the responder in threads of its own, so that a slow one holds up no conversation but its own."""
+"""Calls the responder in threads of its own, so that a slow one holds up no conversation but its own.
+
+A call has a row from the question to the decision: it is deleted in the transaction that stores what was decided.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.bot import responder_calls
-from app.db.database import Database, DatabaseUnavailable
+from sqlalchemy import Connection, delete, select, update
+
+from app.db.database import Database, DatabaseUnavailable, Record, insert_into
+from app.db.tables import responder_calls
 from app.inbox import queue
 from app.logs import fault
 from app.responder import Context, Function, Message, ResponderError, checked_reply
@@ -127,7 +132,7 @@ class Responder:
     def _store_once(self, call: Call, answer: Mapping[str, Any]) -> bool:
         with self._db.write() as tx:
             instant = self._db.instant(tx)
-            in_time = responder_calls.note_answer(tx, call.message.message_sid, answer, instant.at)
+            in_time = record_answer(tx, call.message.message_sid, answer, instant.at)
             if in_time:
                 queue.pull_forward(tx, call.lane, instant)
         return in_time
@@ -140,3 +145,27 @@ class Responder:
 def _log(level: int, line: str, call: Call, **facts: object) -> None:
     sids = {"message_sid": call.message.message_sid, "conversation_sid": call.context.conversation_sid}
     log.log(level, line, extra=sids | facts)
+
+
+def find_call(tx: Connection, message_sid: str) -> Record | None:
+    """Return the call about a message: `answered_at` is None while it is under way. None: nobody was asked."""
+    return tx.execute(select(responder_calls).where(responder_calls.c.message_sid == message_sid)).first()
+
+
+def record_question(tx: Connection, message_sid: str, lane: str, now: datetime) -> None:
+    """Write down that the responder is about to be asked."""
+    row = {"message_sid": message_sid, "lane": lane, "asked_at": now}
+    tx.execute(insert_into(tx.dialect.name, responder_calls).on_conflict_do_nothing(), row)
+
+
+def record_answer(tx: Connection, message_sid: str, answer: Mapping[str, Any], now: datetime) -> bool:
+    """Store what came back; return False when that was too late, because the decision has been made."""
+    open_call = (responder_calls.c.message_sid == message_sid, responder_calls.c.answered_at.is_(None))
+    stored = tx.execute(update(responder_calls).where(*open_call).values(answer=dict(answer), answered_at=now))
+    return stored.rowcount > 0
+
+
+def take_call(tx: Connection, message_sid: str) -> Record | None:
+    """Return the call about a message and delete it: the decision is about to be stored. None: nobody was asked."""
+    this = responder_calls.c.message_sid == message_sid
+    return tx.execute(delete(responder_calls).where(this).returning(responder_calls)).first()
