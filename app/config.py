@@ -15,8 +15,15 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-PROJECT = Path(__file__).resolve().parent.parent
+VERSION = "0.2.0"
+_BESIDE_APP = Path(__file__).resolve().parent.parent
+# Where .env, rules.toml and instance/ are: the checkout; where pip has installed us, the folder we are started in.
+PROJECT = Path.cwd() if any(_BESIDE_APP.glob("parley-*.dist-info")) else _BESIDE_APP
+_OUR_RULES, _SHIPPED_RULES = PROJECT / "rules.toml", _BESIDE_APP / "app" / "rules" / "shipped.toml"
+DEFAULT_RULES = _SHIPPED_RULES if _SHIPPED_RULES.exists() and not _OUR_RULES.exists() else _OUR_RULES
+_OUR_ORIGIN = "set the address that Twilio calls, e.g. https://bot.example.com"
 DEFAULT_DATABASE = "sqlite:///instance/parley.db"
+_A_DATABASE = f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name"
 # What SQLAlchemy can read: user:password@, host or [IPv6 address], :port, /name and ?options may each be absent.
 _POSTGRESQL_URL = re.compile(
     r"[\w+]+://([^:/]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^/:?\[\]]+)?(:\d+)?(/[^?]*)?(\?.*)?", re.DOTALL
@@ -42,7 +49,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     bot_author: str = "support-bot"
     bot_agents: tuple[str, ...] = ("support-agent",)
-    bot_rules: Path = PROJECT / "rules.toml"
+    bot_rules: Path = DEFAULT_RULES
     bot_responder: str = ""
     inline_worker: str = "auto"
     worker_threads: int = 8
@@ -93,7 +100,7 @@ class Settings:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment over what `.env` beside wsgi.py says."""
+    """Return the environment over what `.env` in our folder says."""
     try:
         text = (PROJECT / ".env").read_bytes().decode("utf-8-sig", "replace")
     except OSError:
@@ -114,18 +121,11 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "api_secret": read("TWILIO_API_SECRET", _secret, "", "it is shown once, when the API key is created"),
         "service_sid": read("TWILIO_SERVICE_SID", _sid("IS"), "", "leave it empty for the default service"),
         "api_base_url": read("TWILIO_API_BASE_URL", _origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"),
-        "public_url": read(
-            "PUBLIC_URL", _origin, "", "set the address that Twilio calls, e.g. https://bot.example.com"
-        ),
-        "database_url": read(
-            "DATABASE_URL",
-            _database_url,
-            _database_url(DEFAULT_DATABASE),
-            f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name",
-        ),
+        "public_url": read("PUBLIC_URL", _origin, "", _OUR_ORIGIN),
+        "database_url": read("DATABASE_URL", _database_url, _database_url(DEFAULT_DATABASE), _A_DATABASE),
         "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
         "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
-        "bot_rules": read("BOT_RULES", _path, PROJECT / "rules.toml", "name a rules.toml"),
+        "bot_rules": read("BOT_RULES", _path, DEFAULT_RULES, "name a rules.toml"),
         "bot_responder": read("BOT_RESPONDER", _function, "", "write module:function, e.g. my_responder:answer"),
         "inline_worker": read("BOT_INLINE_WORKER", _one_of("auto", "on", "off"), "auto", "use auto, on or off"),
         "worker_threads": read("BOT_WORKER_THREADS", _whole(1, 64), 8, "use a number from 1 to 64"),
@@ -163,7 +163,7 @@ def faults_for_serving(settings: Settings, environ: Mapping[str, str] | None = N
     if not settings.auth_token and not settings.shared_keys:
         _missing(faults, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console: an API key cannot check signatures")
     if not settings.public_url:
-        _missing(faults, "PUBLIC_URL", "set the address that Twilio calls, e.g. https://bot.example.com")
+        _missing(faults, "PUBLIC_URL", _OUR_ORIGIN)
     return faults
 
 

@@ -27,6 +27,7 @@ def register(app: Flask) -> None:
     from app.cli.signature import signature_commands
     from app.cli.tokens import tokens_commands
     from app.cli.trigger.command import trigger_command
+    from app.cli.version import version_command
     from app.cli.webhooks import webhooks_commands
     from app.cli.worker import worker_command
 
@@ -51,6 +52,7 @@ def register(app: Flask) -> None:
         signature_commands,
         tokens_commands,
         trigger_command,
+        version_command,
         webhooks_commands,
         worker_command,
     ):

@@ -39,11 +39,11 @@ def is_migrated(tx: Connection) -> bool:
     revision = tx.scalar(text("SELECT version_num FROM alembic_version"))
     if revision and not re.fullmatch(r"\d{4}", revision):
         raise DatabaseUnavailable(f"the database belongs to another program, whose schema is at revision {revision!r}")
-    return bool(revision) and revision >= _newest_revision()
+    return bool(revision) and revision >= newest_revision()
 
 
 @cache
-def _newest_revision() -> str:
+def newest_revision() -> str:
     """Return what Alembic calls "head", from the names of the files: Alembic itself would take 10 MB to tell."""
     return max(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 

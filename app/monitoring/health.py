@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import Connection
 
+from app.config import VERSION
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import is_migrated
 from app.inbox import queue
@@ -21,7 +22,8 @@ blueprint = Blueprint("health", __name__)
 def healthz() -> Response:
     """Answer 200 while the process serves; asks nothing else, so that a database outage restarts nobody."""
     run_id = current_app.extensions["parley"].settings.run_id
-    return Response("ok\n", mimetype="text/plain", headers={"X-Parley-Run": run_id} if run_id else None)
+    headers = {"X-Parley-Version": VERSION} | ({"X-Parley-Run": run_id} if run_id else {})
+    return Response("ok\n", mimetype="text/plain", headers=headers)
 
 
 @blueprint.get("/readyz")

@@ -83,7 +83,7 @@ def emulator(emulator_process: Emulator) -> Emulator:
 @pytest.fixture
 def rules_file() -> Path:
     """The rules that the app answers by; here the project's."""
-    return config.PROJECT / "rules.toml"
+    return config.DEFAULT_RULES
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app import config, create_app
+from app.config import VERSION
 from tests.conftest import _create_database
 
 
@@ -29,6 +30,7 @@ def test_alive_and_ready_with_nothing_to_do(app):
     client = app.test_client()
 
     assert (client.get("/healthz").status_code, client.get("/healthz").text) == (200, "ok\n")
+    assert client.get("/healthz").headers["X-Parley-Version"] == VERSION
     ready = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.json == {"ready": True, "database": "ok", "migrations": "ok", "oldest_due_seconds": 0.0}

@@ -31,7 +31,7 @@ def serving(environment: Mapping[str, str], port: int, log: Path) -> Iterator[su
         sys.executable,
         "-m",
         "app.cli.dev.gunicorn_child",
-        "wsgi:app",
+        *_what_to_serve(),
         "--bind",
         f"127.0.0.1:{port}",
         "--workers",
@@ -53,6 +53,13 @@ def serving(environment: Mapping[str, str], port: int, log: Path) -> Iterator[su
     finally:
         app.terminate()
         _wait_for(app)
+
+
+def _what_to_serve() -> list[str]:
+    """Return gunicorn's application: the checkout's own; where pip has installed us, the package's."""
+    if (PROJECT / "wsgi.py").exists():
+        return ["wsgi:app"]
+    return ["app:create_app()", "--config", "python:app.runtime.gunicorn"]
 
 
 def _wait_for(app: subprocess.Popen[bytes]) -> None:

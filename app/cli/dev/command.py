@@ -14,7 +14,7 @@ from app.cli.dev import demo
 from app.cli.dev.app_process import serving
 from app.cli.dev.set_up import set_up
 from app.cli.inbox_tail import Follower, show
-from app.config import PROJECT
+from app.config import DEFAULT_RULES, PROJECT
 from app.db.database import Database
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _follow(follower: Follower) -> None:
 
 
 def _say_where_to_look(port: int, emulator: Emulator) -> None:
+    program = "parley" if click.get_current_context().find_root().info_name == "parley" else ".venv/bin/flask"
     click.echo(
         f"""Now try it; Ctrl-C ends everything.
 
@@ -98,10 +99,10 @@ def _say_where_to_look(port: int, emulator: Emulator) -> None:
     curl -s {emulator.url}/_emulator/inbound -d '{{"channel": "sms", "from": "+15550100003", \\
       "to": "{demo.OUR_NUMBER}", "body": "Where is my order?"}}'
   Look:
-    .venv/bin/flask inbox list
-    .venv/bin/flask deliveries list
+    {program} inbox list
+    {program} deliveries list
     curl -s http://127.0.0.1:{port}/readyz
-  The log of the app is instance/dev.log, the rules are rules.toml.
+  The log of the app is instance/dev.log, the rules are {DEFAULT_RULES.name}.
 """
     )
 
