@@ -2,13 +2,8 @@
 
 import asyncio
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import pytest
@@ -18,50 +13,9 @@ from twilio.request_validator import RequestValidator
 from benchmarks import messages, slow_api
 from benchmarks.keeping import copy_rows
 from benchmarks.load import offer, percentile, saturate, summarize
+from tests.support.counting_server import local_server
 
 SERVED_AT_ONCE = 0.02  # seconds the single-file server takes for each request
-
-
-@dataclass
-class Counter:
-    """A local server's port and the requests it has seen."""
-
-    port: int
-    seen: list[tuple[str, Message, str]] = field(default_factory=list)
-
-
-@contextmanager
-def local_server(status_of: Callable[[int], int]) -> Iterator[Counter]:
-    """Run an HTTP server that answers its n-th request with `status_of(n)`; 0 hangs up without an answer."""
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            with lock:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                counter.seen.append((self.path, self.headers, body))
-                status = status_of(len(counter.seen))
-            if status == 0:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        counter = Counter(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield counter
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from twilio.rest import Client
 
-from tests.test_docs import OURS, ROOT
+from tests.support.documented_files import ROOT
+from tests.support.our_commands import OURS
 
 TEXT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 CALLS = sorted(set(re.findall(r"`((?:v1|client)\.[^`]+\))`", TEXT)))

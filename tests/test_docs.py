@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-import click
 import pytest
 
-from app import config, create_app
+from app import config
+from tests.support.our_commands import OURS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,19 +19,6 @@ def settings_read() -> set[str]:
 
 def settings_in_example() -> set[str]:
     return set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-
-
-def commands(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
-    found = {}
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            found |= commands(command, f"{prefix}{name} ")
-        else:
-            found[prefix + name] = command
-    return found
-
-
-OURS = commands(create_app(config.from_environment({})).cli)
 
 
 def test_the_example_has_every_setting_and_no_other():

@@ -4,11 +4,11 @@ import shlex
 
 import pytest
 
-from tests.emulator.receiver import sdk_client
 from tests.support import operator_commands
 from tests.support.described_requests import DESCRIPTION, faults, operations_beyond, our_operations, twilios_operations
 from tests.support.operator_commands import LINES, LOCAL, World
-from tests.test_docs import OURS
+from tests.support.our_commands import OURS
+from tests.support.webhook_receiver import sdk_client
 
 pytestmark = pytest.mark.engines("sqlite")
 

@@ -14,13 +14,13 @@ from app.inbox import queue
 from app.operations.webhooks import ROUTE, needed_filters
 from app.runtime.worker import make_worker
 from tests.conftest import ORIGIN
-from tests.emulator.receiver import sdk_client
 from tests.support import webhook_fixtures
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
 from tests.support.hostile_requests import deliver
 from tests.support.responders import FALLBACK, NAME, responds
 from tests.support.runbook import folder, follow, headings, sqlite_url, time_passes
+from tests.support.webhook_receiver import sdk_client
 
 pytestmark = pytest.mark.engines("sqlite")
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.charts import Bars, Lines, draw, round_up
 from benchmarks.sustained_load import Window, play, windows
-from tests.test_benchmarks import local_server
+from tests.support.counting_server import local_server
 
 pytestmark = pytest.mark.slow
 

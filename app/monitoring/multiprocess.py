@@ -16,15 +16,15 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it 
 BYTES = {"counter": 32 * 1024, "histogram": 8 * 1024}  # more than our labels need
 
 _NAME, _LOCK = "parley-metrics-", "lock"
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only the place; mkdtemp makes a folder that is ours alone
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - only the place; mkdtemp makes a folder that is ours alone
 
 
-def create() -> Path:
+def create(in_memory: Path = IN_MEMORY) -> Path:
     """Return a new, empty folder, ours while this process or one that it forked lives. Raises OSError.
 
     Removes those whose gunicorn ended without a chance to do so.
     """
-    place = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    place = in_memory if os.access(in_memory, os.W_OK) else Path(tempfile.gettempdir())
     for other in place.glob(f"{_NAME}*"):
         if other.stat(follow_symlinks=False).st_uid == os.getuid() and not _is_in_use(other):
             remove(other)

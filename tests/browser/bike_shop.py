@@ -19,7 +19,7 @@ from app.db.tables import (
     replies,
 )
 from tests.browser.installation import Installation
-from tests.emulator.receiver import sdk_client
+from tests.support.webhook_receiver import sdk_client
 
 AGENT = "Maria"
 RULES = """

@@ -15,9 +15,9 @@ from app import config, create_app
 from app.cli.dev.webhook_backup import Memory, remember
 from app.operations.webhooks import Webhook
 from tests.conftest import RULES, TOKEN
-from tests.emulator.receiver import sdk_client
 from tests.support.eventually import eventually
 from tests.support.ngrok import Ngrok
+from tests.support.webhook_receiver import sdk_client
 
 pytestmark = pytest.mark.slow
 

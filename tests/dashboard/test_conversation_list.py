@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.store import conversations, messages
-from tests.dashboard import seen
+from tests.support import page_text
 
 BO, CY = "+15550100002", "+15550100003"
 
@@ -37,14 +37,14 @@ def test_whoever_wrote_last_is_on_top(page, bot):
     bot.customer(CY).says("hello")
     bot.customer(BO).says("are you there?")
 
-    assert seen.titles(page.get("/").text) == [BO, CY]
+    assert page_text.titles(page.get("/").text) == [BO, CY]
 
 
 def test_the_list_shows_who_had_the_last_word(page, bot):
     bot.customer(BO).says("hello")
     bot.customer(CY).says("hello")
     bot.agent().says("I am looking into it.", to=CY)
-    previews = [one.text for one in seen.elements(page.get("/").text) if one.kind == "preview"]
+    previews = [one.text for one in page_text.elements(page.get("/").text) if one.kind == "preview"]
 
     assert previews == ["support-agent: I am looking into it.", "Bot: Thanks, we will be right back."]
 
@@ -60,14 +60,14 @@ def test_a_search_finds_numbers_and_words(page, writes, search):
     writes("My parcel is 100% lost, under_score", number=BO, sid=sid_of(1))
     writes("order", number=CY, sid=sid_of(2))
 
-    assert seen.titles(page.get("/", query_string={"search": search}).text) == [BO]
+    assert page_text.titles(page.get("/", query_string={"search": search}).text) == [BO]
 
 
 def test_a_search_finds_what_the_bot_has_said(page, bot):
     bot.customer(BO).says("hello")
     bot.customer(CY).says("order")
 
-    assert seen.titles(page.get("/", query_string={"search": "Right BACK"}).text) == [BO]
+    assert page_text.titles(page.get("/", query_string={"search": "Right BACK"}).text) == [BO]
 
 
 @pytest.mark.parametrize("search", ["%", "_", "10%", "under-score", "no such words", "\x00%"])
@@ -76,14 +76,14 @@ def test_wildcards_of_databases_mean_themselves(page, writes, search):
 
     answer = page.get("/", query_string={"search": search})
     assert answer.status_code == 200
-    assert seen.titles(answer.text) == []
+    assert page_text.titles(answer.text) == []
 
 
 @pytest.mark.parametrize("search", ["grüße", "GRÜSSE AUS", "Grüße"])
 def test_letters_beyond_ascii_are_found_in_either_case(page, writes, search):
     writes("Viele Grüße aus Köln", "VIELE GRÜSSE AUS KÖLN", "grüße")
 
-    assert len(seen.titles(page.get("/", query_string={"search": search}).text)) == 1
+    assert len(page_text.titles(page.get("/", query_string={"search": search}).text)) == 1
 
 
 def test_a_conversation_is_found_by_its_name_and_by_its_sid(page, writes, db):
@@ -91,8 +91,8 @@ def test_a_conversation_is_found_by_its_name_and_by_its_sid(page, writes, db):
     with db.write() as tx:
         conversations.note_conversation(tx, sid, {"friendly_name": "Ada of Example Ltd"})
 
-    assert seen.titles(page.get("/", query_string={"search": "ada OF"}).text) == ["Ada of Example Ltd"]
-    assert seen.titles(page.get("/", query_string={"search": sid}).text) == ["Ada of Example Ltd"]
+    assert page_text.titles(page.get("/", query_string={"search": "ada OF"}).text) == ["Ada of Example Ltd"]
+    assert page_text.titles(page.get("/", query_string={"search": sid}).text) == ["Ada of Example Ltd"]
 
 
 def test_who_waits_for_a_human_is_found_until_one_has_answered(page, bot):
@@ -100,17 +100,17 @@ def test_who_waits_for_a_human_is_found_until_one_has_answered(page, bot):
     bot.customer(CY).says("hello")
     bot.agent().says("Hello!", to=CY)
 
-    assert seen.titles(page.get("/?only=waiting").text) == [BO]
+    assert page_text.titles(page.get("/?only=waiting").text) == [BO]
 
 
 def test_where_a_delivery_has_failed_of_late_is_found(page, bot, emulator):
     emulator.carrier(BO, error_code=30003)
     bot.customer(BO).says("hello")
     bot.customer(CY).says("hello")
-    assert seen.titles(page.get("/?only=failed").text) == [BO]
+    assert page_text.titles(page.get("/?only=failed").text) == [BO]
 
     bot.advance(days=8)
-    assert seen.titles(page.get("/?only=failed").text) == []
+    assert page_text.titles(page.get("/?only=failed").text) == []
 
 
 def test_where_twilio_refused_a_reply_is_found_too(page, bot, emulator):
@@ -118,24 +118,24 @@ def test_where_twilio_refused_a_reply_is_found_too(page, bot, emulator):
     bot.customer(BO).says("hello")
     bot.customer(CY).says("hello")
 
-    assert seen.titles(page.get("/?only=failed").text) == [BO]
+    assert page_text.titles(page.get("/?only=failed").text) == [BO]
 
 
 def test_where_the_bot_is_paused_is_found_while_it_is(page, bot):
     bot.customer(BO).says("hello")
     bot.customer(CY).says("hello")
     bot.agent().says("Hello!", to=CY)
-    assert seen.titles(page.get("/?only=paused").text) == [CY]
+    assert page_text.titles(page.get("/?only=paused").text) == [CY]
 
     bot.advance(hours=1)
-    assert seen.titles(page.get("/?only=paused").text) == []
+    assert page_text.titles(page.get("/?only=paused").text) == []
 
 
 def test_each_filter_says_how_many_it_would_show(page, bot):
     bot.customer(BO).says("hello")
     bot.customer(CY).says("hello")
     bot.agent().says("Hello!", to=CY)
-    chips = [one.text for one in seen.elements(page.get("/").text) if one.kind == "chip"]
+    chips = [one.text for one in page_text.elements(page.get("/").text) if one.kind == "chip"]
 
     assert chips == ["All", "Waiting for a human 1", "Failed", "Bot paused 1"]
 
@@ -144,10 +144,10 @@ def test_more_conversations_are_shown_on_demand(page, writes):
     for n in range(70):
         writes("hello", number=f"+1555010{n:04}", sid=sid_of(n))
     first = page.get("/").text
-    second = page.get(seen.link(first, "Show more")).text
-    third = page.get(seen.link(second, "Show more")).text
+    second = page.get(page_text.link(first, "Show more")).text
+    third = page.get(page_text.link(second, "Show more")).text
 
-    assert [len(seen.titles(one)) for one in (first, second, third)] == [30, 60, 70]
+    assert [len(page_text.titles(one)) for one in (first, second, third)] == [30, 60, 70]
     assert "Show more" not in third
 
 
@@ -155,11 +155,11 @@ def test_a_conversation_opens_beside_the_same_list(page, writes):
     writes("one parcel", number=BO, sid=sid_of(1))
     writes("two parcels", number=CY, sid=sid_of(2))
     found = page.get("/", query_string={"search": "two"}).text
-    href = next(one.href for one in seen.elements(found) if one.id == f"c-{sid_of(2)}")
+    href = next(one.href for one in page_text.elements(found) if one.id == f"c-{sid_of(2)}")
     opened = page.get(href).text
 
-    assert seen.titles(opened) == [CY]
-    assert seen.bubbles(opened) == ["two parcels"]
+    assert page_text.titles(opened) == [CY]
+    assert page_text.bubbles(opened) == ["two parcels"]
 
 
 def test_the_list_is_sent_again_only_when_it_has_changed(page, writes):
@@ -194,7 +194,7 @@ def test_hostile_words_stay_words(page, writes, db, hostile, where):
         conversations.note_conversation(tx, sid, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
     html = page.get("/").text
 
-    assert hostile in [one.text for one in seen.elements(html) if one.kind == "preview" or one.tag == "strong"]
+    assert hostile in [one.text for one in page_text.elements(html) if one.kind == "preview" or one.tag == "strong"]
     assert "<script>alert" not in html
     assert "<img src=x" not in html
 
@@ -208,8 +208,8 @@ def test_hostile_search_words_stay_words(page):
 def test_nonsense_in_the_address_is_no_error(page, writes):
     writes("hello")
 
-    assert len(seen.titles(page.get("/?limit=-7&only=everything").text)) == 1
-    assert len(seen.titles(page.get("/?limit=many").text)) == 1
+    assert len(page_text.titles(page.get("/?limit=-7&only=everything").text)) == 1
+    assert len(page_text.titles(page.get("/?limit=many").text)) == 1
 
 
 def test_without_its_database_the_page_says_so(page, tmp_path):

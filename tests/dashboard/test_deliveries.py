@@ -6,17 +6,13 @@ from html import unescape
 
 import pytest
 
+from tests.support.page_text import words
 from tests.support.receipts import receipts_in
 
 
 @pytest.fixture
 def receipts(db, clock):
     return receipts_in(db, clock)
-
-
-def words(html):
-    """Return what a person reads, in one line."""
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
 
 
 class TestPage:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.dashboard.phone import (
+from tests.support.phone_screen import (
     CHAT,
     SMS,
     WHATSAPP,

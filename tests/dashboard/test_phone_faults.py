@@ -6,7 +6,18 @@ from urllib.parse import quote
 import pytest
 
 from tests.dashboard.conftest import PASSWORD, Browser
-from tests.dashboard.phone import LOOP, SMS, WHATSAPP, environ, everything_happens, log, path_of, phone, screen, write
+from tests.support.phone_screen import (
+    LOOP,
+    SMS,
+    WHATSAPP,
+    environ,
+    everything_happens,
+    log,
+    path_of,
+    phone,
+    screen,
+    write,
+)
 
 __all__ = ["environ", "everything_happens", "phone", "write"]
 FIELDS = {"duplicate": "0", "reorder": "0", "drop": "0", "delay": "0", "fail": ""}

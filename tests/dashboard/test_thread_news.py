@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.store import conversations
-from tests.dashboard import seen
+from tests.support import page_text
 
 AROUND = ("tab", "who", "bot-state", "ended")
 ENDED = "This conversation is closed, which is final."
@@ -20,7 +20,7 @@ def news(page, sid):
 
 
 def around(html):
-    return {one.id: one.text for one in seen.elements(html) if one.id in AROUND}
+    return {one.id: one.text for one in page_text.elements(html) if one.id in AROUND}
 
 
 def test_without_news_nothing_is_sent(news, clock):
@@ -50,7 +50,7 @@ def test_closing_from_elsewhere_is_news(news, db, clock, sid):
     told = news().text
 
     assert around(told)["ended"] == ENDED
-    assert "closed" in [one.id for one in seen.elements(told)]
+    assert "closed" in [one.id for one in page_text.elements(told)]
 
 
 def test_another_name_is_news_for_the_title_and_the_tab(news, db, sid):

@@ -6,7 +6,7 @@ import pytest
 
 from app.store import conversations as memory
 from app.store import deliveries, messages
-from tests.dashboard import seen
+from tests.support import page_text
 
 BURSTS = """
 [bot]
@@ -52,29 +52,29 @@ def notes(db, clock):
 
 
 def notes_beside(html):
-    return [one.text for one in seen.elements(html) if one.tag == "summary" and one.kind == ""]
+    return [one.text for one in page_text.elements(html) if one.tag == "summary" and one.kind == ""]
 
 
 def ticks(html):
-    return [one.text for one in seen.elements(html) if one.kind == "ticks"]
+    return [one.text for one in page_text.elements(html) if one.kind == "ticks"]
 
 
 def states(html):
-    return [one.text for one in seen.elements(html) if one.kind == "state"]
+    return [one.text for one in page_text.elements(html) if one.kind == "state"]
 
 
 def test_a_message_and_its_reply_stand_one_below_the_other_with_ticks_and_the_reason(bot, open_thread):
     html = open_thread(bot.customer().says("hello"))
 
-    assert seen.bubbles(html) == ["hello", "Thanks, we will be right back."]
-    assert [one.kind for one in seen.lines(html)] == ["line customer", "line bot"]
+    assert page_text.bubbles(html) == ["hello", "Thanks, we will be right back."]
+    assert [one.kind for one in page_text.lines(html)] == ["line customer", "line bot"]
     assert ticks(html) == ["✓✓ delivered"]
     assert '↩ rule "default" matched' in notes_beside(html)
 
 
 def test_every_rule_that_was_tried_is_told_with_what_did_not_fit(bot, open_thread, page):
     message = bot.customer().says("hello")
-    rows = [one.text for one in seen.elements(open_thread(message)) if one.tag == "tr"]
+    rows = [one.text for one in page_text.elements(open_thread(message)) if one.tag == "tr"]
     whole = page.get(f"/why/{message}").text
 
     assert rows[-1] == "default ✓ decided"
@@ -88,10 +88,10 @@ def test_an_agent_is_shown_by_name_and_the_bots_silence_is_explained(bot, open_t
     bot.agent().says("Maria here, how can I help?")
     html = open_thread(ada.says("Where is my parcel?"))
 
-    assert [one.kind for one in seen.lines(html)] == ["line customer", "line bot", "line agent", "line customer"]
-    assert seen.lines(html)[2].text.startswith("support-agent chat")
+    assert [one.kind for one in page_text.lines(html)] == ["line customer", "line bot", "line agent", "line customer"]
+    assert page_text.lines(html)[2].text.startswith("support-agent chat")
     assert notes_beside(html)[-1].startswith("∅ paused until")
-    assert any(one.id == "paused" for one in seen.elements(html))
+    assert any(one.id == "paused" for one in page_text.elements(html))
 
 
 def test_a_failed_delivery_is_explained(bot, open_thread, emulator):
@@ -121,7 +121,7 @@ def test_a_reply_that_twilio_refused_is_marked_and_can_be_sent_again(bot, open_t
     html = open_thread(bot.customer().says("hello"))
 
     assert states(html)[0].startswith("not sent ")
-    assert seen.link(html, "Send again").endswith("/resend/" + seen.lines(html)[0].id.removeprefix("m-"))
+    assert page_text.link(html, "Send again").endswith("/resend/" + page_text.lines(html)[0].id.removeprefix("m-"))
 
 
 def test_edited_and_removed_messages_say_so(bot, open_thread, emulator):
@@ -135,7 +135,7 @@ def test_edited_and_removed_messages_say_so(bot, open_thread, emulator):
     bot.works()
     html = open_thread(first)
 
-    assert seen.bubbles(html)[-2:] == ["Your order cost 12 EUR edited", "This message was removed."]
+    assert page_text.bubbles(html)[-2:] == ["Your order cost 12 EUR edited", "This message was removed."]
     assert "wrong window" not in html
 
 
@@ -143,7 +143,7 @@ def test_media_are_shown_by_name_kind_and_size(bot, open_thread):
     media = [{"content_type": "image/jpeg", "filename": "parcel.jpg", "size": 35_000}]
     html = open_thread(bot.customer().says(media=media))
 
-    assert seen.bubbles(html)[0] == "📎 parcel.jpg image/jpeg, 35.0 kB"
+    assert page_text.bubbles(html)[0] == "📎 parcel.jpg image/jpeg, 35.0 kB"
 
 
 def test_messages_answered_together_say_so(bot, open_thread):
@@ -153,12 +153,12 @@ def test_messages_answered_together_say_so(bot, open_thread):
     bot.advance(seconds=3)
     html = open_thread(second)
 
-    assert seen.bubbles(html) == ["hello", "are you there?", "You said: hello are you there?"]
+    assert page_text.bubbles(html) == ["hello", "are you there?", "You said: hello are you there?"]
     assert notes_beside(html) == [
         '↩ rule "echo" matched; 1 more message was decided with it',
         "⤷ decided together with another message",
     ]
-    assert seen.link(html, "The first message of the burst") == f"/m/{first}"
+    assert page_text.link(html, "The first message of the burst") == f"/m/{first}"
 
 
 def test_a_follow_up_says_after_how_long_and_why(bot, open_thread):
@@ -167,8 +167,8 @@ def test_a_follow_up_says_after_how_long_and_why(bot, open_thread):
     bot.advance(minutes=11)
     html = open_thread(message)
 
-    assert seen.bubbles(html) == ["hello", "A human will answer.", "Sorry, we are slow today."]
-    assert "after 10 min without a human" in seen.lines(html)[2].text
+    assert page_text.bubbles(html) == ["hello", "A human will answer.", "Sorry, we are slow today."]
+    assert "after 10 min without a human" in page_text.lines(html)[2].text
     assert notes_beside(html)[1] == '↩ After 10 min without a human: rule "nobody" matched'
 
 
@@ -177,7 +177,7 @@ def test_a_message_is_there_as_soon_as_it_is_stored(bot, open_thread, customer_w
     customer_writes("one more thing")
     html = open_thread(bot._last_message)
 
-    assert seen.bubbles(html)[-1] == "one more thing"
+    assert page_text.bubbles(html)[-1] == "one more thing"
     assert states(html) == ["not decided yet"]
 
 
@@ -191,9 +191,9 @@ def test_a_message_that_could_not_be_worked_on_is_not_hidden(bot, open_thread, c
         )
     html = open_thread(message)
 
-    assert seen.bubbles(html)[-1] == "the event of this message dies"
+    assert page_text.bubbles(html)[-1] == "the event of this message dies"
     assert states(html) == ["could not be worked on it broke The event"]
-    assert page.get(seen.link(html, "The event")).status_code == 200
+    assert page.get(page_text.link(html, "The event")).status_code == 200
     assert written["message_sid"] in html
 
 
@@ -202,21 +202,21 @@ def test_messages_that_arrived_out_of_order_are_shown_as_they_were_said(notes, p
     notes(SID, 2, "three")
     notes(SID, 1, "two")
 
-    assert seen.bubbles(page.get(f"/c/{SID}").text) == ["one", "two", "three"]
+    assert page_text.bubbles(page.get(f"/c/{SID}").text) == ["one", "two", "three"]
 
 
 def test_every_older_message_can_be_reached(notes, page):
     for index in range(320):
         notes(SID, index, f"message {index}")
     newest = page.get(f"/c/{SID}").text
-    longer = page.get(seen.link(newest, "Show older messages")).text
-    older = page.get(seen.link(longer, "Show older messages")).text
+    longer = page.get(page_text.link(newest, "Show older messages")).text
+    older = page.get(page_text.link(longer, "Show older messages")).text
 
-    assert [len(seen.bubbles(one)) for one in (newest, longer, older)] == [50, 200, 120]
-    assert seen.bubbles(older)[-1] == "message 119"
-    assert seen.link(newest, "Show older messages").endswith(f"#{seen.lines(newest)[0].id}")
+    assert [len(page_text.bubbles(one)) for one in (newest, longer, older)] == [50, 200, 120]
+    assert page_text.bubbles(older)[-1] == "message 119"
+    assert page_text.link(newest, "Show older messages").endswith(f"#{page_text.lines(newest)[0].id}")
     assert "Show older messages" not in older
-    assert seen.bubbles(page.get(seen.link(older, "To the newest ones")).text)[-1] == "message 319"
+    assert page_text.bubbles(page.get(page_text.link(older, "To the newest ones")).text)[-1] == "message 319"
 
 
 def test_a_link_to_an_old_message_leads_to_it(notes, open_thread):
@@ -225,7 +225,7 @@ def test_a_link_to_an_old_message_leads_to_it(notes, open_thread):
         notes(SID, index)
     html = open_thread(wanted)
 
-    assert seen.lines(html)[-1].id == f"m-{wanted}"
+    assert page_text.lines(html)[-1].id == f"m-{wanted}"
     assert "These are older messages." in html
 
 
@@ -306,7 +306,7 @@ def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
         )
     html = page.get(f"/c/{SID}").text
 
-    assert hostile in " ".join(one.text for one in seen.elements(html))
+    assert hostile in " ".join(one.text for one in page_text.elements(html))
     assert "<script>alert" not in html
     assert "<img src=x" not in html
 
@@ -319,7 +319,7 @@ def test_a_group_of_a_burst_is_never_torn_apart_by_turning_pages(db, clock, page
             at = now + timedelta(seconds=index // 8)
             messages.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
     newest = page.get(f"/c/{SID}").text
-    all_of_them = page.get(seen.link(newest, "Show older messages")).text
+    all_of_them = page.get(page_text.link(newest, "Show older messages")).text
 
-    assert seen.bubbles(newest)[0] == "message 32"
-    assert len(seen.bubbles(all_of_them)) == 80
+    assert page_text.bubbles(newest)[0] == "message 32"
+    assert len(page_text.bubbles(all_of_them)) == 80

@@ -6,7 +6,7 @@ import pytest
 from twilio.rest import Client
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import PUBLIC_URL, Receiver, sdk_client
+from tests.support.webhook_receiver import PUBLIC_URL, Receiver, sdk_client
 
 
 @pytest.fixture(scope="package")

@@ -18,7 +18,7 @@ from typing import Any
 from app.emulator.client import Emulator
 from tests.emulator import description, exercise
 from tests.emulator.description import Exchange, Operation
-from tests.emulator.receiver import ACCOUNT_SID, AUTH_TOKEN, sdk_client
+from tests.support.webhook_receiver import ACCOUNT_SID, AUTH_TOKEN, sdk_client
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "emulator.md"
 BEGIN, END = "<!-- coverage: make emulator-coverage -->\n", "<!-- end of coverage -->\n"

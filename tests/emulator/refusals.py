@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.emulator.receiver import ACCOUNT_SID
+from tests.support.webhook_receiver import ACCOUNT_SID
 
 NOBODYS = "0123456789abcdef" * 2
 C, HOOKS, MESSAGES, PEOPLE = (

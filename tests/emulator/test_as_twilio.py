@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.emulator.receiver import PUBLIC_URL
+from tests.support.webhook_receiver import PUBLIC_URL
 
 CUSTOMER, NUMBER = "+15550100001", "+15550100099"
 ASKED = ["onConversationAdd", "onConversationUpdate", "onMessageAdd"]

@@ -4,7 +4,7 @@ import pytest
 
 from app.emulator.client import Emulator
 from tests.emulator import coverage, description, exercise
-from tests.emulator.receiver import sdk_client
+from tests.support.webhook_receiver import sdk_client
 
 
 @pytest.fixture

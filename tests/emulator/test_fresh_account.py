@@ -8,7 +8,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import Receiver, sdk_client
+from tests.support.webhook_receiver import Receiver, sdk_client
 
 CUSTOMER, NUMBER = "+15550100001", "+15550100099"
 

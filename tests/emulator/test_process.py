@@ -12,7 +12,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import Receiver, sdk_client
+from tests.support.webhook_receiver import Receiver, sdk_client
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import requests
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
-from tests.emulator.receiver import (
+from tests.support.webhook_receiver import (
     ACCOUNT_SID,
     AUTH_TOKEN,
     refusal_of,

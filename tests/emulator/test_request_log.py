@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from tests.emulator.receiver import ACCOUNT_SID, AUTH_TOKEN
+from tests.support.webhook_receiver import ACCOUNT_SID, AUTH_TOKEN
 
 NUMBER = "+15550100099"
 

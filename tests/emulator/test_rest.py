@@ -7,7 +7,7 @@ import pytest
 import requests
 from twilio.rest import Client
 
-from tests.emulator.receiver import (
+from tests.support.webhook_receiver import (
     ACCOUNT_SID,
     AUTH_TOKEN,
     refusal_of,

@@ -6,7 +6,7 @@ import threading
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from tests.emulator.receiver import (
+from tests.support.webhook_receiver import (
     AUTH_TOKEN,
     PATH,
     PUBLIC_URL,
@@ -159,7 +159,7 @@ def test_nothing_but_loopback_is_ever_called(emulator, twilio):
 
 def test_without_a_public_url_the_loopback_url_is_signed(emulator, receiver):
     plain = Receiver(public_url="")
-    plain._public_url = plain.origin
+    plain.public_url = plain.origin
     emulator.point_at(plain.url)
     emulator.inbound("hello")
     emulator.settle()

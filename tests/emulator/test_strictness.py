@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import ACCOUNT_SID, AUTH_TOKEN
 from tests.emulator.refusals import NOBODYS, TABLE, Refused
+from tests.support.webhook_receiver import ACCOUNT_SID, AUTH_TOKEN
 
 ROWS = [pytest.param(row, id=row.name) for row in TABLE]
 ONLY_STRICT = [pytest.param(row, id=row.name) for row in TABLE if not row.always]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.receiver import (
+from tests.support.webhook_receiver import (
     PATH,
 )
 

@@ -11,14 +11,13 @@ from app.monitoring import multiprocess
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path):
     """Where folders are made, of this test alone."""
-    monkeypatch.setattr(multiprocess, "_IN_MEMORY", tmp_path)
     return tmp_path
 
 
 def test_two_that_live_have_folders_of_their_own(place):
-    first, second = multiprocess.create(), multiprocess.create()
+    first, second = multiprocess.create(place), multiprocess.create(place)
 
     assert first != second
     assert {first, second} == set(place.glob("parley-metrics-*"))
@@ -28,9 +27,8 @@ def test_two_that_live_have_folders_of_their_own(place):
 def test_the_folder_of_one_that_was_killed_is_removed_by_the_next(place):
     killed = f"""
 import os, pathlib
-from app.monitoring import multiprocess as metrics_folder
-metrics_folder._IN_MEMORY = pathlib.Path({str(place)!r})
-print(metrics_folder.create(), flush=True)
+from app.monitoring import multiprocess
+print(multiprocess.create(pathlib.Path({str(place)!r})), flush=True)
 os._exit(9)
 """
     ended = subprocess.run(
@@ -39,13 +37,13 @@ os._exit(9)
     left = Path(ended.stdout.strip())
     assert left.is_dir()
 
-    multiprocess.create()
+    multiprocess.create(place)
 
     assert not left.exists()
 
 
 def test_the_files_of_a_process_have_their_room_before_it_counts(place):
-    folder = multiprocess.create()
+    folder = multiprocess.create(place)
 
     multiprocess.reserve(folder, os.getpid())
 
@@ -55,7 +53,7 @@ def test_the_files_of_a_process_have_their_room_before_it_counts(place):
 
 
 def test_removing_twice_is_no_fault(place):
-    folder = multiprocess.create()
+    folder = multiprocess.create(place)
 
     multiprocess.remove(folder)
     multiprocess.remove(folder)

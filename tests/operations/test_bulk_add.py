@@ -9,7 +9,7 @@ from app.emulator.client import Emulator
 from app.operations import bulk_add, participants
 from app.operations.bulk_add import Pace
 from app.operations.participant_file import Entry, read
-from tests.operations.live_command import LiveCommand, joined, progress_of, writes
+from tests.support.live_command import LiveCommand, joined, progress_of, writes
 
 PEOPLE = [f"user-{number:04d}" for number in range(60)]
 ADD = {"method": "POST", "path_contains": "/Participants"}

@@ -13,7 +13,7 @@ from app import config, create_app
 from app.operations.doctor_account import clock
 from app.operations.webhooks import ROUTE, needed_filters
 from tests.conftest import RULES
-from tests.emulator.receiver import sdk_client
+from tests.support.webhook_receiver import sdk_client
 
 NUMBER = "+15550100099"
 OTHER = "https://other.example.com/hook"

@@ -10,7 +10,7 @@ from app.operations.doctor_account import global_webhook
 from app.operations.doctor_report import Patient
 from app.operations.webhooks import ROUTE, needed_filters
 from app.runtime.from_settings import make_conversations
-from tests.emulator.receiver import sdk_client
+from tests.support.webhook_receiver import sdk_client
 
 OTHER = "https://other.example.com/hook"
 

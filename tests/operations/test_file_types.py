@@ -4,7 +4,7 @@ import pytest
 
 from app.operations.file_types import fitting_name, must_fit, recognize
 from app.operations.validation import Refused
-from tests.operations import sample_files as files
+from tests.support import sample_files as files
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.operations import sample_files as files
+from tests.support import sample_files as files
 
 
 def inbound_files(emulator, *names):

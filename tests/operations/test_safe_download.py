@@ -11,7 +11,7 @@ import pytest
 
 from app.operations.safe_download import Guard, fetch, is_public
 from app.operations.validation import Refused
-from tests.operations.loopback_site import PHOTO, on_loopback, resolving
+from tests.support.loopback_site import PHOTO, on_loopback, resolving
 
 
 def to_loopback(**limits):

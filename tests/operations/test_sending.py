@@ -8,9 +8,9 @@ from app.operations import message_plan, messages
 from app.operations.safe_download import Guard
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError
-from tests.operations import sample_files as files
-from tests.operations.channel_conversations import PROXY, said
-from tests.operations.loopback_site import on_loopback, resolving
+from tests.support import sample_files as files
+from tests.support.channel_conversations import PROXY, said
+from tests.support.loopback_site import on_loopback, resolving
 
 TEMPLATE = "HX" + "1" * 32
 

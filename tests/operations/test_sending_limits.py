@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from app.operations.safe_download import MEGABYTE
-from tests.operations import sample_files as files
-from tests.operations.channel_conversations import SENDER, WHATSAPP, new_conversation, said
+from tests.support import sample_files as files
+from tests.support.channel_conversations import SENDER, WHATSAPP, new_conversation, said
 
 TEMPLATE = "HX" + "1" * 32
 

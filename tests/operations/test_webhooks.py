@@ -8,8 +8,8 @@ from app.bot.handlers import HANDLERS
 from app.operations.webhooks import ROUTE, needed_filters
 from app.receiver import webhook as door
 from app.twilio_api import events
-from tests.emulator.receiver import sdk_client
 from tests.support.ngrok import Ngrok
+from tests.support.webhook_receiver import sdk_client
 
 URL = "https://bot.example.com/conversations/webhook"
 OTHER = "https://other.example.com/hook"

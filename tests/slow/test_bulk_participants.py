@@ -8,8 +8,8 @@ import re
 import pytest
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import sdk_client
-from tests.operations.live_command import LiveCommand, joined, progress_of, writes
+from tests.support.live_command import LiveCommand, joined, progress_of, writes
+from tests.support.webhook_receiver import sdk_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines("sqlite")]
 PEOPLE = [f"user-{number:04d}" for number in range(1000)]

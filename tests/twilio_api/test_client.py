@@ -6,6 +6,7 @@ import pytest
 
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from tests.support.webhook_receiver import sdk_client
 
 ACCOUNT, TOKEN = "AC" + "1".zfill(32), "0123456789abcdef0123456789abcdef"
 MARKER = {"reply_to": "IM" + "1" * 32, "n": 0}
@@ -137,8 +138,8 @@ def test_the_details_of_a_receipt_are_fetched(twilio, conversation, emulator):
     emulator.carrier("+15550100001", error_code=30003, status="undelivered")
     message_sid = send(twilio, conversation)
     assert emulator.settle()
-    emulator_client = twilio._client().conversations.v1.conversations(conversation["conversation_sid"])
-    (receipt,) = emulator_client.messages(message_sid).delivery_receipts.list()
+    at_twilio = sdk_client(emulator.url).conversations.v1.conversations(conversation["conversation_sid"])
+    (receipt,) = at_twilio.messages(message_sid).delivery_receipts.list()
 
     detail = twilio.fetch_receipt(
         conversation["conversation_sid"], "", message_sid=message_sid, delivery_receipt_sid=receipt.sid
@@ -147,7 +148,7 @@ def test_the_details_of_a_receipt_are_fetched(twilio, conversation, emulator):
 
 
 def test_a_message_goes_to_the_service_of_its_conversation(twilio, emulator):
-    service = twilio._client().conversations.v1.services.create(friendly_name="second").sid
+    service = sdk_client(emulator.url).conversations.v1.services.create(friendly_name="second").sid
     conversation = emulator.inbound("hello", service_sid=service)
     twilio.send_message(conversation["conversation_sid"], service, author="bot", body="hi", marker=MARKER)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from app.emulator.client import Emulator
-from tests.emulator.receiver import sdk_client
 from tests.support.eventually import eventually
+from tests.support.webhook_receiver import sdk_client
 
 ROOT = Path(__file__).parents[2]
 

@@ -37,7 +37,7 @@ class Receiver:
     def __init__(self, public_url: str = PUBLIC_URL) -> None:
         self.answer: Callable[[Received], tuple[int, bytes]] = lambda request: (204, b"")
         self.got: list[Received] = []
-        self._public_url = public_url
+        self.public_url = public_url
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
@@ -85,7 +85,7 @@ class Receiver:
                     headers=dict(self.headers),
                     form=form,
                     signed=RequestValidator(AUTH_TOKEN).validate(
-                        receiver._public_url + self.path,
+                        receiver.public_url + self.path,
                         form if signed_form else {},
                         self.headers["X-Twilio-Signature"],
                     ),

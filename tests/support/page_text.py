@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 
 VOID = {"br", "img", "input", "link", "meta", "hr"}
@@ -70,3 +71,8 @@ def titles(html: str) -> list[str]:
 def link(html: str, text: str) -> str:
     """Return where the link with this text goes; fails when there is none."""
     return next(one.href for one in elements(html) if one.tag == "a" and one.text == text)
+
+
+def words(html: str) -> str:
+    """Return what a person reads, in one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())

@@ -1,8 +1,6 @@
 """The phone of the offline loop, for tests: somebody at this machine who writes as a customer and reads the screen."""
 
-import re
 from collections.abc import Callable, Iterator
-from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +8,7 @@ from flask import Flask
 
 from app.emulator.client import Emulator
 from tests.dashboard.conftest import Browser
+from tests.support.page_text import words
 
 LOOP = "http://127.0.0.1:8000"
 SMS, WHATSAPP, CHAT = "sms:+15550100003", "whatsapp:+15550100004", "chat:visitor"
@@ -62,7 +61,3 @@ def screen(phone: Browser, who: str) -> str:
 
 def log(phone: Browser, who: str) -> str:
     return words(phone.get(f"/fragments/phone-log?who={quote(who)}").text)
-
-
-def words(html: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
