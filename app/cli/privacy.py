@@ -107,10 +107,8 @@ def _progress(rows: int, as_json: bool) -> Iterator[Callable[[str, int], None]]:
 
 def _rewrite(db: Database) -> bool:
     """Return whether the file was rewritten, so that its free space tells nothing either."""
-    from app.privacy.erasure import scrub
-
     try:
-        return scrub(db)
+        return db.scrub()
     except DatabaseUnavailable as unavailable:
         click.echo(f"{unavailable}; the rows are erased, but their traces are still in the file.", err=True)
         return False

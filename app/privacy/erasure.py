@@ -1,20 +1,18 @@
 """Erases what is known of one person: texts, names and numbers go, empty rows stay so that the counts still hold.
 
 Nothing of it comes back: redelivered webhooks are still known, and reconciliation fetches nothing from before.
-scrub() overwrites what an SQLite file still holds of it. What Twilio keeps is Twilio's.
+Database.scrub() overwrites what an SQLite file still holds of it. What Twilio keeps is Twilio's.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple_, update
 
-from app.db.database import Database, DatabaseUnavailable
+from app.db.database import Database
 from app.db.tables import (
     audit_log,
     conversations,
@@ -35,7 +33,6 @@ from app.store import audit
 
 AT_ONCE = 200
 ROUNDS = 3  # for what comes in while we erase
-PATIENCE_SECONDS = 10  # for those who read just then
 
 Progress = Callable[[str, int], None]
 
@@ -70,24 +67,6 @@ def erase(
     with db.write() as tx:
         audit.note(tx, actor, "erase a person", db.now(tx), detail=counts)
     return counts
-
-
-def scrub(db: Database) -> bool:
-    """Return whether no trace is left of what was deleted; nobody can write meanwhile, a second for about 100 MB.
-
-    SQLite leaves it in free space and in its log. On PostgreSQL this does nothing: old rows are overwritten in time,
-    see autovacuum. Raises DatabaseUnavailable when others use the file all the time, or there is no room for a copy.
-    """
-    if not db.is_sqlite:
-        return False
-    try:
-        file = str(db.url.database)
-        with db.alone(), closing(sqlite3.connect(file, timeout=PATIENCE_SECONDS, isolation_level=None)) as connection:
-            connection.execute("VACUUM")
-            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:
-        raise DatabaseUnavailable(f"the file could not be rewritten ({type(error).__name__}: {error})") from error
-    return not busy
 
 
 def _stop_work(db: Database, found: Found) -> None:
