@@ -39,7 +39,8 @@ def create_app(
     logs.configure(settings.log_format)
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # no redirect: a signature is for one address, and a query may hold anything
-    database = Database(settings.database_url, clock=clock, boot_clock=boot_clock, connections=settings.web_connections)
+    shared = settings.web_connections - 1  # beside the one that all webhooks are stored in
+    database = Database(settings.database_url, clock=clock, boot_clock=boot_clock, connections=shared)
     runtime = Runtime(settings, database)
     app.extensions["parley"] = runtime
     app.extensions["parley.door"] = _receiver(runtime)

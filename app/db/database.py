@@ -7,24 +7,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, event, exc, func, select
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy import Connection, Engine, Row, Table, bindparam, exc, func, select
+from sqlalchemy.engine import make_url
 
+from app.db import deadline, faults
 from app.db.boot_clock import boot_id, boot_seconds
-from app.db.engines import WAIT_SECONDS, postgresql_engine, sqlite_engine
+from app.db.engines import WAIT_SECONDS, Engines
 from app.db.writer_lock import TurnNotGiven, Turns
 
 Record = Row[*tuple[Any, ...]]  # a row of any columns
 SCRUB_SECONDS = 10.0  # how long a scrub waits for those who read just then
-_DEADLOCK = "40P01"
 
 
 class DatabaseUnavailable(Exception):
-    """Storage cannot be used now; nothing was stored. The caller answers 503 or tries again later."""
+    """Storage cannot be used now; nothing was stored. The caller answers 503 or tries again later.
+
+    `kind` is one of app.db.faults.KINDS.
+    """
+
+    def __init__(self, words: str, kind: str = faults.OTHER) -> None:
+        super().__init__(words)
+        self.kind = kind
+
+
+class RowsLocked(DatabaseUnavailable):
+    """Another transaction holds what was wanted; other rows may be written all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +55,9 @@ class Database:
     """One database: `read()` and `write()` are its transactions, `now(tx)` its clock.
 
     Made before a fork, used after it: nothing is opened until the first transaction. At most `connections` are open
-    to PostgreSQL at once, and stay open; who needs one more waits for it. An SQLite file costs none. `clock` replaces
-    the clocks, also the one that leases are measured with, unless `boot_clock` replaces that.
+    to PostgreSQL at once, and stay open; who needs one more waits for it. Urgent transactions have one more, which they
+    share with nobody. An SQLite file costs none. `clock` replaces the clocks, also the one that leases are measured
+    with, unless `boot_clock` replaces that.
     """
 
     def __init__(
@@ -61,14 +73,12 @@ class Database:
         self._clock = clock
         self.boot_seconds = boot_clock or ((lambda: clock().timestamp()) if clock else boot_seconds)
         self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
-        self._connections = connections
+        self.engines = Engines(self.url, connections, in_words=_said_of)
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """SQLAlchemy's engine; a command that asks the database nothing does not wait for its driver."""
-        engine = sqlite_engine(self.url) if self.is_sqlite else postgresql_engine(self.url, self._connections)
-        event.listen(engine, "handle_error", _fault_of_driver)
-        return engine
+        return self.engines.shared
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -152,7 +162,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection that is not in use."""
-        self.engine.dispose()
+        self.engines.dispose()
         if self._turns:
             self._turns.close()
 
@@ -190,10 +200,11 @@ class Transaction:
     def _begin(self) -> Connection:
         turns = self._db._turns
         with _unavailable():
-            tx = self._db.engine.connect().execution_options(writes=True)
+            engines = self._db.engines
+            tx = (engines.urgent if self._urgent else engines.shared).connect().execution_options(writes=True)
             try:
                 if turns:
-                    turns.take(WAIT_SECONDS, urgent=self._urgent)
+                    turns.take(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, urgent=self._urgent)
                 try:
                     tx.begin()
                 except BaseException:
@@ -267,21 +278,6 @@ def _unavailable() -> Iterator[None]:
         raise _said_of(error) from error
 
 
-def _fault_of_driver(context: ExceptionContext) -> None:
-    """Turn the driver's errors into DatabaseUnavailable, wherever a statement is run; called by SQLAlchemy.
-
-    What is wrong with the data stays what it is, and so does a deadlock: the database works, and the same
-    statements will pass one by one.
-    """
-    error = context.sqlalchemy_exception
-    deadlock = getattr(context.original_exception, "sqlstate", None) == _DEADLOCK
-    if context.is_pre_ping or deadlock or isinstance(error, exc.IntegrityError | exc.DataError):
-        return  # a dead connection found by the pool is replaced
-    if isinstance(error, exc.DBAPIError):
-        raise _said_of(context.original_exception) from context.original_exception
-
-
 def _said_of(error: BaseException) -> DatabaseUnavailable:
-    if type(error).__name__ == "UndefinedTable" or str(error).startswith("no such table"):
-        return DatabaseUnavailable("the database has no tables yet; run `flask db upgrade`")
-    return DatabaseUnavailable(f"the database cannot be used now ({type(error).__name__})")
+    words, kind = faults.describe(error)
+    return RowsLocked(words, kind) if faults.are_rows_locked(error) else DatabaseUnavailable(words, kind)

@@ -1,69 +1,73 @@
-"""Makes SQLAlchemy's engines, one for each kind of database, with what Parley needs of a connection."""
+"""The engines of one database: made when they are needed, and what their drivers raise put into words."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import URL, Engine, event, exc
+from sqlalchemy.engine import ExceptionContext
+
+from app.db import faults, sqlite
+
+if TYPE_CHECKING:
+    from app.db.postgresql import Era
 
 WAIT_SECONDS = 3.0  # nobody waits longer than this for storage
 
 
-def sqlite_engine(url: Any) -> Engine:
-    """Return the engine for an SQLite file."""
-    path = Path(url.database)
-    engine = create_engine(
-        url,
-        pool_size=30,
-        max_overflow=10,
-        pool_timeout=WAIT_SECONDS,
-        hide_parameters=True,
-        connect_args={"timeout": 1.0},  # for writers that take no turns, such as the sqlite3 shell
-    )
+class Engines:
+    """SQLAlchemy's engines for one database; `in_words` returns what is raised instead of a driver's error."""
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours: see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
+    def __init__(self, url: URL, connections: int, *, in_words: Callable[[BaseException], Exception]) -> None:
+        self._url, self._connections, self._in_words = url, connections, in_words
+        self._is_sqlite = url.get_backend_name() == "sqlite"
 
-    @event.listens_for(engine, "checkout")
-    def same_file(_connection: Any, record: Any, _proxy: Any) -> None:
-        """Refuse a connection to a file that was moved or deleted: what it writes would be lost."""
-        if record.info.setdefault("file", _file_id(path)) != _file_id(path):
-            raise exc.DisconnectionError("the database file is another one now")
+    @cached_property
+    def shared(self) -> Engine:
+        """The engine of everybody, with at most so many connections to PostgreSQL."""
+        if self._is_sqlite:
+            return self._with_words(sqlite.make_engine(self._url, WAIT_SECONDS))
+        return self._postgresql(self._connections)
 
-    @event.listens_for(engine, "begin")
-    def begin(tx: Connection) -> None:
-        tx.exec_driver_sql("BEGIN IMMEDIATE" if tx.get_execution_options().get("writes") else "BEGIN")
+    @cached_property
+    def urgent(self) -> Engine:
+        """The engine of urgent transactions, which wait for no connection that others use."""
+        return self.shared if self._is_sqlite else self._postgresql(1, urgent=True)
 
-    return engine
+    def dispose(self) -> None:
+        """Close every connection that is not in use."""
+        for engine in {id(made): made for name in ("shared", "urgent") if (made := vars(self).get(name))}.values():
+            engine.dispose()
 
+    @cached_property
+    def _era(self) -> Era:
+        from app.db.postgresql import Era
 
-def _file_id(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+        return Era()
 
+    def _postgresql(self, connections: int, *, urgent: bool = False) -> Engine:
+        from app.db import postgresql  # and so psycopg, which a process with SQLite does without
 
-def postgresql_engine(url: Any, connections: int) -> Engine:
-    """Return the engine for PostgreSQL, with at most so many connections."""
-    milliseconds = int(WAIT_SECONDS * 1000)
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=WAIT_SECONDS,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": int(WAIT_SECONDS),
-            "tcp_user_timeout": milliseconds,
-            "keepalives_idle": 10,  # a connection on which nobody speaks finds out too that the other side is gone
-            "keepalives_interval": 3,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
-        },
-    )
+        made = postgresql.make_engine(self._url, connections, WAIT_SECONDS, self._era, urgent=urgent)
+        return self._with_words(made)
+
+    def _with_words(self, engine: Engine) -> Engine:
+        event.listen(engine, "handle_error", self._fault_of_driver)
+        return engine
+
+    def _fault_of_driver(self, context: ExceptionContext) -> None:
+        """Raise in words what the driver raised, wherever a statement is run; called by SQLAlchemy.
+
+        What is wrong with the data stays what it is, and so does a deadlock: the database works, and the same
+        statements will pass one by one.
+        """
+        error, cause = context.sqlalchemy_exception, context.original_exception
+        if faults.is_about_this_statement_only(cause) or isinstance(error, exc.IntegrityError | exc.DataError):
+            return
+        if isinstance(error, exc.DBAPIError):
+            context.is_disconnect |= faults.is_of_a_read_only_session(cause)
+            if context.is_disconnect and not self._is_sqlite:
+                self._era.end()  # the others lead to the same server
+            raise self._in_words(cause) from cause

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,7 +23,7 @@ def migrate(db: Database) -> None:
     """
     if db.is_sqlite:
         Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    with db.write() as tx:
+    with deadline.within(math.inf), db.write() as tx:  # a revision may take its time
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
         if not is_migrated(tx):

@@ -15,12 +15,18 @@ import threading
 import time
 from pathlib import Path
 
+from app.db.faults import LOCKED, Fault
+
 PATIENCE_SECONDS = 0.05
 _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
 
 
 class TurnNotGiven(Exception):
     """No turn within the time; nothing was written."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.fault = Fault(words, LOCKED)
 
 
 class Turns:
@@ -129,7 +135,7 @@ class _LockFile:
     def lock(self, deadline: float) -> None:
         while not self.try_lock():
             if time.monotonic() > deadline:
-                raise TurnNotGiven("another process has been writing for too long")
+                raise TurnNotGiven("another process of Parley has been writing for too long")
             time.sleep(_PAUSE_SECONDS)
 
     def unlock(self) -> None:
