@@ -14,7 +14,7 @@ from flask import Flask
 from app import cli, config, logs
 from app.config import Settings
 from app.db.database import Database
-from app.inbox import queue
+from app.inbox import locked_lanes, probe, queue
 from app.monitoring import health, metrics
 from app.receiver import rejections, webhook
 from app.receiver.group_commit import GroupCommit
@@ -62,7 +62,12 @@ def _receiver(runtime: Runtime) -> webhook.Door:
     return webhook.Door(
         public_url=settings.public_url,
         keys=keys,
-        arrivals=GroupCommit(db, partial(queue.add_all, db)),
+        arrivals=GroupCommit(
+            db,
+            partial(queue.add_all, db),
+            write_beside_locks=partial(locked_lanes.add_beside_locks, db),
+            probe=partial(probe.try_to_store, db),
+        ),
         stored=runtime.stored,
         refusals=rejections.Refusals(keys, settings.public_url, settings.instance_folder / rejections.FILE),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from threading import Barrier, Event
 
 import psycopg
@@ -15,6 +16,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db.tables import inbox
+from app.inbox.probe import try_to_store
 from app.inbox.queue import NewEvent, add_all
 from app.receiver.group_commit import GroupCommit
 from tests.conftest import ORIGIN, TOKEN
@@ -167,7 +169,7 @@ def test_one_bad_row_in_a_group_harms_nobody(db):
         go_on.wait(2)
         return add_all(db, tx, events)
 
-    arrivals = GroupCommit(db, write)
+    arrivals = GroupCommit(db, write, write_beside_locks=write, probe=partial(try_to_store, db))
     events = [new_event("first", b""), new_event("good", b""), new_event("bad", None), new_event("fine", b"")]
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(arrivals.add, events[0])

@@ -107,17 +107,23 @@ def add_all(db: Database, tx: Connection, events: Sequence[NewEvent]) -> list[bo
     now = db.now(tx)
     # Lanes first: their locks keep two groups with the same events, in another order, from waiting for each other.
     wake(tx, {event.lane for event in events}, now, now)
-    stored = set(tx.execute(_add(tx.dialect.name), [_row(event, now) for event in events]).scalars())
+    return insert_unknown(tx, events, now)
+
+
+def insert_unknown(tx: Connection, events: Sequence[NewEvent], now: datetime) -> list[bool]:
+    """Store the events that are not known yet, and wake no lane; for each, return whether it was new."""
+    stored = set(tx.execute(_add(tx.dialect.name), [row_of(event, now) for event in events]).scalars())
     return [_first_of(event.event_key, stored) for event in events]
 
 
 def schedule(tx: Connection, event: NewEvent, due_at: datetime, now: datetime) -> bool:
     """Store an event of our own, due at a time if nothing else waits in its lane; return whether it was new."""
     wake(tx, {event.lane}, due_at, now)
-    return bool(tx.execute(_add(tx.dialect.name), [_row(event, now)]).scalars().all())
+    return bool(tx.execute(_add(tx.dialect.name), [row_of(event, now)]).scalars().all())
 
 
-def _row(event: NewEvent, now: datetime) -> dict[str, object]:
+def row_of(event: NewEvent, now: datetime) -> dict[str, object]:
+    """Return the columns of an event that has just come."""
     return {
         "event_key": event.event_key,
         "event_type": event.event_type,

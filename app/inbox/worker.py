@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
-from app.inbox import clock_steps, leases, queue
+from app.inbox import clock_steps, leases, locked_lanes, queue
 from app.inbox.dispatch import Handlers, work_on
 from app.inbox.job import Work
 from app.inbox.periodic_runner import Rounds
@@ -154,6 +155,7 @@ class Worker:
         Raises DatabaseUnavailable.
         """
         self._clock.look()
+        locked_lanes.wake_forgotten(self._db)
         self._renewer.start()
         with ThreadPoolExecutor(len(self._threads)) as threads:
             ends = [threads.submit(self._run_dry) for _ in self._threads]
@@ -218,31 +220,33 @@ class Worker:
             log.warning("started cold", extra={"fault": fault(error)})
 
     def _renew(self) -> None:
-        self._watch_clock()
+        self._look_for_what_waits_too_long()
         while not self._stopped.wait(RENEW_SECONDS):
             with self._busy_lock:
                 held = [claimed.lease for claimed in self._busy.values()]
-            try:
-                leases.renew(self._db, held)
-            except Exception as error:  # noqa: BLE001 - it must go on renewing
-                log.error("leases not renewed", extra={"fault": fault(error)})
-            self._watch_clock()
-            self._do_aside()
+            self._do("leases not renewed", partial(leases.renew, self._db, held))
+            self._look_for_what_waits_too_long()
+            self._do("not done aside", self._aside)
 
-    def _watch_clock(self) -> None:
-        try:
-            self._clock.look()
-        except Exception as error:  # noqa: BLE001 - what waits too long is found the next time
-            log.error("clock not looked at", extra={"fault": fault(error)})
+    def _look_for_what_waits_too_long(self) -> None:
+        self._do("clock not looked at", self._clock.look)
+        self._do("lanes not woken", self._wake_forgotten)
+
+    def _wake_forgotten(self) -> None:
+        """Call a thread for events whose lane was locked as they came: nobody was called then."""
+        if locked_lanes.wake_forgotten(self._db):
+            self.wake()
 
     def _end_renewing(self) -> None:
         self._stopped.set()
         if self._renewer.is_alive():
             self._renewer.join()
-        self._do_aside()
+        self._do("not done aside", self._aside)
 
-    def _do_aside(self) -> None:
+    def _do(self, otherwise: str, step: Callable[[], None]) -> None:
+        """Do one of the things that must not end the thread; say so if it cannot be done."""
         try:
-            self._aside()
-        except Exception as error:  # noqa: BLE001 - next time it may do
-            log.warning("not done aside", extra={"fault": fault(error)})
+            step()
+        except Exception as error:  # noqa: BLE001 - the next time it may work
+            reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
+            log.error(otherwise, extra={"reason": reason})

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from app.db.tables import inbox as inbox_table
 from app.inbox import leases, queue
 from app.inbox.leases import LeaseLost
+from app.inbox.probe import try_to_store
 from app.inbox.queue import NewEvent
 from app.receiver.group_commit import GroupCommit
 from tests.support.inbox_steps import add, claim, commit, finish, key_of, new, postpone, stats, work_off
@@ -201,7 +202,8 @@ def test_eight_threads_claim_two_hundred_lanes_and_none_twice(db):
 
 
 def test_two_processes_that_store_the_same_events_in_opposite_order_store_each_once(db):
-    doors = [GroupCommit(db, partial(queue.add_all, db)) for _ in range(2)]
+    store = partial(queue.add_all, db)
+    doors = [GroupCommit(db, store, write_beside_locks=store, probe=partial(try_to_store, db)) for _ in range(2)]
     events = [new(f"event {n}", f"lane {n % 7}") for n in range(300)]
 
     def store(door: GroupCommit[NewEvent, bool], posts: list[NewEvent]) -> int:
