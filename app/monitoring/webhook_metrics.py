@@ -10,6 +10,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Literal
 
+from app.db import faults
 from app.logs import fault
 from app.twilio_api.events import EVENT_CLASSES
 
@@ -79,6 +80,14 @@ class _Made:
         self._refusals = Counter(
             "parley_refusals", "Requests refused for their signature, by reason", ["reason"], registry=self.registry
         )
+        self._not_stored = Counter(
+            "parley_not_stored",
+            "Webhooks answered 503 because they could not be stored, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        for kind in faults.KINDS:
+            self._not_stored.labels(kind)  # from the start, so that the first one counts as an increase
         self._ack = Histogram(
             "parley_ack_seconds",
             "Time until a webhook is stored or known to be, and acknowledged",
@@ -92,6 +101,8 @@ class _Made:
         (self._children.get(key) or self._child(key)).inc()
         if outcome in ACKNOWLEDGED:
             self._ack.observe(seconds)
+        elif outcome == "unavailable":
+            self._not_stored.labels(reason).inc()
         elif reason:
             (self._children.get((reason,)) or self._refusal(reason)).inc()
 

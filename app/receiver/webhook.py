@@ -11,6 +11,7 @@ from typing import NamedTuple
 from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
 
+from app.db import faults
 from app.db.database import DatabaseUnavailable
 from app.inbox import queue
 from app.logs import fault
@@ -99,13 +100,19 @@ def _store(door: Door, identity: parsing.Identity, request: Request, target: str
     try:
         is_new = door.arrivals.add(event)
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
-        reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
-        log.error("not stored", extra={"event_type": identity.event_type, "reason": reason})
-        response = Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
-        return Answer(response, "unavailable", identity.event_type)
+        return _not_stored(error, identity.event_type)
     if is_new:
         door.stored()
     return Answer(Response(status=204), "stored" if is_new else "known", identity.event_type)
+
+
+def _not_stored(error: Exception, event_type: str) -> Answer:
+    reason, kind = fault(error), faults.OTHER
+    if isinstance(error, DatabaseUnavailable):
+        reason, kind = str(error), error.kind
+    log.error("not stored", extra={"event_type": event_type, "reason": reason})
+    response = Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
+    return Answer(response, "unavailable", event_type, kind)
 
 
 def _check(door: Door, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:

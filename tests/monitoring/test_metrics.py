@@ -135,5 +135,5 @@ class TestPage:
         documented = set(re.findall(r"^\| `(parley_\w+)`", self.PAGE, re.MULTILINE))
         asked = set(re.findall(r"\bparley_[a-z_]+(?=[\[{)\s])", self.PAGE.partition("## Alerts")[2]))
 
-        assert len(asked) == 5
+        assert len(asked) == 6
         assert asked <= documented
