@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -71,3 +72,11 @@ def _receiver(runtime: Runtime) -> webhook.Door:
         stored=runtime.stored,
         refusals=rejections.Refusals(keys, settings.public_url, settings.instance_folder / rejections.FILE),
     )
+
+
+if not TYPE_CHECKING:  # a wrong import is still a wrong import for mypy
+
+    def __getattr__(name: str) -> object:
+        from app.runtime import former_names
+
+        return former_names.find(name)

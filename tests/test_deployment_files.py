@@ -137,7 +137,7 @@ def test_a_container_of_ours_can_write_nowhere_and_gain_no_rights(name):
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_web_and_worker_start_after_the_release_and_have_time_to_finish(name):
     (grace,) = re.findall(r"stop_grace_period: (\d+)s", SERVICES[name])
-    (graceful,) = re.findall(r"graceful_timeout = (\d+)", (ROOT / "gunicorn.conf.py").read_text())
+    (graceful,) = re.findall(r"graceful_timeout = (\d+)", (ROOT / "app" / "runtime" / "gunicorn.py").read_text())
 
     assert int(grace) > int(graceful)
     assert "condition: service_completed_successfully" in SERVICES[name]

@@ -86,4 +86,8 @@ def test_the_environment_is_read_in_config_only():
         str(path.relative_to(PROJECT)) for path in (PROJECT / "app").rglob("*.py") if "os.environ" in path.read_text()
     }
 
-    assert users == {"app/config.py", "app/cli/dev/app_process.py"}  # `flask dev` hands it on to what it starts
+    assert users == {
+        "app/config.py",
+        "app/cli/dev/app_process.py",  # `flask dev` hands it on to what it starts
+        "app/runtime/gunicorn.py",  # the folder of the counters, for prometheus-client in the web processes
+    }
