@@ -11,6 +11,7 @@ from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, with_history
 from app.bot.recording import note_author, note_message
 from app.bot.sending import send_replies
+from app.inbox import purged_keys
 from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
@@ -20,13 +21,17 @@ from app.store.replies import Content
 from app.twilio_api.events import MessageAdded
 
 PART_OF_BURST = "part of burst"
+PURGED = "no reply: the message was dealt with before; its event was deleted since (BOT_RETENTION_DAYS, inbox purge)"
 
 
 def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
-    message = message_of(event, bot.work.claimed.received_at)
+    received_at = bot.work.claimed.received_at
+    message = message_of(event, received_at)
     with bot.work.look() as tx:
         earlier = messages.decision(tx, event.message_sid)
+        if earlier is None and purged_keys.knows(tx, event.message_sid, event.date_created, received_at):
+            return PURGED
         known = known_of(tx, message, bot)
         if earlier is None:
             members = bursts.gather(tx, message, known, bot)

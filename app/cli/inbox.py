@@ -138,8 +138,8 @@ def purge_command(older_than: int | None, dry_run: bool, yes: bool, as_json: boo
 
 
 def _purge_batch(before: Any) -> int:
-    with writing() as (tx, _now):
-        return admin.purge(tx, before)
+    with writing() as (tx, now):
+        return admin.purge(tx, before, now)
 
 
 def _say_purged(deleted: int, count: int, days: int, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from app.operations.account import Account
 from app.operations.validation import Refused
 from app.rules.facts import Policy
 from app.rules.schema import Bot, Rules
-from app.runtime.from_settings import load_rules, make_conversations
+from app.runtime.from_settings import load_rules, make_conversations, make_policy
 from app.runtime.process import Runtime
 from app.twilio_api.client import Conversations
 
@@ -91,8 +91,7 @@ def pause_after_agent() -> timedelta:
 
 def policy() -> Policy:
     """Return who is who, as the worker sees it."""
-    now = settings()
-    return Policy(bot_author=now.bot_author, agents=now.bot_agents, max_reply_age=now.max_reply_age)
+    return make_policy(settings())
 
 
 def account_of(conversation: Record) -> Account:

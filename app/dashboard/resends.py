@@ -19,7 +19,7 @@ from app.inbox.internal_events import FollowUpDue
 from app.operations.validation import Refused
 from app.store import conversations
 from app.store import replies as delivery_log
-from app.twilio_api.events import MessageAdded
+from app.twilio_api.parsing import message_key
 
 UNSENT = ("failed", "suppressed")
 
@@ -66,4 +66,4 @@ def send_again(tx: Connection, resend: Resend, now: datetime) -> None:
 def _event_key(reply_to: str, timer_seconds: int) -> str:
     if timer_seconds:
         return internal_events.event_key(FollowUpDue(message_sid=reply_to, seconds=timer_seconds))
-    return f"{MessageAdded.event_type}:{reply_to}"
+    return message_key(reply_to)

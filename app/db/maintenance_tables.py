@@ -41,3 +41,10 @@ purged_counts = Table(
     Column("label", Text, primary_key=True),  # a rule, a status, an error code
     Column("number", BigInteger, nullable=False, server_default="0"),  # of rows that were deleted for their age
 )
+
+purged_keys = Table(
+    "purged_keys",
+    metadata,
+    Column("key_hash", Text, primary_key=True),  # of the event of a message that was purged: should it come again
+    Column("purged_at", Moment, nullable=False),
+)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_,
 
 from app.db.database import Record
 from app.db.tables import deliveries, delivery_events, inbox, lanes
-from app.inbox import internal_events
+from app.inbox import internal_events, purged_keys
 from app.inbox.queue import wake
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
@@ -158,12 +158,13 @@ def count_older(tx: Connection, before: datetime) -> int:
     return tx.scalar(select(func.count()).where(_purgeable(before))) or 0
 
 
-def purge(tx: Connection, before: datetime) -> int:
+def purge(tx: Connection, before: datetime, now: datetime) -> int:
     """Delete up to 5,000 events that were finished before a time, and lanes without events; return how many events.
 
     Dead events stay: nobody has looked at them. Call it until it returns 0, each time in a transaction of its own.
     """
-    batch = select(inbox.c.id).where(_purgeable(before)).limit(_PURGE_BATCH)
+    batch = tx.scalars(select(inbox.c.id).where(_purgeable(before)).limit(_PURGE_BATCH)).all()
+    purged_keys.remember(tx, inbox.c.id.in_(batch), now)
     deleted = tx.execute(delete(inbox).where(inbox.c.id.in_(batch))).rowcount
     if deleted == 0:
         used = select(inbox.c.lane).where(inbox.c.lane == lanes.c.lane).exists()

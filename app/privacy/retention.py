@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from app.db.database import Database, insert_into
-from app.db.maintenance_tables import purged_counts, receipt_looks, reconcile_cursors
+from app.db.maintenance_tables import purged_counts, purged_keys, receipt_looks, reconcile_cursors
 from app.db.tables import (
     audit_log,
     conversations,
@@ -46,6 +46,8 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.inbox.purged_keys import KEPT_FOR
+from app.inbox.purged_keys import remember as leave_keys
 
 CHORE = "retention"
 LOOKED_AT_ONCE = 2_000
@@ -113,6 +115,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(login_failures, login_failures.c.id, login_failures.c.at < before),
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
         Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),
+        Sweep(purged_keys, purged_keys.c.key_hash, purged_keys.c.purged_at < now - KEPT_FOR),
         Sweep(gate, gate.c.scope, gate.c.not_before < now),
     )
 
@@ -137,6 +140,8 @@ def purge(
             with db.write() as tx:
                 if counted := _COUNTED.get(sweep.table):
                     _remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
+                if sweep.table is inbox:
+                    leave_keys(tx, and_(sweep.key.in_(keys), sweep.is_old), now)
                 count = tx.execute(delete(sweep.table).where(sweep.key.in_(keys), sweep.is_old)).rowcount
             deleted[sweep.table.name] = deleted.get(sweep.table.name, 0) + count
             still_ours()

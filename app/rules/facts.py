@@ -73,6 +73,7 @@ class Policy:
     bot_author: str
     agents: tuple[str, ...] = ()
     max_reply_age: timedelta | None = None
+    kept_for: timedelta | None = None  # who was answered longer ago than this may be known no more
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,16 @@ def _written_by_no_customer(asked: Asked) -> Stop:
     return stops.get(writer_of(asked.message, asked.known, asked.policy))
 
 
+def _older_than_what_is_kept(asked: Asked) -> Stop:
+    """Stop at a message so old that nobody could know whether it was answered; that somebody wants silence counts."""
+    kept_for = asked.policy.kept_for
+    if kept_for is None or asked.now - asked.message.sent_at <= kept_for:
+        return None
+    if _kind(words_of(asked.message.text), asked) == "opt-out word":
+        return None
+    return "too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})"
+
+
 def _keyword_of_the_carrier(asked: Asked) -> Stop:
     """Stop at a carrier's word: of several texts the last STOP or START counts, HELP only where nothing else is said.
 
@@ -184,6 +194,7 @@ def in_words(duration: timedelta) -> str:
 
 GUARDS: tuple[Callable[[Asked], Stop], ...] = (
     _written_by_no_customer,
+    _older_than_what_is_kept,
     _keyword_of_the_carrier,
     _found_too_late,
     _conversation_forbids,

@@ -6,6 +6,7 @@ Each is imported when it is made, so that commands which need none of it start q
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.config import Settings
@@ -13,6 +14,7 @@ from app.db.database import Database
 
 if TYPE_CHECKING:
     from app.bot.responder_pool import Responder
+    from app.rules.facts import Policy
     from app.rules.reload import WatchedRules
     from app.rules.schema import Rules
     from app.twilio_api.client import Conversations
@@ -30,6 +32,18 @@ def make_conversations(settings: Settings, *, note_call: Callable[[str], None] =
         base_url=settings.api_base_url,
         default_service_sid=settings.service_sid,
         note_call=note_call,
+    )
+
+
+def make_policy(settings: Settings) -> Policy:
+    """Return what the settings say of who is who and which messages are too old to be answered."""
+    from app.rules.facts import Policy
+
+    return Policy(
+        settings.bot_author,
+        settings.bot_agents,
+        max_reply_age=settings.max_reply_age,
+        kept_for=timedelta(days=settings.retention_days),
     )
 
 

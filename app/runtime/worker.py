@@ -20,9 +20,8 @@ from app.privacy import retention
 from app.reconcile import run
 from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope
-from app.rules.facts import Policy
 from app.rules.reload import WatchedRules
-from app.runtime.from_settings import make_conversations, make_responder, watch_rules
+from app.runtime.from_settings import make_conversations, make_policy, make_responder, watch_rules
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
@@ -43,7 +42,7 @@ def make_worker(
     """
     calls = calls or RestCalls()
     twilio = make_conversations(settings, note_call=calls.note)
-    policy = Policy(bot_author=settings.bot_author, agents=settings.bot_agents, max_reply_age=settings.max_reply_age)
+    policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)
 

@@ -13,6 +13,7 @@ from app.twilio_api.events import (
     EVENT_CLASSES,
     DeliveryUpdated,
     Event,
+    MessageAdded,
     UnknownEvent,
     UserEvent,
 )
@@ -81,6 +82,11 @@ def identity(form: Form) -> Identity:
             raise Unusable(f"{name} is {'malformed' if values.get(name) else 'missing'}")
     source = re.sub("[^A-Z0-9_-]", "", values.get("Source", "").upper())[:16]
     return Identity(plain_type, _event_key(event_class, plain_type, values, form), _lane(event_class, values), source)
+
+
+def message_key(message_sid: str) -> str:
+    """Return the event key of the webhook that tells of a new message."""
+    return f"{MessageAdded.event_type}:{message_sid}"
 
 
 def _event_key(event_class: type[Event], plain_type: str, values: Mapping[str, str], form: Form) -> str:

@@ -43,7 +43,7 @@ def test_purging_deletes_old_finished_events_and_idle_lanes_but_nothing_dead_or_
     clock.advance(86_400)
     finish(db, claim(db), "processed")
     with db.write() as tx:
-        counts = [admin.purge(tx, db.now(tx) - timedelta(hours=1)) for _ in range(2)]
+        counts = [admin.purge(tx, db.now(tx) - timedelta(hours=1), db.now(tx)) for _ in range(2)]
     with db.read() as tx:
         lanes = list(tx.scalars(select(lanes_table.c.lane).order_by(lanes_table.c.lane)))
 

@@ -133,6 +133,7 @@ def test_every_table_was_thought_of():
         "reconcile_cursors",
         "receipt_looks",
         "delivery_events",
+        "purged_keys",
     }
     with_one = {
         "inbox",
