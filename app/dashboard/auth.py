@@ -39,7 +39,7 @@ csrf = CSRFProtect()
 sessions = LoginManager()
 
 
-class Operator(UserMixin):
+class Operator(UserMixin):  # type: ignore[misc]  # flask_login has no types
     """Somebody who is logged in; `name` is the author of what they write."""
 
     def __init__(self, name: str, since: int) -> None:
@@ -82,7 +82,7 @@ def protect(app: Flask, settings: Settings) -> None:
     sessions.init_app(app)
 
 
-@sessions.user_loader
+@sessions.user_loader  # type: ignore[untyped-decorator]
 def _of_cookie(identity: str) -> Operator | None:
     since, _, rest = identity.partition("|")
     mark, _, name = rest.partition("|")
@@ -91,7 +91,7 @@ def _of_cookie(identity: str) -> Operator | None:
     return Operator(name, int(since)) if 0 <= time.time() - int(since) < SESSION_SECONDS else None
 
 
-@sessions.request_loader
+@sessions.request_loader  # type: ignore[untyped-decorator]
 def _of_this_machine(_request: Any) -> Operator | None:
     """In the offline loop whoever sits at this machine is an agent."""
     settings = current_settings()

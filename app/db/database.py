@@ -138,7 +138,8 @@ class Database:
             return self._clock()
         if self.is_sqlite:
             return datetime.now(UTC)
-        return tx.scalar(select(func.clock_timestamp())).astimezone(UTC)  # type: ignore[union-attr]
+        now: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+        return now.astimezone(UTC)
 
     def instant(self, tx: Connection) -> Instant:
         """Return this moment by both clocks."""

@@ -141,7 +141,8 @@ def row_of(event: NewEvent, now: datetime) -> dict[str, object]:
 @cache
 def _add(dialect: str) -> Insert:
     """Return the statement once built: building it anew costs more than running it."""
-    return insert_into(dialect, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
+    add: Insert = insert_into(dialect, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)
+    return add
 
 
 @cache
@@ -151,7 +152,8 @@ def _wake(dialect: str) -> Insert:
     idle = lanes.c.ready_at.is_(None)
     upsert = insert.on_conflict_do_update(index_elements=["lane"], set_=ready, where=idle)
     # RETURNING makes SQLAlchemy send the rows as one statement.
-    return telling(dialect, upsert.returning(lanes.c.lane))
+    wake: Insert = upsert.returning(lanes.c.lane)
+    return telling(dialect, wake)
 
 
 def _first_of(event_key: str, stored: set[str]) -> bool:
@@ -216,7 +218,8 @@ def seconds_to_next(db: Database) -> float | None:
 
 def oldest_due(tx: Connection, now: datetime) -> datetime | None:
     """Return since when the lane that waits longest has been due; None when no lane is."""
-    return tx.scalar(select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at <= now))
+    since: datetime | None = tx.scalar(select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at <= now))
+    return since
 
 
 def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, instant: Instant) -> None:

@@ -215,7 +215,7 @@ def _is_empty(table: Table, row: Record) -> bool:
     if table is replies:
         return row.state == "sent" and not (row.body or row.content_variables)
     if table is decisions:
-        return row.reason == ERASED
+        return bool(row.reason == ERASED)
     return False
 
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_REPLY_CHARS = 16_000  # ten of Twilio's longest messages (1,600 characters); more is a runaway template
 MAX_LOOP_TURNS = 1_000
@@ -54,7 +55,7 @@ def _is_int(*values: Any) -> bool:
 
 def _size(operator: str, left: Any, right: Any) -> int:
     if _is_int(left, right):
-        bits = {"**": left.bit_length() * max(right, 0), "*": left.bit_length() + right.bit_length()}
+        bits: dict[str, int] = {"**": left.bit_length() * max(right, 0), "*": left.bit_length() + right.bit_length()}
         return bits.get(operator, 0)
     pairs = [(left, right), (right, left)]
     return max((len(many) * n for many, n in pairs if hasattr(many, "__len__") and _is_int(n)), default=0)

@@ -77,8 +77,9 @@ def _wait_at(tx: Connection, address: str, free: int, now: datetime) -> int:
     failures, last_at = tx.execute(select(func.count(), func.max(login_failures.c.at)).where(*here)).one()
     if failures < free:
         return 0
-    wait = min(LONGEST_WAIT_SECONDS, 2 ** min(16, failures - free + 1))
-    return max(0, math.ceil(wait - (now - last_at).total_seconds()))
+    wait: int = min(LONGEST_WAIT_SECONDS, 2 ** min(16, failures - free + 1))
+    since: timedelta = now - last_at
+    return max(0, math.ceil(wait - since.total_seconds()))
 
 
 def _forget_old(tx: Connection, now: datetime) -> None:

@@ -25,4 +25,5 @@ def close(tx: Connection, scope: str, not_before: datetime) -> None:
 
 def opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
     """Return until when Twilio asked us not to send to this conversation; None when we may."""
-    return tx.scalar(_OPENS_AT, {"scopes": [ACCOUNT, conversation_sid], "now": now})
+    at: datetime | None = tx.scalar(_OPENS_AT, {"scopes": [ACCOUNT, conversation_sid], "now": now})
+    return at

@@ -168,7 +168,7 @@ def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _resul
     """
     from twilio.http.http_client import TwilioHttpClient
 
-    class HttpClient(TwilioHttpClient):
+    class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
         retry_after: timedelta | None = None
 
         def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
