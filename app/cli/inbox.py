@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
 from app.inbox import admin
-from app.inbox.shown_parameters import shown
+from app.inbox.describe import shown
 from app.twilio_api.form import read_form
 
 

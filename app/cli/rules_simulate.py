@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from app.cli.output import json_option, parley, show_json
 from app.cli.param_types import JsonObject
 from app.cli.rules_format import action_line, content_lines, tried_lines
-from app.rules.moments import FORMS, moment
+from app.rules.simulate import FORMS, moment
 
 if TYPE_CHECKING:
     from app.rules.engine import Decision

@@ -17,9 +17,9 @@ from app.dashboard.fragments import unless_known
 from app.dashboard.request_context import LARGEST_ID, number_asked, reading, settings, text_asked, writing
 from app.db.database import Record
 from app.inbox import admin, internal_events
+from app.inbox.describe import shown
 from app.inbox.internal_events import FollowUpDue, TimerEnded
 from app.inbox.queue import MAX_ATTEMPTS
-from app.inbox.shown_parameters import shown
 from app.receiver import rejections
 from app.store import audit
 from app.store.decision_trace import trace_of

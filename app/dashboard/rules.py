@@ -17,9 +17,8 @@ from app.responder import NAME as RESPONDER_NAME
 from app.rules import describe
 from app.rules.lint import Finding, lint
 from app.rules.loader import rule_lines
-from app.rules.moments import FORMS, moment
 from app.rules.schema import Rule, Rules
-from app.rules.simulate import AUTHORS, Supposed, actions_of, tried_out
+from app.rules.simulate import AUTHORS, FORMS, Supposed, actions_of, moment, tried_out
 from app.store import rule_usage
 from app.store.delivery_statistics import PERIODS
 

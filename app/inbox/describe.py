@@ -1,7 +1,8 @@
-"""Says of an event in two lines what came in and what we did. How names and texts are written is up to the caller."""
+"""Describes an event to whoever operates the bot: what came in and what we did in two lines, and its parameters."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from app.twilio_api.events import (
     ParticipantEvent,
     UserEvent,
 )
+from app.twilio_api.form import Form
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,24 @@ def waits(row: Record) -> str:
     if row.state == "scheduled":
         return f"again at {row.ready_at:%H:%M:%S}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
     return "waits for a worker"
+
+
+_PLAIN = re.compile(r"EventType|Index|RetryCount|Seconds|Source|Status|ErrorCode|Reason|State.*|Date.*|.*Sid")
+
+
+def shown(form: Form, *, raw: bool = False, hint: str = "") -> list[tuple[str, str]]:
+    """Return name and value of each parameter; in place of what may be private its length, and the hint. All if `raw`.
+
+    What is no Unicode is replaced, so that it can be written anywhere.
+    """
+    return [
+        (_sound(name), _sound(value if raw or _PLAIN.fullmatch(name) else _length(value, hint))) for name, value in form
+    ]
+
+
+def _length(value: str, hint: str) -> str:
+    return f"({len(value)} characters{hint})"
+
+
+def _sound(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

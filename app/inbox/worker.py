@@ -16,7 +16,7 @@ from app.db.wakeups import Listener
 from app.inbox import clock_steps, leases, locked_lanes, queue
 from app.inbox.dispatch import Handlers, work_on
 from app.inbox.job import Work
-from app.inbox.periodic_runner import Rounds
+from app.inbox.periodic import Rounds
 from app.inbox.queue import Claimed
 from app.logs import fault
 

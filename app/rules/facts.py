@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Literal
 
 from app.rules.business_hours import is_open
-from app.rules.patterns import Search
 from app.rules.schema import Bot
-from app.rules.text_matching import Spoken
+from app.rules.text_matching import Search, Spoken
 from app.twilio_api.addresses import is_phone_number
 
 OWN_MARKER = "parley"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from app.rules.guards import in_words
-from app.rules.least_length import longest_fixed_text
 from app.rules.reachability import ANYTHING, Cell, always_wins, cells, follows, holds_any, parts_of, possible
-from app.rules.reply_length import MOST_CHARACTERS
+from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
 from app.rules.schema import Rule, Rules, When
 from app.rules.text_matching import words_of
 

@@ -1,8 +1,11 @@
-"""Cuts a long reply into parts that one message can carry; it sends nothing and numbers nothing."""
+"""How long a reply is: cut into parts that one message can carry, and measured before any value is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import regex
+from jinja2 import nodes
+
+from app.rules.templates import SANDBOX
 
 # Source: docs/conversations-classic/conversations-limits, message body to SMS and WhatsApp (read 2026-11-22)
 MOST_CHARACTERS = 1600
@@ -52,3 +55,23 @@ def _cuts(text: str, start: int, most: int) -> Iterator[list[int]]:
     """Give the places to cut at, the best kind first; a paragraph that would leave most of a message empty is none."""
     for pattern, least in ((_PARAGRAPH, most // 4), (_SENTENCE, most // 4), (_WORD, 0)):
         yield [one.start() for one in pattern.finditer(text, start + least, start + most + _BREAK_CHARACTERS)]
+
+
+def longest_fixed_text(source: str) -> int:
+    """Return the characters of a reply's fixed text, of its longest branches; loops count once, values not at all."""
+    return _length(SANDBOX.parse(source.strip()).body)
+
+
+def _length(body: Sequence[nodes.Node]) -> int:
+    return sum(map(_length_of, body))
+
+
+def _length_of(node: nodes.Node) -> int:
+    if isinstance(node, nodes.TemplateData):
+        return len(node.data)
+    if isinstance(node, nodes.Output):
+        return _length(node.nodes)
+    if isinstance(node, nodes.If):
+        branches = [node.body, *(other.body for other in node.elif_), node.else_]
+        return max(map(_length, branches))
+    return _length(node.body) if isinstance(node, nodes.For) else 0

@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
 
-from app.rules.patterns import checked_pattern
 from app.rules.templates import checked_reply
-from app.rules.text_matching import words_of
+from app.rules.text_matching import checked_pattern, words_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

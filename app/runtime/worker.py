@@ -12,8 +12,7 @@ from app.db.database import Database
 from app.inbox import periodic
 from app.inbox.dispatch import Handlers
 from app.inbox.job import Work
-from app.inbox.periodic import Turn
-from app.inbox.periodic_runner import Chore, Rounds, Wait
+from app.inbox.periodic import Chore, Rounds, Turn, Wait
 from app.inbox.worker import Worker
 from app.monitoring.rest_metrics import RestCalls
 from app.privacy import retention

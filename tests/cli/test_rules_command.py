@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app import config, create_app
-from app.rules.moments import moment
+from app.rules.simulate import moment
 from tests.support.rules_of_every_kind import RULES
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -7,7 +7,7 @@ import pytest
 from app.rules.engine import decide
 from app.rules.facts import Known, Message, Policy
 from app.rules.loader import load
-from app.rules.patterns import SEARCHED_CHARS
+from app.rules.text_matching import SEARCHED_CHARS
 from app.twilio_api.addresses import channel_of
 
 POLICY = Policy("support-bot")
