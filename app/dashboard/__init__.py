@@ -33,21 +33,10 @@ def _add(app: Flask, settings: Settings) -> None:
 
     if not auth.is_available(settings):
         return
-    from app.dashboard import (  # noqa: F401 - they add their routes
-        agent_reply_form,
-        audit,
-        conversation_actions,
-        conversations,
-        deliveries,
-        event_retry,
-        events,
-        login,
-        rules,
-    )
-    from app.dashboard.phone import views  # noqa: F401 - they add their routes
+    from app.dashboard import routes
 
     auth.protect(app, settings)
-    app.register_blueprint(auth.blueprint)
+    app.register_blueprint(routes.make_blueprint())
 
 
 def _add_at_first_request(app: Flask, settings: Settings) -> None:

@@ -15,7 +15,6 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection, select
 
 from app.dashboard import agent_replies, conversations
-from app.dashboard.auth import blueprint
 from app.dashboard.request_context import account_of, database, pause_after_agent, reading
 from app.db.database import Record
 from app.db.tables import participants
@@ -54,7 +53,6 @@ class Desk:
     actions: Sequence[Record]
 
 
-@blueprint.post("/c/<sid>/answer")
 def answer(sid: str) -> ResponseReturnValue:
     """Send what a human wrote, once, and silence the bot."""
     given = agent_replies.Answer(sid, current_user.name, _text(), request.form.get("form", ""))
@@ -112,8 +110,8 @@ def _again(given: agent_replies.Answer, problem: str, status: int, *, form: str 
     return response
 
 
-@blueprint.context_processor
-def _for_threads() -> dict[str, Any]:
+def for_threads() -> dict[str, Any]:
+    """Return what the templates of a thread call."""
     return {"desk_of": _desk_of, "where": where}
 
 

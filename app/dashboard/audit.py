@@ -5,14 +5,12 @@ from __future__ import annotations
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
-from app.dashboard.auth import blueprint
 from app.dashboard.request_context import number_asked, reading, text_asked
 from app.store import audit
 
 _ROWS = 50
 
 
-@blueprint.get("/audit")
 def audit_log() -> ResponseReturnValue:
     """Show the newest actions."""
     before, sid = number_asked("before"), text_asked("conversation")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Request, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager, UserMixin, current_user  # type: ignore[import-untyped]
+from flask_login import LoginManager, current_user  # type: ignore[import-untyped]
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -34,13 +34,14 @@ OPEN_TO_ALL = ("page.log_in", "page.static")
 # Twilio and monitors have no cookies and get none.
 WITHOUT_COOKIES = ("/conversations/webhook", "/healthz", "/readyz", "/metrics")
 
-blueprint = Blueprint("page", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 csrf = CSRFProtect()
-sessions = LoginManager()
 
 
-class Operator(UserMixin):  # type: ignore[misc]  # flask_login has no types
+class Operator:
     """Somebody who is logged in; `name` is the author of what they write."""
+
+    is_authenticated = is_active = True  # as Flask-Login asks
+    is_anonymous = False
 
     def __init__(self, name: str, since: int) -> None:
         self.name, self.since = name, since
@@ -79,10 +80,20 @@ def protect(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SSL_STRICT=False,  # behind a proxy we never see https; _comes_from_elsewhere() asks the browser
     )
     csrf.init_app(app)
+    sessions = LoginManager()
+    sessions.user_loader(_of_cookie)
+    sessions.request_loader(_of_this_machine)
     sessions.init_app(app)
 
 
-@sessions.user_loader  # type: ignore[untyped-decorator]
+def guard(page: Blueprint) -> None:
+    """Let nobody see an answer of the page but who may, and let none of them allow more than the page needs."""
+    page.before_request(_let_in)
+    page.after_request(_forbid_everything_else)
+    page.register_error_handler(CSRFError, _not_from_our_form)
+    page.register_error_handler(HTTPException, _http_problem)
+
+
 def _of_cookie(identity: str) -> Operator | None:
     since, _, rest = identity.partition("|")
     mark, _, name = rest.partition("|")
@@ -91,14 +102,12 @@ def _of_cookie(identity: str) -> Operator | None:
     return Operator(name, int(since)) if 0 <= time.time() - int(since) < SESSION_SECONDS else None
 
 
-@sessions.request_loader  # type: ignore[untyped-decorator]
 def _of_this_machine(_request: Any) -> Operator | None:
     """In the offline loop whoever sits at this machine is an agent."""
     settings = current_settings()
     return Operator(default_name(settings), 0) if is_this_machine(settings) else None
 
 
-@blueprint.before_request
 def _let_in() -> ResponseReturnValue | None:
     request.max_content_length = LARGEST_FORM
     if "\0" in request.path:
@@ -132,7 +141,6 @@ def _comes_from_elsewhere() -> bool:
     return origin is not None and urlsplit(origin).netloc not in (request.host, _public_host())
 
 
-@blueprint.after_request
 def _forbid_everything_else(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -143,7 +151,6 @@ def _forbid_everything_else(response: Response) -> Response:
     return response
 
 
-@blueprint.errorhandler(CSRFError)
 def _not_from_our_form(error: CSRFError) -> ResponseReturnValue:
     text = (
         f"Nothing was done: {error.description} Go back, copy what you have written, reload the page and try again. "
@@ -152,7 +159,6 @@ def _not_from_our_form(error: CSRFError) -> ResponseReturnValue:
     return _problem("This did not come from a form of this page", text), 400
 
 
-@blueprint.errorhandler(HTTPException)
 def _http_problem(error: HTTPException) -> ResponseReturnValue:
     if error.code == 401:
         text = "Nothing was done. Go back and copy what you have written, then log in again."

@@ -11,7 +11,6 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from app.dashboard import resends
 from app.dashboard.agent_reply_form import known_conversation, where
-from app.dashboard.auth import blueprint
 from app.dashboard.request_context import account_of, number_asked, reading, writing
 from app.operations import pauses
 from app.operations.conversations import close
@@ -24,7 +23,6 @@ LONGEST_SILENCE = 2**31 - 1  # seconds, as the tables take them
 LENGTHS: dict[str, timedelta | None] = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "open": None}
 
 
-@blueprint.post("/c/<sid>/pause")
 def pause(sid: str) -> ResponseReturnValue:
     """Silence the bot for a time."""
     length = request.form.get("length", "")
@@ -38,7 +36,6 @@ def pause(sid: str) -> ResponseReturnValue:
     return _back_to(sid)
 
 
-@blueprint.post("/c/<sid>/resume")
 def resume(sid: str) -> ResponseReturnValue:
     """Let the bot speak again."""
     known_conversation(sid)
@@ -51,7 +48,6 @@ def resume(sid: str) -> ResponseReturnValue:
     return _back_to(sid)
 
 
-@blueprint.route("/c/<sid>/close", methods=["GET", "POST"])
 def close_conversation(sid: str) -> ResponseReturnValue:
     """Ask, then close a conversation for good."""
     row = known_conversation(sid)
@@ -75,7 +71,6 @@ def close_conversation(sid: str) -> ResponseReturnValue:
     return _back_to(sid)
 
 
-@blueprint.route("/c/<sid>/resend/<reply_to>", methods=["GET", "POST"])
 def resend(sid: str, reply_to: str) -> ResponseReturnValue:
     """Ask, then send what failed or was suppressed of a reply, by the same road as the first time."""
     after = min(number_asked("after") or 0, LONGEST_SILENCE)

@@ -11,13 +11,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from app.dashboard import conversation_list, thread_queries, threads
-from app.dashboard.auth import blueprint
 from app.dashboard.conversation_list import ListRows
 from app.dashboard.fragments import fragment
 from app.dashboard.request_context import reading
 from app.dashboard.thread_queries import ThreadRows
 from app.store.decision_trace import trace_of
-from app.twilio_api.errors import meaning
 
 LINES, CONVERSATIONS = 50, 30
 MORE_LINES = 200  # then one turns pages
@@ -38,7 +36,6 @@ class Asked:
         return {"only": self.only or None, "search": self.search or None, "limit": limit, **more}
 
 
-@blueprint.get("/")
 def conversations() -> ResponseReturnValue:
     """Show the list, the newest conversation first."""
     with reading() as (tx, now):
@@ -46,7 +43,6 @@ def conversations() -> ResponseReturnValue:
     return render_template("conversations.html", **_list(found), thread=None, sid="")
 
 
-@blueprint.get("/c/<sid>")
 def conversation(sid: str) -> ResponseReturnValue:
     """Show one conversation beside the list."""
     with reading() as (tx, now):
@@ -54,7 +50,6 @@ def conversation(sid: str) -> ResponseReturnValue:
     return render_template("conversations.html", **_list(found), **_thread(here, now), sid=sid)
 
 
-@blueprint.get("/m/<message_sid>")
 def message(message_sid: str) -> ResponseReturnValue:
     """Go to a message, wherever it is."""
     with reading() as (tx, _now):
@@ -69,7 +64,6 @@ def message(message_sid: str) -> ResponseReturnValue:
     return redirect(url_for("page.conversation", **place, before=(noted_at + timedelta(microseconds=1)).isoformat()))
 
 
-@blueprint.get("/why/<message_sid>")
 def why(message_sid: str) -> ResponseReturnValue:
     """Show every rule that was tried on a message, and all that followed."""
     with reading() as (tx, _now):
@@ -80,7 +74,6 @@ def why(message_sid: str) -> ResponseReturnValue:
     return render_template("why.html", trace=trace, message_sid=message_sid, sid=found[0])
 
 
-@blueprint.get("/fragments/list")
 def list_fragment() -> ResponseReturnValue:
     """Give the list alone, or 304 when it is what the page shows already."""
     with reading() as (tx, now):
@@ -89,7 +82,6 @@ def list_fragment() -> ResponseReturnValue:
     return fragment("conversation_list.html", found.told, lambda: {**_list(found), "sid": sid})
 
 
-@blueprint.get("/fragments/c/<sid>")
 def thread_fragment(sid: str) -> ResponseReturnValue:
     """Give the lines of one conversation and what changes around them, or 304."""
     with reading() as (tx, now):
@@ -174,17 +166,3 @@ def _time(text: str) -> datetime | None:
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-@blueprint.app_template_filter("meaning")
-def _meaning(code: int) -> str:
-    return meaning(code)
-
-
-@blueprint.app_template_filter("duration")
-def _duration(seconds: int) -> str:
-    """Return a time span in the largest unit that it is a whole number of."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

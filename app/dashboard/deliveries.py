@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import render_template, request
@@ -13,11 +13,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from app.dashboard import charts
-from app.dashboard.auth import blueprint
 from app.dashboard.request_context import reading
 from app.store import delivery_statistics as statistics
 from app.store.delivery_statistics import MOST_FAILURES, MOST_MEASURED, PERIODS, Period
-from app.twilio_api.errors import meaning
 
 COLOURS = 5  # codes with a colour of their own; the others share one
 OTHERS = -1
@@ -32,7 +30,6 @@ class Code:
     colour: str
 
 
-@blueprint.get("/deliveries")
 def deliveries() -> ResponseReturnValue:
     """Show the deliveries of the last day, or of another period."""
     period = asked_period()
@@ -83,28 +80,3 @@ def _chart(steps: Sequence[Mapping[int, int]], codes: Sequence[Code]) -> charts.
             counts[code if code in own else OTHERS] += count
         drawn.append(counts)
     return charts.columns(drawn, [*own, OTHERS])
-
-
-@blueprint.app_template_filter("code_meaning")
-def _code_meaning(code: int) -> str:
-    return meaning(code) if code else "no error code was given"
-
-
-@blueprint.app_template_filter("brief")
-def _brief(span: timedelta) -> str:
-    """Return how long something took, as exactly as one wants to know it."""
-    seconds = span.total_seconds()
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-@blueprint.app_template_filter("share")
-def _share(part: int, whole: int) -> str:
-    """Return a part as a percentage that neither hides the few nor claims all when it is not."""
-    if not whole:
-        return "–"
-    percent = 100 * part / whole
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    return f"{min(percent, 99.9):.1f} %" if part < whole else "100 %"

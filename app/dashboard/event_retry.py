@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from app.dashboard import event_preview
-from app.dashboard.auth import blueprint
 from app.dashboard.events import conversation_of, event_row
 from app.dashboard.request_context import policy, reading, rules_in_force, settings, writing
 from app.inbox import admin
@@ -15,7 +14,6 @@ from app.rules.schema import Rules
 from app.store import audit
 
 
-@blueprint.get("/events/<int:event_id>/retry")
 def retry_event(event_id: int) -> ResponseReturnValue:
     """Show what an event would do, what was decided about it and what has been sent already."""
     rules, fault = _rules()
@@ -28,8 +26,7 @@ def retry_event(event_id: int) -> ResponseReturnValue:
     return render_template("event_retry.html", event=row, foreseen=foreseen, fault=fault)
 
 
-@blueprint.post("/events/<int:event_id>/retry", endpoint="retry_event_now")
-def retry_now(event_id: int) -> ResponseReturnValue:
+def retry_event_now(event_id: int) -> ResponseReturnValue:
     """Put a dead event back to work."""
     with writing() as (tx, now):
         row = event_row(tx, now, event_id)

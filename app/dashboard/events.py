@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
-from app.dashboard.auth import blueprint
 from app.dashboard.fragments import unless_known
 from app.dashboard.request_context import LARGEST_ID, number_asked, reading, settings, text_asked, writing
 from app.db.database import Record
@@ -52,21 +51,18 @@ class Asked:
     conversation: str = ""
 
 
-@blueprint.get("/events", endpoint="events")
-def list_events() -> ResponseReturnValue:
+def events() -> ResponseReturnValue:
     """Show the newest events, or those before one of them."""
     with reading() as (tx, now):
         return render_template("events.html", **_list(tx, now), types=_TYPES, states=admin.STATES)
 
 
-@blueprint.get("/fragments/events")
 def events_fragment() -> ResponseReturnValue:
     """Give the list alone, or 304."""
     with reading() as (tx, now):
         return unless_known(render_template("event_list.html", **_list(tx, now)))
 
 
-@blueprint.get("/events/<int:event_id>")
 def event(event_id: int) -> ResponseReturnValue:
     """Show one event; of its parameters only what tells nothing of anybody."""
     with reading() as (tx, now):
@@ -74,14 +70,12 @@ def event(event_id: int) -> ResponseReturnValue:
         return render_template("event.html", **_facts(tx, row), raw=None)
 
 
-@blueprint.get("/fragments/events/<int:event_id>")
 def event_fragment(event_id: int) -> ResponseReturnValue:
     """Give the state of one event and what came of it, or 304."""
     with reading() as (tx, now):
         return unless_known(render_template("event_facts.html", **_facts(tx, event_row(tx, now, event_id))))
 
 
-@blueprint.post("/events/<int:event_id>/raw")
 def event_raw(event_id: int) -> ResponseReturnValue:
     """Show one event as it came, with text, names and numbers; who looked is in the audit log."""
     with writing() as (tx, now):
@@ -93,8 +87,7 @@ def event_raw(event_id: int) -> ResponseReturnValue:
         return render_template("event.html", **_facts(tx, row, raw=True), raw=raw)
 
 
-@blueprint.get("/refusals", endpoint="refusals")
-def list_refusals() -> ResponseReturnValue:
+def refusals() -> ResponseReturnValue:
     """Show the last refused requests, each with what explains it and what to do."""
     kept = rejections.read(settings().instance_folder / rejections.FILE)
     return render_template("refusals.html", refusals=[asdict(one) for one in kept])

@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user  # type: ignore[import-untyped]
 
-from app.dashboard.auth import Operator, blueprint, current_settings, default_name
+from app.dashboard.auth import Operator, current_settings, default_name
 from app.dashboard.request_context import database, writing
 from app.db.database import DatabaseUnavailable
 from app.store import audit, login_throttle
@@ -18,7 +18,6 @@ from app.twilio_api.addresses import channel_of
 LONGEST_NAME = 256
 
 
-@blueprint.route("/login", methods=["GET", "POST"])
 def log_in() -> ResponseReturnValue:
     """Show the form; take a name and the password. Who fails too often has to wait."""
     if current_user.is_authenticated:
@@ -34,7 +33,6 @@ def log_in() -> ResponseReturnValue:
         return _again("The database cannot be reached; try again in a moment.", 503)
 
 
-@blueprint.post("/logout")
 def log_out() -> ResponseReturnValue:
     """End the session."""
     with writing() as (tx, now):

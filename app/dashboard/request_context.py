@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, url_for
@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from app import config
 from app.config import Settings
-from app.dashboard.auth import blueprint
 from app.db.database import Database, DatabaseUnavailable, Record
 from app.monitoring.access import is_offline_loop
 from app.operations.account import Account
@@ -104,8 +103,8 @@ def account_of(conversation: Record) -> Account:
     return Account(twilio, conversation.chat_service_sid or settings().service_sid)
 
 
-@blueprint.context_processor
-def _for_all() -> dict[str, Any]:
+def for_all_templates() -> dict[str, Any]:
+    """Return what every page shows: where one can go, and how one came in."""
     offline = is_offline_loop(settings())
     pages = (*_PAGES, ("page.phone", "Phone")) if offline else _PAGES
     return {
@@ -123,12 +122,6 @@ def _is_current(endpoint: str) -> bool:
     return request.path == url_for(endpoint) or request.path.startswith(f"{url_for(endpoint)}/")
 
 
-@blueprint.errorhandler(DatabaseUnavailable)
-def _unavailable(error: DatabaseUnavailable) -> ResponseReturnValue:
+def database_unavailable(error: DatabaseUnavailable) -> ResponseReturnValue:
+    """Say that nothing can be shown now."""
     return render_template("problem.html", title="The database cannot be reached", text=str(error)), 503
-
-
-@blueprint.app_template_filter("moment")
-def _moment(at: datetime | None) -> str:
-    """Return a time for people without JavaScript; the page's script puts it into their own time zone."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if at else ""

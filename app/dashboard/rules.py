@@ -10,14 +10,12 @@ from typing import Any
 from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.dashboard.auth import blueprint
 from app.dashboard.deliveries import asked_period
 from app.dashboard.request_context import policy, reading, rules_in_force, settings
 from app.responder import NAME as RESPONDER_NAME
-from app.rules import describe
 from app.rules.lint import Finding, lint
 from app.rules.loader import rule_lines
-from app.rules.schema import Rule, Rules
+from app.rules.schema import Rules
 from app.rules.simulate import AUTHORS, FORMS, Supposed, actions_of, moment, tried_out
 from app.store import rule_usage
 from app.store.delivery_statistics import PERIODS
@@ -38,7 +36,6 @@ class Form:
         return self.fields.get(name, "")
 
 
-@blueprint.get("/rules")
 def rules() -> ResponseReturnValue:
     """Show the rules that are in force, with their use in a period."""
     found, fault = _in_force()
@@ -64,7 +61,6 @@ def rules() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/rules/try")
 def rule_trial() -> ResponseReturnValue:
     """Show what would be answered to a message, and why; nothing is sent, stored or logged."""
     found, fault = _in_force()
@@ -181,18 +177,3 @@ def _object(form: Form, name: str) -> dict[str, Any]:
         form.problems[name] = 'This is no JSON object; write {"tier": "gold"}.'
         return {}
     return found
-
-
-@blueprint.app_template_filter("rule_conditions")
-def _conditions(rule: Rule) -> list[str]:
-    return describe.conditions(rule.when)
-
-
-@blueprint.app_template_filter("rule_deeds")
-def _deeds(rule: Rule) -> list[str]:
-    return [*describe.deeds(rule), *describe.limits(rule)]
-
-
-@blueprint.app_template_filter("as_json")
-def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

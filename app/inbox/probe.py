@@ -36,8 +36,3 @@ def _disguised(event: NewEvent) -> NewEvent:
         target="/" * len(event.target),
         body=os.urandom(len(event.body)),
     )
-
-
-def _unused_id() -> int:
-    """Return one below those that the database gives."""
-    return -1 - secrets.randbelow(2**62)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.dashboard.auth import blueprint
 from app.dashboard.fragments import unless_known
 from app.dashboard.phone import customers, screen
 from app.dashboard.phone.customers import CHANNELS, OUR_NUMBER, Customer
@@ -53,7 +52,6 @@ class EmulatorRefused(Exception):
     """The emulator refused, or does not answer; says why."""
 
 
-@blueprint.get("/phone")
 def phone() -> ResponseReturnValue:
     """Show the phone of a customer, everybody one can be, and the switches."""
     with _emulator() as emulator:
@@ -73,14 +71,12 @@ def phone() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/fragments/phone")
 def phone_fragment() -> ResponseReturnValue:
     """Give the screen alone, or 304."""
     with _emulator() as emulator:
         return unless_known(render_template("phone_screen.html", **_screen(emulator, _me(request.args))))
 
 
-@blueprint.get("/fragments/phone-log")
 def phone_log_fragment() -> ResponseReturnValue:
     """Give the log of what happened alone, or 304."""
     with _emulator() as emulator:
@@ -89,7 +85,6 @@ def phone_log_fragment() -> ResponseReturnValue:
     return unless_known(render_template("phone_log.html", **_log(_newest_conversation(found))))
 
 
-@blueprint.post("/phone/write")
 def phone_write() -> ResponseReturnValue:
     """Let the customer write; who writes looks at the phone."""
     text = request.form.get("text", "").strip()[:LONGEST_TEXT]
@@ -103,7 +98,6 @@ def phone_write() -> ResponseReturnValue:
         return _done(me)
 
 
-@blueprint.post("/phone/look")
 def phone_look() -> ResponseReturnValue:
     """Let the customer look at the screen: what WhatsApp has delivered, or the chat shows, is read."""
     with _emulator() as emulator:
@@ -112,7 +106,6 @@ def phone_look() -> ResponseReturnValue:
         return _done(me)
 
 
-@blueprint.post("/phone/faults")
 def phone_faults() -> ResponseReturnValue:
     """Put the switches as they are on the form; faults that are not on it stay."""
     with _emulator() as emulator:
@@ -123,7 +116,6 @@ def phone_faults() -> ResponseReturnValue:
         return _done(me)
 
 
-@blueprint.post("/phone/carrier")
 def phone_carrier() -> ResponseReturnValue:
     """Decide what becomes of later messages to this phone."""
     with _emulator() as emulator:
@@ -155,8 +147,8 @@ def _asked(question: Callable[[], Any]) -> Any:
         raise EmulatorRefused(str(error) if isinstance(error, RuntimeError) else "the emulator is away") from error
 
 
-@blueprint.errorhandler(EmulatorRefused)
-def _refused(error: EmulatorRefused) -> ResponseReturnValue:
+def emulator_refused(error: EmulatorRefused) -> ResponseReturnValue:
+    """Say why there is no phone, or why nothing was done."""
     if request.method == "GET":
         text = f"{error}. `flask dev` runs it together with this app."
         return render_template("problem.html", title="The emulator does not answer", text=text), 502
