@@ -28,7 +28,8 @@ def parts(text: str, most: int = MOST_CHARACTERS) -> list[str]:
     start = _after_space(text, 0, boundaries)
     while len(text) - start > most:
         cut = _cut(text, start, most, boundaries)
-        found.append(text[start:cut])
+        if not text[start:cut].isspace():  # an accent on a space is more than a message of one character holds
+            found.append(text[start:cut])
         start = _after_space(text, cut, boundaries)
     return [*found, text[start:]] if start < len(text) else found
 

@@ -2,7 +2,7 @@
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.rules.reply_length import parts
@@ -28,6 +28,7 @@ CUTS = [
     pytest.param(f"ab{FAMILY}", 6, ["ab", FAMILY], id="never inside of an emoji"),
     pytest.param("🇩🇪🇫🇷🇪🇸", 5, ["🇩🇪🇫🇷", "🇪🇸"], id="never inside of a flag"),
     pytest.param("e" + "\u0301" * 5, 4, ["e\u0301\u0301\u0301", "\u0301\u0301"], id="unless one letter is too long"),
+    pytest.param(" \ufe0f", 1, ["\ufe0f"], id="no part is a space whose accent is in the next"),
 ]
 
 
@@ -44,6 +45,7 @@ TEXTS = st.text(st.sampled_from("ab .!?\n\r\t\"')。！é\u0301\u200d👩🇩�
 
 
 @given(st.one_of(TEXTS, st.text(max_size=120)), st.integers(1, 40))
+@example(" \u0301", 1)
 def test_no_part_is_too_long_or_blank(text, most):
     assert [part for part in parts(text, most) if len(part) > most or part.isspace() or not part] == []
 
