@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from app import config, create_app
 from app.db.database import Database
-from app.db.tables import login_failures
+from app.db.page_tables import login_failures
 from tests.conftest import ORIGIN, TOKEN
 from tests.support import webhook_fixtures
 from tests.support.documented_files import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -21,12 +21,12 @@ from app.operations import message_plan, messages
 from app.operations.account import Account, document
 from app.operations.message_plan import Draft
 from app.operations.validation import Refused
-from app.store import audit
+from app.store import agent_answers, audit
 from app.store import conversations as memory
 from app.store import messages as stored_messages
+from app.store.agent_answers import AgentAnswer, State
 from app.twilio_api.errors import SendError
 
-ACTION = "answered"
 ATTRIBUTE = "parley_answer"  # in the message's attributes: the form it was written in
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 GIVEN_UP_AFTER = timedelta(seconds=60)  # who has been sending for longer has died on the way
@@ -55,13 +55,14 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
     if not answer.text.strip():
         raise Refused("there is nothing to send; write something")
     with db.read() as tx:
-        now, earlier = db.now(tx), _earlier(tx, answer)
+        now = db.now(tx)
+        earlier = _earlier(tx, answer, now)
         if outcome := _settled(tx, earlier, answer, now):
             return outcome
     looked_up = earlier is not None and _may_have_been_sent(earlier)
-    if earlier and looked_up and (found := _look_up(account, answer, earlier.at - CLOCKS_APART)):
+    if earlier and looked_up and (found := _look_up(account, answer, earlier.begun_at - CLOCKS_APART)):
         with db.write() as tx:
-            _store(tx, earlier.id, answer, found, db.now(tx))
+            _store(tx, earlier, found, db.now(tx))
         return "sent before" if found["body"] == answer.text else "another text was sent before"
     draft = Draft(body=answer.text, default_author=answer.author, attributes={ATTRIBUTE: answer.form})
     ready = message_plan.plan(account, answer.conversation_sid, draft, db=db, now=now)
@@ -71,19 +72,18 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
     try:
         (sent,) = messages.send(account, ready, wait=_wait_for_nothing)
     except SendError as error:
-        _note_failure(db, begun, error)
+        _note_failure(db, begun, answer, error)
         raise
     with db.write() as tx:
-        _store(tx, begun.number, answer, sent, db.now(tx))
+        _store(tx, begun.stored, sent, db.now(tx))
     return "sent"
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """An answer under way: its number in the audit log, since when, and the conversation as it was before."""
+    """An answer under way, since `at`, and the conversation as it was before."""
 
-    number: int
-    detail: Mapping[str, Any]
+    stored: AgentAnswer
     at: datetime
     before: Record
 
@@ -95,46 +95,52 @@ def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: boo
         memory.note_conversation(tx, sid, {})
         one_at_a_time = select(conversations).where(conversations.c.conversation_sid == sid).with_for_update()
         before = tx.execute(one_at_a_time).one()
-        now, earlier = db.now(tx), _earlier(tx, answer)
+        now = db.now(tx)
+        earlier = _earlier(tx, answer, now)
         if outcome := _settled(tx, earlier, answer, now):
             return outcome
         if earlier and _may_have_been_sent(earlier) and not looked_up:
             return "under way"
         note_takeover(tx, sid, now, pause_for)
-        detail = {"form": answer.form, "characters": len(answer.text), "state": "sending", "tried_at": now.isoformat()}
-        if earlier:
-            audit.complete(tx, earlier.id, detail)
-            return _Begun(earlier.id, detail, now, before)
-        number = audit.note(tx, answer.author, ACTION, now, conversation_sid=sid, detail=detail)
-        return _Begun(number, detail, now, before)
+        stored = earlier or _new(tx, answer, now)
+        _write_down(tx, replace(stored, state="sending", tried_at=now), len(answer.text))
+        return _Begun(stored, now, before)
 
 
-def _earlier(tx: Connection, answer: Answer) -> Record | None:
-    """Return what is written down of this form, or None; of a text sent before, only where it is the same."""
-    for row in audit.newest(tx, conversation_sid=answer.conversation_sid, limit=_PAGE):
-        if row.action == ACTION and row.detail.get("form") == answer.form:
-            return row if row.detail["state"] != "sent" or _said(tx, row) == answer.text else None
-    return None
+def _new(tx: Connection, answer: Answer, now: datetime) -> AgentAnswer:
+    sid = answer.conversation_sid
+    audit_id = audit.note(tx, answer.author, agent_answers.ACTION, now, conversation_sid=sid)
+    return AgentAnswer(answer.form, sid, answer.author, "sending", now, now, None, audit_id)
 
 
-def _said(tx: Connection, row: Record) -> str | None:
-    message = stored_messages.message(tx, row.subject)
-    return message.body if message else None
+def _write_down(tx: Connection, stored: AgentAnswer, characters: int, **more: str) -> None:
+    """Store how an answer stands, and let the log of actions say so; that one is read by people only."""
+    agent_answers.save(tx, stored)
+    detail = {"form": stored.form, "state": stored.state, "tried_at": stored.tried_at.isoformat()}
+    audit.complete(tx, stored.audit_id, {**detail, "characters": characters, **more}, subject=stored.message_sid)
 
 
-def _settled(tx: Connection, earlier: Record | None, answer: Answer, now: datetime) -> Outcome | None:
+def _earlier(tx: Connection, answer: Answer, now: datetime) -> AgentAnswer | None:
+    """Return what is known of this form, or None. Raises Refused for the form of another conversation."""
+    found = agent_answers.find(tx, answer.form, answer.conversation_sid, now)
+    if found and found.conversation_sid != answer.conversation_sid:
+        raise Refused("this form belongs to another conversation; reload the page")
+    return found
+
+
+def _settled(tx: Connection, earlier: AgentAnswer | None, answer: Answer, now: datetime) -> Outcome | None:
     """Return that nothing more is to be done, or None."""
     if earlier is None:
         return None
-    state, tried_at = earlier.detail["state"], datetime.fromisoformat(earlier.detail["tried_at"])
-    if state == "sent":
-        return "sent before"
-    busy_for = {"sending": GIVEN_UP_AFTER, "uncertain": LOOK_UP_AFTER}.get(state, timedelta())
-    return "under way" if now < tried_at + busy_for else None
+    if earlier.state == "sent":
+        said = stored_messages.message(tx, earlier.message_sid or "")
+        return "sent before" if said is None or said.body == answer.text else "another text was sent before"
+    busy_for = {"sending": GIVEN_UP_AFTER, "uncertain": LOOK_UP_AFTER}.get(earlier.state, timedelta())
+    return "under way" if now < earlier.tried_at + busy_for else None
 
 
-def _may_have_been_sent(earlier: Record) -> bool:
-    return earlier.detail["state"] in ("sending", "uncertain")
+def _may_have_been_sent(earlier: AgentAnswer) -> bool:
+    return earlier.state in ("sending", "uncertain")
 
 
 def _look_up(account: Account, answer: Answer, since: datetime) -> dict[str, Any] | None:
@@ -164,24 +170,24 @@ def _wait_for_nothing(seconds: float) -> None:
     raise SendError(f"Twilio asks to wait {seconds:.0f} s", "retry")
 
 
-def _note_failure(db: Database, begun: _Begun, error: SendError) -> None:
-    state = "uncertain" if error.uncertain else "failed"
+def _note_failure(db: Database, begun: _Begun, answer: Answer, error: SendError) -> None:
     with db.write() as tx:
-        now = db.now(tx).isoformat()
-        audit.complete(tx, begun.number, {**begun.detail, "state": state, "tried_at": now, "reason": error.reason})
+        state: State = "uncertain" if error.uncertain else "failed"
+        tried = replace(begun.stored, state=state, tried_at=db.now(tx))
+        _write_down(tx, tried, len(answer.text), reason=error.reason)
         if not error.uncertain:
             memory.take_back_agent(tx, begun.before, begun.at)  # who waited still waits
 
 
-def _store(tx: Connection, number: int, answer: Answer, sent: Mapping[str, Any], now: datetime) -> None:
+def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: datetime) -> None:
     """Store a message as if a webhook had told of it: a human agent's, which no rule is tried on."""
     facts = {
-        "conversation_sid": answer.conversation_sid,
+        "conversation_sid": stored.conversation_sid,
         "message_index": sent["index"],
         "author": sent["author"] or "",
         "participant_sid": sent["participant_sid"] or "",
         "body": sent["body"] or "",
-        "attributes": {ATTRIBUTE: answer.form},
+        "attributes": {ATTRIBUTE: stored.form},
         "source": "API",
         "created_at": sent["date_created"],
     }
@@ -189,12 +195,12 @@ def _store(tx: Connection, number: int, answer: Answer, sent: Mapping[str, Any],
     stored_messages.note_decision(
         tx,
         sent["sid"],
-        answer.conversation_sid,
+        stored.conversation_sid,
         code="agent",
         rule="",
         reason="a human agent wrote",
         tried=[["agent", ""]],
         now=now,
     )
-    detail = {"form": answer.form, "characters": len(sent["body"] or ""), "state": "sent", "tried_at": now.isoformat()}
-    audit.complete(tx, number, detail, subject=sent["sid"])
+    done = replace(stored, state="sent", tried_at=now, message_sid=sent["sid"])
+    _write_down(tx, done, len(sent["body"] or ""))

@@ -280,15 +280,6 @@ audit_log = Table(
     Index("audit_log_at", "at"),
 )
 
-login_failures = Table(
-    "login_failures",
-    metadata,
-    Column("id", row_id, primary_key=True),
-    Column("at", Moment, nullable=False),
-    Column("address", Text, nullable=False),
-    Index("login_failures_address", "address", "at"),
-)
-
 rest_calls = Table(
     "rest_calls",
     metadata,

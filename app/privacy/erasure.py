@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple_, update
 
 from app.db.database import Database
+from app.db.page_tables import agent_answers
 from app.db.tables import (
     audit_log,
     conversations,
@@ -131,5 +132,6 @@ _EMPTY: Mapping[Table, Mapping[str, Any]] = {
     rule_actions: {"arguments": {}, "reason": ""},
     conversations: {"friendly_name": "", "unique_name": "", "attributes": {}, "paused_why": ""},
     participants: {"address": "", "identity": "", "attributes": {}},
+    agent_answers: {"author": ERASED},
     deliveries: {"detail": "", "channel_message_sid": ""},
 }

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from app.db.database import Database, insert_into
 from app.db.maintenance_tables import purged_counts, purged_keys, receipt_looks, reconcile_cursors
+from app.db.page_tables import agent_answers, login_failures
 from app.db.tables import (
     audit_log,
     conversations,
@@ -39,7 +40,6 @@ from app.db.tables import (
     gate,
     inbox,
     lanes,
-    login_failures,
     messages,
     participants,
     replies,
@@ -112,6 +112,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(conversations, conversations.c.conversation_sid, and_(ended, last_seen < before)),
         Sweep(participants, participants.c.participant_sid, and_(gone, participants.c.opted_out_at.is_(None))),
         Sweep(audit_log, audit_log.c.id, audit_log.c.at < before, audit_log.c.at >= before),
+        Sweep(agent_answers, agent_answers.c.form, agent_answers.c.tried_at < before),
         Sweep(login_failures, login_failures.c.id, login_failures.c.at < before),
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
         Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table, literal, select, tuple_
 
 from app.db.database import Database, Record
+from app.db.page_tables import agent_answers
 from app.db.tables import (
     audit_log,
     conversations,
@@ -249,6 +250,7 @@ _TESTS: dict[Table, Speaks] = {
         bool(row.detail or row.channel_message_sid)
         and (row.participant_sid in found.participant_sids or row.conversation_sid in found.whole)
     ),
+    agent_answers: lambda row, subject, _found: subject.is_name(row.author),
     audit_log: lambda row, subject, found: (
         (bool(row.detail) and row.conversation_sid in found.whole)
         or subject.is_name(row.actor)

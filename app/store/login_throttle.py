@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select
 
 from app.db.database import Database
-from app.db.tables import login_failures
+from app.db.page_tables import login_failures
 
 FREE_FAILURES, FREE_FAILURES_OF_PROXY = 5, 100
 WINDOW = timedelta(minutes=15)

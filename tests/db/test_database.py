@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 
-from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
+from app.db import maintenance_tables, page_tables  # noqa: F401 - more tables of the same metadata
 from app.db.database import Database, DatabaseUnavailable, upsert
 from app.db.schema import is_migrated, migrate
 from app.db.tables import gate, metadata

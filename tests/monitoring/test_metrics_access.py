@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app import config, create_app
-from app.db.tables import login_failures
+from app.db.page_tables import login_failures
 from tests.conftest import ORIGIN
 from tests.support.scraping import PASSWORD, scraper_of
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from app.bot.handlers import HANDLERS
-from app.db import maintenance_tables  # noqa: F401 - more tables of the same metadata
+from app.db import maintenance_tables, page_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.inbox import queue
 from app.inbox.dispatch import work_on
@@ -12,6 +12,8 @@ from app.inbox.job import Work
 from app.privacy.erasure import erase
 from app.privacy.subject_search import Subject, find
 from app.runtime.worker import make_worker
+from app.store import agent_answers
+from app.store.agent_answers import AgentAnswer
 from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
 
@@ -122,6 +124,17 @@ def test_what_rules_people_and_carriers_left_beside_the_messages_goes_too(two_pe
     assert "Annabelle" not in texts(db)
 
 
+def test_the_name_under_which_somebody_answered_on_the_page_goes_too(db, clock, flask_command):
+    with db.write() as tx:
+        now = db.now(tx)
+        agent_answers.save(tx, AgentAnswer("f" * 32, "CH1", "Annabelle", "sent", now, now, "IM1", 1))
+
+    flask_command("privacy", "erase", "Annabelle", "--yes", "--no-rewrite")
+
+    assert "Annabelle" not in texts(db)
+    assert counts(db)["agent_answers"] == 1
+
+
 def test_every_table_was_thought_of():
     without_a_person = {
         "lanes",
@@ -146,6 +159,7 @@ def test_every_table_was_thought_of():
         "rule_actions",
         "responder_calls",
         "audit_log",
+        "agent_answers",
     }
 
     assert set(metadata.tables) == without_a_person | with_one

@@ -30,7 +30,7 @@ def test_addresses_are_counted_apart_and_forgiven_apart(db):
 def test_old_guesses_are_deleted_whoever_made_them(db, clock):
     from sqlalchemy import func, select
 
-    from app.db.tables import login_failures
+    from app.db.page_tables import login_failures
 
     for n in range(20):
         login_throttle.attempt(db, f"198.51.100.{n}")
