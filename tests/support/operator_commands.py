@@ -97,6 +97,7 @@ LOCAL = {
     "replay",
     "signature",
     "trigger",
+    "version",
     "worker",
     "routes",
     "run",
