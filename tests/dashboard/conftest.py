@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app import config, create_app
 from app.db.database import Database
 from app.db.tables import audit_log
-from app.store import audit
+from app.store import audit, messages
 from tests.conftest import ORIGIN
 
 PASSWORD = "correct-horse-battery"
@@ -158,3 +158,24 @@ def sid(customer_writes: Callable[..., dict[str, Any]], run_worker: Callable[[],
 def thread(page: Browser) -> Callable[[str], str]:
     """Return what the page shows of a conversation."""
     return lambda sid: page.get(f"/c/{sid}").text
+
+
+@pytest.fixture
+def open_thread(page):
+    """Open the conversation that a message is in; return the page."""
+    return lambda message_sid: page.get(f"/m/{message_sid}", follow_redirects=True).text
+
+
+@pytest.fixture
+def notes(db, clock):
+    """Store what somebody wrote in a conversation, as the worker does."""
+
+    def note(sid, index, text="hello", author="+15550100001", **facts):
+        facts = {"conversation_sid": sid, "author": author, "body": text, "message_index": index, **facts}
+        message_sid = f"IM{sid[-1]}{index:031x}"
+        with db.write() as tx:
+            messages.note_message(tx, message_sid, facts, dated=None, now=clock())
+        clock.advance(1)
+        return message_sid
+
+    return note

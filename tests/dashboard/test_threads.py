@@ -1,7 +1,5 @@
 """One conversation on the page: what was said, what became of it, and why the bot answered or kept silent."""
 
-from datetime import timedelta
-
 import pytest
 
 from app.store import conversations as memory
@@ -28,27 +26,6 @@ reply = "A human will answer."
 """
 SID = "CH" + "1" * 32
 OTHERS = "CH" + "2" * 32
-
-
-@pytest.fixture
-def open_thread(page):
-    """Open the conversation that a message is in; return the page."""
-    return lambda message_sid: page.get(f"/m/{message_sid}", follow_redirects=True).text
-
-
-@pytest.fixture
-def notes(db, clock):
-    """Store what somebody wrote in a conversation, as the worker does."""
-
-    def note(sid, index, text="hello", author="+15550100001", **facts):
-        facts = {"conversation_sid": sid, "author": author, "body": text, "message_index": index, **facts}
-        message_sid = f"IM{sid[-1]}{index:031x}"
-        with db.write() as tx:
-            messages.note_message(tx, message_sid, facts, dated=None, now=clock())
-        clock.advance(1)
-        return message_sid
-
-    return note
 
 
 def notes_beside(html):
@@ -197,38 +174,6 @@ def test_a_message_that_could_not_be_worked_on_is_not_hidden(bot, open_thread, c
     assert written["message_sid"] in html
 
 
-def test_messages_that_arrived_out_of_order_are_shown_as_they_were_said(notes, page):
-    notes(SID, 0, "one")
-    notes(SID, 2, "three")
-    notes(SID, 1, "two")
-
-    assert page_text.bubbles(page.get(f"/c/{SID}").text) == ["one", "two", "three"]
-
-
-def test_every_older_message_can_be_reached(notes, page):
-    for index in range(320):
-        notes(SID, index, f"message {index}")
-    newest = page.get(f"/c/{SID}").text
-    longer = page.get(page_text.link(newest, "Show older messages")).text
-    older = page.get(page_text.link(longer, "Show older messages")).text
-
-    assert [len(page_text.bubbles(one)) for one in (newest, longer, older)] == [50, 200, 120]
-    assert page_text.bubbles(older)[-1] == "message 119"
-    assert page_text.link(newest, "Show older messages").endswith(f"#{page_text.lines(newest)[0].id}")
-    assert "Show older messages" not in older
-    assert page_text.bubbles(page.get(page_text.link(older, "To the newest ones")).text)[-1] == "message 319"
-
-
-def test_a_link_to_an_old_message_leads_to_it(notes, open_thread):
-    wanted = notes(SID, 0, "the very first")
-    for index in range(1, 60):
-        notes(SID, index)
-    html = open_thread(wanted)
-
-    assert page_text.lines(html)[-1].id == f"m-{wanted}"
-    assert "These are older messages." in html
-
-
 def test_lines_are_sent_again_only_when_they_have_changed(notes, page, db, clock):
     message = notes(SID, 0)
     fragment = f"/fragments/c/{SID}"
@@ -251,31 +196,6 @@ def test_an_edit_in_the_middle_of_a_long_text_is_news(notes, page, db):
         tx.exec_driver_sql("UPDATE messages SET body = ? WHERE message_sid = ?", (f"{before}now{after}", message))
 
     assert "now" in page.get(f"/fragments/c/{SID}", headers=tag).text
-
-
-@pytest.mark.parametrize(
-    "path", ["/c/CH404", "/fragments/c/CH404", "/m/IM404", "/why/IM404", "/c/%00", "/c/%F0%9F%98%80"]
-)
-def test_what_is_not_known_is_not_found(page, path):
-    assert page.get(path).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        "lines=-5",
-        "lines=many",
-        "lines=999999",
-        "before=yesterday",
-        "before=2126-11-23",
-        "before=0001-01-01T00:00:00%2B14:00",
-        "before=9999-12-31T23:59:59-14:00",
-    ],
-)
-def test_nonsense_in_the_address_is_no_error(notes, page, odd):
-    notes(SID, 0)
-
-    assert page.get(f"/c/{SID}?{odd}").status_code == 200
 
 
 @pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}"])
@@ -309,17 +229,3 @@ def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
     assert hostile in " ".join(one.text for one in page_text.elements(html))
     assert "<script>alert" not in html
     assert "<img src=x" not in html
-
-
-def test_a_group_of_a_burst_is_never_torn_apart_by_turning_pages(db, clock, page):
-    now = clock() - timedelta(hours=1)
-    with db.write() as tx:
-        for index in range(80):
-            facts = {"conversation_sid": SID, "author": "Ada", "body": f"message {index}", "message_index": index}
-            at = now + timedelta(seconds=index // 8)
-            messages.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
-    newest = page.get(f"/c/{SID}").text
-    all_of_them = page.get(page_text.link(newest, "Show older messages")).text
-
-    assert page_text.bubbles(newest)[0] == "message 32"
-    assert len(page_text.bubbles(all_of_them)) == 80
