@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,10 @@ from app.receiver import rejections
 from app.recordings.files import SUFFIX
 
 if TYPE_CHECKING:
+    from app.config import Settings
+    from app.privacy.erasure import Erased
     from app.privacy.subject_search import Subject
+    from app.rules.schema import Bot
 
 ACTOR = "flask privacy erase"
 
@@ -46,11 +49,12 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
     """Erase texts, names and numbers of one person from every table; empty rows stay, so that the counts still hold.
 
     A number is that person on every channel. Conversations without another customer are emptied as a whole. Their
-    opt-out is forgotten as well. Twilio keeps its own copy: delete it there too.
+    opt-out stays, as a keyed hash of the address, until they write START. Twilio keeps its own copy: delete it there
+    too.
 
     Example: flask privacy erase +15550100001 --dry-run
     """
-    from app.privacy.erasure import erase
+    from app.privacy.erasure import Erased, erase
     from app.privacy.subject_search import NoSubject, Subject, find
 
     settings = parley().settings
@@ -67,17 +71,29 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
         found = find(db, subject, settings.bot_agents)
         kept_refusals = rejections.forget(refused, _speaks_of(subject), dry_run=True)
         if dry_run:
-            return _show(found.counts, kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
+            return _show(Erased(found.counts, 0), kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
         if found or kept_refusals:
             confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
         with _progress(sum(found.counts.values()), as_json) as progress:
-            counts = erase(db, subject, settings.bot_agents, found, actor=ACTOR, progress=progress)
+            erased = erase(
+                db, subject, settings.bot_agents, found, actor=ACTOR, bot=_bot_of(settings), progress=progress
+            )
     rejections.forget(refused, _speaks_of(subject))
     rewritten = None if no_rewrite or not db.is_sqlite else _rewrite(db)
-    _show(counts, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
+    _show(erased, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
     if rewritten is False:
         sys.exit(1)
     return None
+
+
+def _bot_of(settings: Settings) -> Bot | None:
+    """Return what the rules file says of STOP and START; None, for the usual words, while it is faulty."""
+    from app.runtime.from_settings import load_rules
+
+    try:
+        return load_rules(settings).bot
+    except (ValueError, OSError):
+        return None
 
 
 def _speaks_of(subject: Subject) -> Callable[[str], bool]:
@@ -115,7 +131,7 @@ def _rewrite(db: Database) -> bool:
 
 
 def _show(
-    counts: Mapping[str, int],
+    erased: Erased,
     refused: int,
     recordings: list[str],
     as_json: bool,
@@ -125,10 +141,20 @@ def _show(
 ) -> None:
     if as_json:
         return show_json(
-            {"dry_run": dry_run, "rows": counts, "refusals": refused, "recordings": recordings, "rewritten": rewritten}
+            {
+                "dry_run": dry_run,
+                "rows": erased.rows,
+                "opt_outs_kept": erased.opt_outs,
+                "refusals": refused,
+                "recordings": recordings,
+                "rewritten": rewritten,
+            }
         )
-    shown = [{"table": name, "rows": count} for name, count in sorted(counts.items())]
+    shown = [{"table": name, "rows": count} for name, count in sorted(erased.rows.items())]
     show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
+    if erased.opt_outs:
+        stays = "1 opt-out stays" if erased.opt_outs == 1 else f"{erased.opt_outs} opt-outs stay"
+        click.echo(f"{stays}, as a keyed hash of the address: nobody is answered against their will.")
     if refused:
         click.echo(f"{refused} refused requests {'name' if dry_run else 'named'} this person.")
     for path in recordings:
@@ -137,7 +163,7 @@ def _show(
         return click.echo("Nothing was erased; without --dry-run it is.")
     if rewritten is False:
         click.echo("Stop what uses the database for long, then run the same command again to rewrite the file.")
-    if counts:
+    if erased.rows:
         click.echo(
             "Backups and Twilio itself keep their own: `flask conversations delete` deletes a conversation there."
         )

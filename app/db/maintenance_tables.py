@@ -1,8 +1,8 @@
-"""The tables of what is done now and then: whose turn it is, and how far what was missed has been fetched."""
+"""The tables of what is done now and then, whose turn it is and how far it came; and what deleting leaves behind."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary, Table, Text
 
 from app.db.tables import Moment, metadata
 
@@ -47,4 +47,18 @@ purged_keys = Table(
     metadata,
     Column("key_hash", Text, primary_key=True),  # of the event of a message that was purged: should it come again
     Column("purged_at", Moment, nullable=False),
+)
+
+erased_opt_outs = Table(
+    "erased_opt_outs",
+    metadata,
+    Column("address_hash", Text, primary_key=True),  # keyed; see store/opt_outs.py
+    Column("opted_out_at", Moment, nullable=False),
+)
+
+installation_keys = Table(
+    "installation_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )

@@ -1,12 +1,14 @@
 """Erases what is known of one person: texts, names and numbers go, empty rows stay so that the counts still hold.
 
-Nothing of it comes back: redelivered webhooks are still known, and reconciliation fetches nothing from before.
+Nothing of it comes back: redelivered webhooks are still known, and reconciliation fetches nothing from before. That
+they wanted silence stays, see silence.py.
 Database.scrub() overwrites what an SQLite file still holds of it. What Twilio keeps is Twilio's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +30,24 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.privacy import silence
 from app.privacy.subject_search import ERASED, Found, Key, Subject, find
 from app.reconcile import progress as reconcile_cursors
+from app.rules.schema import Bot
 from app.store import audit
 
 AT_ONCE = 200
 ROUNDS = 3  # for what comes in while we erase
 
 Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How many rows of each table were emptied, and how many opt-outs outlive it, as keyed hashes."""
+
+    rows: Mapping[str, int]
+    opt_outs: int
 
 
 def erase(
@@ -45,59 +57,82 @@ def erase(
     found: Found,
     *,
     actor: str,
+    bot: Bot | None = None,
     progress: Progress = lambda _table, _rows: None,
-) -> dict[str, int]:
-    """Erase what was found, then look again until nothing is left; return how many rows of each table were emptied.
+) -> Erased:
+    """Erase what was found, then look again until nothing is left.
 
-    Events of theirs that wait are not worked on any more, and a worker that is at one has to leave it. Only the counts
-    are written to the log of actions. Raises DatabaseUnavailable; then call it again.
+    Events of theirs that wait are not worked on any more, and a worker that is at one has to leave it; only that they
+    wanted silence, in the words of `bot`, is heeded. Only the counts are written to the log of actions.
+    Raises DatabaseUnavailable; then call it again.
     """
     counts: dict[str, int] = {}
+    erasing = _Erasing(db, subject, bot or Bot())
     for _ in range(ROUNDS):
         if not found:
             break
-        _stop_work(db, found)
+        erasing.stop_work(found)
         for name, keys in found.rows.items():
             for start in range(0, len(keys), AT_ONCE):
-                with db.write() as tx:
-                    _empty(tx, metadata.tables[name], keys[start : start + AT_ONCE], subject, db.now(tx))
+                erasing.empty(metadata.tables[name], keys[start : start + AT_ONCE])
                 progress(name, len(keys[start : start + AT_ONCE]))
             counts[name] = counts.get(name, 0) + len(keys)
         found = find(db, subject, agents)
     counts = {name: count for name, count in counts.items() if count}
     with db.write() as tx:
         audit.note(tx, actor, "erase a person", db.now(tx), detail=counts)
-    return counts
+    return Erased(counts, len(erasing.silent))
 
 
-def _stop_work(db: Database, found: Found) -> None:
-    """Take the lanes of their conversations from whoever works there, and let nothing older be fetched again."""
-    for sid in sorted(found.whole | found.shared):
-        with db.write() as tx:
-            now = db.now(tx)
-            theirs = or_(lanes.c.lane == sid, lanes.c.lane == f"{sid}:receipts")
-            free = {"lease_until": None, "lease_token": None, "ready_at": now, "ready_set_at": now}
-            tx.execute(update(lanes).where(theirs).values(**free))
-            if sid in found.whole:
-                waiting = (inbox.c.lane.in_([sid, f"{sid}:receipts"]), inbox.c.finished_at.is_(None))
-                tx.execute(update(inbox).where(*waiting).values(state="ignored", outcome=ERASED, finished_at=now))
-            reconcile_cursors.forget(tx, sid, now)
+class _Erasing:
+    """One erasure under way; `silent` are the addresses that opted out, in plain spelling."""
+
+    def __init__(self, db: Database, subject: Subject, bot: Bot) -> None:
+        self._db, self._subject, self._bot = db, subject, bot
+        self.silent: set[str] = set()
+
+    def stop_work(self, found: Found) -> None:
+        """Take the lanes of their conversations from whoever works there, and let nothing older be fetched again."""
+        for sid in sorted(found.whole | found.shared):
+            with self._db.write() as tx:
+                now = self._db.now(tx)
+                theirs = or_(lanes.c.lane == sid, lanes.c.lane == f"{sid}:receipts")
+                free = {"lease_until": None, "lease_token": None, "ready_at": now, "ready_set_at": now}
+                tx.execute(update(lanes).where(theirs).values(**free))
+                if sid in found.whole:
+                    waiting = and_(inbox.c.lane.in_([sid, f"{sid}:receipts"]), inbox.c.finished_at.is_(None))
+                    self._heed_waiting(tx, waiting, now)
+                    tx.execute(update(inbox).where(waiting).values(state="ignored", outcome=ERASED, finished_at=now))
+                reconcile_cursors.forget(tx, sid, now)
+
+    def empty(self, table: Table, keys: Sequence[Key]) -> None:
+        """Empty these rows of a table, all at once."""
+        columns = list(table.primary_key)
+        these = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
+        with self._db.write() as tx:
+            now = self._db.now(tx)
+            if table is inbox:
+                self._heed_waiting(tx, these, now)
+                _empty_inbox(tx, these, now)
+            elif table is audit_log:
+                _empty_audit_log(tx, these, self._subject)
+            else:
+                if table is participants:
+                    self.silent |= silence.keep_stored(tx, these)
+                _empty_rows(tx, table, these, now)
+
+    def _heed_waiting(self, tx: Connection, these: Any, now: datetime) -> None:
+        kept, lifted = silence.heed_waiting(tx, these, self._subject, self._bot, now)
+        self.silent = (self.silent - lifted) | kept
 
 
-def _empty(tx: Connection, table: Table, keys: Sequence[Key], subject: Subject, now: datetime) -> None:
-    columns = list(table.primary_key)
-    these = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
-    if table is inbox:
-        return _empty_inbox(tx, these, now)
-    if table is audit_log:
-        return _empty_audit_log(tx, these, subject)
+def _empty_rows(tx: Connection, table: Table, these: Any, now: datetime) -> None:
     if (undone := _UNDONE.get(table)) is not None:
         tx.execute(delete(table).where(these, undone))
     if (values := _EMPTY.get(table)) is not None:
         tx.execute(update(table).where(these).values(**values))
     if table in (messages, participants):
         tx.execute(update(table).where(these, table.c.removed_at.is_(None)).values(removed_at=now))
-    return None
 
 
 def _empty_inbox(tx: Connection, these: Any, now: datetime) -> None:

@@ -25,13 +25,12 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.twilio_api.addresses import BETWEEN_DIGITS
 from app.twilio_api.form import read_form
 
 AT_ONCE = 2_000
 ERASED = "erased"
 _NAMES = ("Author", "Identity", "ClientIdentity")
-# What people and telephones write between the digits of a number: all kinds of space, of hyphen, of direction mark.
-_BETWEEN = r"\s()./\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069-"
 Key = tuple[Any, ...]
 
 
@@ -50,7 +49,9 @@ class Subject:
     def of(cls, text: str) -> Subject:
         """Return the subject that a person named. Raises NoSubject."""
         text = text.strip()
-        number = re.fullmatch(rf"(?:[a-z_]+:)?[{_BETWEEN}]*(\+[0-9{_BETWEEN}]{{7,30}})", text, re.IGNORECASE)
+        number = re.fullmatch(
+            rf"(?:[a-z_]+:)?[{BETWEEN_DIGITS}]*(\+[0-9{BETWEEN_DIGITS}]{{7,30}})", text, re.IGNORECASE
+        )
         if number:
             digits = re.sub(r"[^0-9]", "", number[1])
             if 7 <= len(digits) <= 15:
@@ -68,12 +69,12 @@ class Subject:
         if not self.is_number:
             return False
         digits = f"(?<![0-9])(?:00|011)?{self.text[1:]}(?![0-9])"
-        return bool(re.search(digits, text) or re.search(digits, re.sub(f"[{_BETWEEN}]", "", text)))
+        return bool(re.search(digits, text) or re.search(digits, re.sub(f"[{BETWEEN_DIGITS}]", "", text)))
 
     @property
     def looks_like_a_number(self) -> bool:
         """Return whether an identity is rather a number without its plus; those are looked for as they stand."""
-        return not self.is_number and bool(re.fullmatch(rf"(?:[a-z_]+:)?[0-9{_BETWEEN}]{{7,}}", self.text))
+        return not self.is_number and bool(re.fullmatch(rf"(?:[a-z_]+:)?[0-9{BETWEEN_DIGITS}]{{7,}}", self.text))
 
 
 @dataclass

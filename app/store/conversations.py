@@ -14,13 +14,14 @@ from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists,
 
 from app.db.database import Record, insert_into, upsert
 from app.db.tables import conversations, participants
+from app.store import opt_outs
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 _HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
 _HAS_ADDRESS = select(exists().where(_HERE, participants.c.address != ""))
 _WHO = or_(participants.c.participant_sid == bindparam("sid"), participants.c.address == bindparam("address"))
-_OPTED_OUT = select(exists().where(_WHO, participants.c.opted_out_at.is_not(None)))
+_OPTED_OUT = select(or_(exists().where(_WHO, participants.c.opted_out_at.is_not(None)), opt_outs.IS_KEPT))
 _WAITING_SINCE = (
     update(conversations)
     .where(conversations.c.conversation_sid == bindparam("sid"))
@@ -189,12 +190,14 @@ def opt_out(tx: Connection, conversation_sid: str, participant_sid: str, at: dat
 def opt_in(tx: Connection, address: str) -> None:
     """Forget the opt-out of an address in every conversation: START holds for the number, not for one thread."""
     if address:
+        opt_outs.forget(tx, address)
         tx.execute(update(participants).where(participants.c.address == address).values(opted_out_at=None))
 
 
 def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> bool:
-    """Return whether this address or participant has opted out, here or in an earlier conversation."""
-    return bool(tx.scalar(_OPTED_OUT, {"sid": participant_sid or "-", "address": address or "-"}))
+    """Return whether this address or participant has opted out, here or before, also one who was erased since."""
+    who = {"sid": participant_sid or "-", "address": address or "-"}
+    return bool(tx.scalar(_OPTED_OUT, {**who, **opt_outs.hashes(tx, address)}))
 
 
 def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:

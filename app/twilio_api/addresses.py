@@ -2,6 +2,8 @@
 
 import re
 
+# What people and telephones write between the digits of a number: all kinds of space, of hyphen, of direction mark.
+BETWEEN_DIGITS = r"\s()./\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069-"
 CHANNEL_OF_SOURCE = {"mms": "sms"} | {
     name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
 }
@@ -25,3 +27,10 @@ def channel_of(author: str, source: str) -> str:
 def is_phone_number(address: str) -> bool:
     """Return whether an address is a phone number in E.164; `whatsapp:+1555...` is another kind of address."""
     return re.fullmatch(r"\+[0-9]{2,15}", address) is not None
+
+
+def spellings(address: str) -> tuple[str, str]:
+    """Return an address as it is written and as Twilio would write it: "whatsapp:+15550100001"."""
+    channel, number = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9_-]*:)?)(.*)", address.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    digits = re.sub(f"[{BETWEEN_DIGITS}]", "", number)
+    return address, channel.lower() + (digits if is_phone_number(digits) else number.strip())

@@ -147,6 +147,8 @@ def test_every_table_was_thought_of():
         "receipt_looks",
         "delivery_events",
         "purged_keys",
+        "erased_opt_outs",
+        "installation_keys",
     }
     with_one = {
         "inbox",
