@@ -31,6 +31,7 @@ from app.twilio_api.form import read_form
 AT_ONCE = 2_000
 ERASED = "erased"
 _NAMES = ("Author", "Identity", "ClientIdentity")
+_NUMBER = rf"(?:[a-z_]+:)?[{BETWEEN_DIGITS}]*(\+[0-9{BETWEEN_DIGITS}]{{7,30}})"
 Key = tuple[Any, ...]
 
 
@@ -49,9 +50,7 @@ class Subject:
     def of(cls, text: str) -> Subject:
         """Return the subject that a person named. Raises NoSubject."""
         text = text.strip()
-        number = re.fullmatch(
-            rf"(?:[a-z_]+:)?[{BETWEEN_DIGITS}]*(\+[0-9{BETWEEN_DIGITS}]{{7,30}})", text, re.IGNORECASE
-        )
+        number = re.fullmatch(_NUMBER, text, re.IGNORECASE)
         if number:
             digits = re.sub(r"[^0-9]", "", number[1])
             if 7 <= len(digits) <= 15:

@@ -66,7 +66,7 @@ def _older_than_what_is_kept(asked: Asked) -> Stop:
         return None
     if _kind(words_of(asked.message.text), asked) == "opt-out word":
         return None
-    return "too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})"
+    return _too_late(asked) or ("too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})")
 
 
 def _keyword_of_the_carrier(asked: Asked) -> Stop:
