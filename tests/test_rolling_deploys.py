@@ -12,11 +12,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import bindparam, event, text
 
 from app import config, create_app
 from app.db.database import Database
 from app.db.schema import is_migrated, migrate
+from app.db.tables import inbox
 from tests.support import webhook_fixtures
 from tests.support.arrivals import webhook_of
 
@@ -146,7 +147,9 @@ def test_what_a_web_process_of_the_first_version_stores_is_answered_by_a_worker_
     }
     with app.extensions["parley"].db.write() as tx:
         for statement in BY_THE_FIRST_VERSION.split(";"):
-            tx.execute(text(statement), {name: values[name] for name in re.findall(r":(\w+)", statement)})
+            names = re.findall(r":(\w+)", statement)
+            typed = [bindparam("at", type_=inbox.c.received_at.type)] if "at" in names else []
+            tx.execute(text(statement).bindparams(*typed), {name: values[name] for name in names})
     run_worker()
 
     assert emulator.replies() == ["Thanks, we will be right back."]
