@@ -157,6 +157,20 @@ def test_the_page_has_its_templates_and_static_files(installed):
     assert installed.run("python", "-c", show, **environ) == "200 200\n"
 
 
+def test_the_demo_plays_where_no_checkout_is(installed, free_port):
+    ports = ("--port", str(free_port()), "--emulator-port", str(free_port()))
+
+    assert "rule order status" in installed.run("parley", "dev", "--story", "--once", *ports)
+
+
+def test_gunicorn_serves_the_package_as_the_documents_say(installed, free_port):
+    address = f"127.0.0.1:{free_port()}"
+    asked = ["--config", "python:app.runtime.gunicorn", "--bind", address, "--check-config", "app:create_app()"]
+    environ = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "0" * 32, "PUBLIC_URL": "https://b.example"}
+
+    installed.run("gunicorn", *asked, **environ)
+
+
 def test_the_types_are_shipped(installed):
     where = installed.run("python", "-c", "import app; print(app.__path__[0])").strip()
 
