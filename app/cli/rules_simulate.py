@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("test")
 @click.argument("texts", metavar="TEXT...", nargs=-1)
 @click.option("--at", "at", metavar="TIME", help=f"In the bot's time zone: {FORMS}.  [default: now]")
-@click.option("--channel", default="sms", show_default=True, help="sms, whatsapp, chat, messenger ...")
+@click.option("--channel", default="", help="sms, whatsapp, chat ...  [default: as the author's address says, or sms]")
 @click.option("--author", help="Who writes: a number or an identity.")
 @click.option("--attributes", type=JsonObject(), default="{}", help="Of the conversation.")
 @click.option("--participant-attributes", type=JsonObject(), default="{}", help="Of the author.")
@@ -107,6 +107,7 @@ def _plain(trial: Trial, decision: Decision) -> dict[str, Any]:
         "actions": dict(actions_of(decision)),
         "observed": decision.observed,
         "tried": [{"name": one.name, "failed": one.failed} for one in decision.tried],
+        "hints": trial.hints(decision),
     }
 
 
@@ -128,7 +129,9 @@ def _lines(trial: Trial) -> Iterator[str]:
 def _decision_lines(trial: Trial, decision: Decision) -> Iterator[str]:
     from app.rules.simulate import actions_of
 
-    yield from tried_lines([(one.name, one.failed) for one in decision.tried], decision.observed, decision.code)
+    hints = trial.hints(decision)
+    tried = [(one.name, "; ".join(filter(None, (one.failed, hints.get(one.name))))) for one in decision.tried]
+    yield from tried_lines(tried, decision.observed, decision.code)
     yield f"  = {decision.reason}"
     if decision.says_something:
         parts = trial.parts(decision)

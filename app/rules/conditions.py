@@ -8,6 +8,7 @@ from app.rules.guards import in_words
 from app.rules.schema import Condition, Rule
 
 MISSING = object()
+NO_KEYWORD = "none of its keywords"
 
 
 def first_failure(rule: Rule, asked: Asked) -> str:
@@ -26,7 +27,8 @@ def _failure(condition: Condition, asked: Asked) -> str:
 
 
 def _keywords(condition: Condition, asked: Asked) -> str:
-    return "" if asked.spoken.has_any_of(condition.phrases) else "none of its keywords"
+    spoken = asked.spoken.without_accents if condition.ignores_accents else asked.spoken
+    return "" if spoken.has_any_of(condition.phrases) else NO_KEYWORD
 
 
 def _channel(condition: Condition, asked: Asked) -> str:

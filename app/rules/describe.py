@@ -36,7 +36,8 @@ def limits(rule: Rule) -> list[str]:
 
 def _conditions(when: Condition) -> Iterator[str]:
     for name in when.given:
-        yield _WORDS[name](getattr(when, name))
+        accents = ", whatever their accents" if name == "keywords" and when.ignores_accents else ""
+        yield _WORDS[name](getattr(when, name)) + accents
 
 
 def _deeds(rule: Rule) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.rules.business_hours import is_open
 from app.rules.schema import Bot
-from app.rules.text_matching import Search, Spoken
+from app.rules.text_matching import Search, Spoken, words_of
 from app.twilio_api.addresses import is_phone_number
 
 OWN_MARKER = "parley"
@@ -92,7 +92,7 @@ class Asked:
     @cached_property
     def spoken(self) -> Spoken:
         """The words of the message."""
-        return Spoken(self.message.text)
+        return Spoken(words_of(self.message.text))
 
     @cached_property
     def search(self) -> Search:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.rules.guards import in_words
-from app.rules.reachability import ANYTHING, Cell, always_wins, cells, follows, holds_any, parts_of, possible
+from app.rules.reachability import ANYTHING, Cell, always_wins, cells, follows, holds_keyword, parts_of, possible
 from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
 from app.rules.schema import Rule, Rules, When
 from app.rules.text_matching import words_of
@@ -95,10 +95,12 @@ def _shadowed(rule: Rule, before: Sequence[Rule], reached: Sequence[Cell]) -> Fo
 
 def _takes(earlier: Rule, keyword: str, rule: Rule, reached: Sequence[Cell]) -> bool:
     """Return whether an earlier rule answers every message by which this keyword would reach the later one."""
-    if not holds_any(words_of(keyword), earlier.when.phrases):
+    if not holds_keyword(words_of(keyword), earlier.when):
         return False
     fields = {name: getattr(rule.when, name) for name in When.model_fields}
     narrowed = When.model_construct(**fields | {"keywords": (keyword,)})
+    if rule.when.ignores_accents:
+        narrowed.ignore_accents()
     return all(follows(earlier.when, narrowed, cell) for cell in reached)
 
 

@@ -186,6 +186,8 @@ def conflicts(rule: dict[str, Any]) -> Iterator[Conflict]:
         yield "pause", "contradicts hand_over, which pauses until somebody resumes the bot; remove one of them"
     if isinstance(rule.get("set_attributes"), dict) and "parley" in rule["set_attributes"]:
         yield "set_attributes.parley", "belongs to the bot; write hand_over = true or pause to switch it off"
+    if rule.get("ignore_accents") is True and not _has_keywords(rule.get("when")):
+        yield "ignore_accents", "is about keywords, and this rule has none; add keywords or remove it"
     yield from _participant(rule.get("add_participant"))
     if _depth(rule.get("when")) > MAX_DEPTH:
         yield "when", f"has any, all and not more than {MAX_DEPTH} deep; make it simpler"
@@ -200,9 +202,15 @@ def _participant(added: Any) -> Iterator[Conflict]:
         yield "add_participant", "needs both the address and our own number that it talks to, proxy_address"
 
 
+def _has_keywords(when: Any) -> bool:
+    if isinstance(when, list):
+        return any(map(_has_keywords, when))
+    return isinstance(when, dict) and ("keywords" in when or any(_has_keywords(when.get(part)) for part in PARTS))
+
+
 def _depth(when: Any) -> int:
     if isinstance(when, list):
         return max(map(_depth, when), default=0)
     if not isinstance(when, dict):
         return 0
-    return 1 + max((_depth(when.get(key)) for key in ("any", "all", "not")), default=0)
+    return 1 + max((_depth(when.get(key)) for key in PARTS), default=0)

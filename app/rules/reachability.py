@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from app.rules.schema import Bot, Condition, Rule, Rules
-from app.rules.text_matching import Phrase
+from app.rules.text_matching import Phrase, without_accents
 
 CHANNELS = ("sms", "whatsapp", "chat")
 ANYTHING = Condition.model_validate({})
@@ -108,9 +108,19 @@ def _channel(wanted: Condition, _given: Condition, cell: Cell) -> bool:
 
 
 def _keywords(wanted: Condition, given: Condition, _cell: Cell) -> bool:
-    return any(
-        fact.phrases and all(holds_any(phrase, wanted.phrases) for phrase in fact.phrases) for fact in _certain(given)
-    )
+    return any(fact.phrases and _found_by(wanted, fact) for fact in _certain(given))
+
+
+def _found_by(wanted: Condition, given: Condition) -> bool:
+    """Return whether each keyword of `given` has one of `wanted` in it, whatever accents it is written with."""
+    if given.ignores_accents and not wanted.ignores_accents:
+        return False
+    return all(holds_keyword(phrase, wanted) for phrase in given.phrases)
+
+
+def holds_keyword(phrase: Phrase, wanted: Condition) -> bool:
+    """Return whether a keyword of a condition stands within a phrase, as the condition compares them."""
+    return holds_any(without_accents(phrase) if wanted.ignores_accents else phrase, wanted.phrases)
 
 
 def holds_any(phrase: Phrase, sought: tuple[Phrase, ...]) -> bool:

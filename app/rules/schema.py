@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool, StrictInt, model_validator
 
 from app.rules.templates import checked_reply
-from app.rules.text_matching import Phrase, words_of
+from app.rules.text_matching import Phrase, without_accents, words_of
 from app.rules.values import (
     Channels,
     Duration,
@@ -107,6 +107,7 @@ class Condition(_Table):
     any_: Annotated[tuple["Part", ...], Field(min_length=1)] | None = Field(None, alias="any")
     all_: Annotated[tuple["Part", ...], Field(min_length=1)] | None = Field(None, alias="all")
     not_: "Part | None" = Field(None, alias="not")
+    _ignores_accents: bool = PrivateAttr(False)  # as its rule says
 
     @cached_property
     def given(self) -> tuple[str, ...]:
@@ -116,7 +117,19 @@ class Condition(_Table):
     @cached_property
     def phrases(self) -> tuple[Phrase, ...]:
         """The keywords as they are compared."""
-        return tuple(words_of(keyword) for keyword in self.keywords or ())
+        phrases = tuple(words_of(keyword) for keyword in self.keywords or ())
+        return tuple(map(without_accents, phrases)) if self.ignores_accents else phrases
+
+    @property
+    def ignores_accents(self) -> bool:
+        """Whether its keywords are found with other accents as well."""
+        return self._ignores_accents
+
+    def ignore_accents(self) -> None:
+        """Let the keywords here and in `any`, `all` and `not` be found with other accents as well."""
+        self._ignores_accents = True
+        for part in (*(self.any_ or ()), *(self.all_ or ()), *((self.not_,) if self.not_ else ())):
+            part.ignore_accents()
 
 
 def _something(value: Any) -> Any:
@@ -177,9 +190,16 @@ class Rule(_Table):
     add_participant: NewParticipant | None = None
     close: StrictBool = False
     stop: StrictBool = False
+    ignore_accents: StrictBool = False
     mode: Literal["observe"] | None = None
     cooldown: Duration | None = None
     quota: Annotated[Quota | None, BeforeValidator(_quota)] = None
+
+    @model_validator(mode="after")
+    def _tell_conditions(self) -> Self:
+        if self.ignore_accents and self.when is not ALWAYS:
+            self.when.ignore_accents()
+        return self
 
 
 class Rules(_Table):

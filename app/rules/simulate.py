@@ -11,8 +11,10 @@ from typing import Any
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
 from app.rules.facts import Known, Message, Policy, writer_of
+from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
 from app.rules.schema import Rules
+from app.twilio_api.addresses import channel_of
 
 AUTHORS = {"sms": "+15550100001", "whatsapp": "whatsapp:+15550100001"}
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -23,7 +25,7 @@ class Supposed:
     """What is said, by whom, and what is known when it comes; several `texts` are the messages of one burst."""
 
     texts: Sequence[str]
-    channel: str = "sms"
+    channel: str = ""  # empty: as the author's address says, SMS without one
     author: str = ""  # empty: somebody of that channel
     attributes: Mapping[str, Any] = field(default_factory=dict)
     participant_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +60,10 @@ class Trial:
             return []
         return [decision.reply] if self.message.channel == "chat" else parts(decision.reply)
 
+    def hints(self, decision: Decision) -> dict[str, str]:
+        """Return, by the names of rules that lacked their keywords, which words of the message are near to one."""
+        return near_misses(decision, self.message, self.rules)
+
 
 def tried_out(supposed: Supposed, rules: Rules, policy: Policy, now: datetime) -> Trial:
     """Return what would be decided on a message that comes now."""
@@ -84,7 +90,7 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _message(supposed: Supposed, now: datetime) -> Message:
-    channel, texts = supposed.channel.lower(), tuple(supposed.texts)
+    channel, texts = _channel(supposed), tuple(supposed.texts)
     return Message(
         message_sid="IM",
         conversation_sid="CH",
@@ -98,6 +104,10 @@ def _message(supposed: Supposed, now: datetime) -> Message:
     )
 
 
+def _channel(supposed: Supposed) -> str:
+    return supposed.channel.lower() or (channel_of(supposed.author, "") if supposed.author else "sms")
+
+
 def _known(supposed: Supposed, now: datetime) -> Known:
     return Known(
         attributes=supposed.attributes,
@@ -108,7 +118,7 @@ def _known(supposed: Supposed, now: datetime) -> Known:
         last_inbound_at=now,
         paused_until=FOREVER if supposed.paused else None,
         paused_by="operator" if supposed.paused else "",
-        has_messaging_participant=supposed.channel.lower() != "chat",
+        has_messaging_participant=_channel(supposed) != "chat",
     )
 
 

@@ -1,5 +1,7 @@
 """What can be found in a text: words and phrases as the bot compares them, and patterns within a time limit."""
 
+from __future__ import annotations
+
 import re
 import time
 import unicodedata
@@ -16,12 +18,20 @@ def words_of(text: str) -> Phrase:
     """Return the words of a text as they are compared: without case, width, punctuation or spacing.
 
     Scripts that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) give one word
-    per character, so that a phrase of them is found anywhere. Emoji and other symbols are words.
+    per character, so that a phrase of them is found anywhere. Emoji and other symbols are words, and so are "%" and
+    the "#" of "C#"; a digit is the same in every script and on a key ("1\ufe0f\u20e3").
     """
+    if "#" in text:
+        text = _SHARP.sub("\u266f", text)
     if text.isascii():  # the same, many times faster
         return tuple(text.lower().translate(_ASCII_SPACED).split())
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return tuple("".join(map(_spaced, folded)).split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold())
+    return tuple("".join(map(_spaced, folded.replace("i\u0307", "i").translate(_CASELESS))).split())
+
+
+def without_accents(words: Phrase) -> Phrase:
+    """Return the words without accents and vowel points: "café" is "cafe", "łódź" is "lodz", "ёж" is "еж"."""
+    return tuple(filter(None, map(_bare, words)))
 
 
 @lru_cache(maxsize=4096)
@@ -33,8 +43,13 @@ def keyword_words(keyword: str) -> Phrase:
 class Spoken:
     """The words of one message, ready to be asked for many phrases."""
 
-    def __init__(self, text: str) -> None:
-        self.words = words_of(text)
+    def __init__(self, words: Phrase) -> None:
+        self.words = words
+
+    @cached_property
+    def without_accents(self) -> Spoken:
+        """The same message without accents."""
+        return Spoken(without_accents(self.words))
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
@@ -64,16 +79,50 @@ class Spoken:
 @lru_cache(maxsize=8192)
 def _spaced(char: str) -> str:
     kind = unicodedata.category(char)
-    if kind == "Cf" or char == "\ufe0f":  # invisible: soft hyphen, joiners, emoji style
+    if kind in ("Cf", "Me") or char in _UNSEEN:  # invisible, or a frame: soft hyphen, joiners, emoji style, keycap
         return ""
+    if char in _SYMBOLS:
+        return f" {_SYMBOLS[char]} "
     if kind[0] in "PZC":
         return " "
+    if kind in ("Nd", "No") and (number := unicodedata.numeric(char)).is_integer():
+        return str(int(number))
     unspaced = "\u0e00" <= char <= "\u0eff" or "\u1000" <= char <= "\u109f" or "\u1780" <= char <= "\u17ff"
     if kind[0] == "S" or unspaced or "\u3040" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff":
         return f" {char} "
     return char
 
 
+def _bare(word: str) -> str:
+    if word.isascii():
+        return word
+    kept = _ACCENTS.sub("", unicodedata.normalize("NFD", word))
+    return unicodedata.normalize("NFC", kept).translate(_STROKES)
+
+
+def _greek_without_tonos() -> dict[int, str]:
+    """Return the small Greek letters with an accent: capitals are written without."""
+    found = {}
+    for code in (*range(0x370, 0x400), *range(0x1F00, 0x2000)):
+        apart = unicodedata.normalize("NFD", chr(code))
+        if "\u0301" in apart and apart[0].isalpha():
+            found[code] = unicodedata.normalize("NFC", apart.replace("\u0301", ""))
+    return found
+
+
+_SHARP = re.compile(r"(?<=\w)#")
+# What telephones and keyboards give for an apostrophe; NFKC would make a space and an accent of some.
+_APOSTROPHES = dict.fromkeys(map(ord, "`\u00b4\u02b9\u02bb\u02bc\u02bd\u02ca\u02cb\u0384\u1fbd\u1fef\u1ffd\u1ffe"), "'")
+_UNSEEN = frozenset({"\u0640", *map(chr, range(0xFE00, 0xFE10))})  # Arabic's lengthening stroke, variation selectors
+_SYMBOLS = {"%": "%", "\u2030": "\u2030", "\U0001f51f": "10", "`": ""}
+# Source: Unicode's SpecialCasing.txt and the Core Specification, 5.18 "Case Mappings": Turkish pairs dotted and
+# dotless i otherwise, Greek capitals lose their tonos (read 2026-11-29).
+_CASELESS = {ord("\u0131"): "i"} | _greek_without_tonos()
+# Latin, Greek and Cyrillic accents, Hebrew and Arabic vowel points; "й" is a letter of its own.
+_ACCENTS = re.compile("(?<!\u0438)\u0306|[\u0300-\u0305\u0307-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
+_STROKES = str.maketrans(
+    {"\u0142": "l", "\u00f8": "o", "\u0111": "d", "\u0127": "h", "\u0167": "t", "\u00e6": "ae", "\u0153": "oe"}
+)
 _ASCII_SPACED = {number: _spaced(chr(number)) for number in range(128)}
 
 

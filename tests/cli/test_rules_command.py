@@ -184,6 +184,18 @@ def test_a_long_reply_says_how_many_messages_it_takes(decided, shown):
     assert decided("the terms", "--at", "Tue 12:00", "--channel", "chat")["parts"] == 1
 
 
+@pytest.mark.parametrize(
+    ("author", "channel"), [("whatsapp:+15550100001", "whatsapp"), ("+15550100001", "sms"), ("alice", "chat")]
+)
+def test_the_channel_is_that_of_the_authors_address(decided, author, channel):
+    assert decided("hi", "--author", author)["channel"] == channel
+
+
+def test_a_word_that_almost_is_a_keyword_is_a_hint(shown, decided):
+    assert '- person    none of its keywords; "humn" is close to "human"' in shown("a humn")
+    assert decided("a humn")["hints"] == {"person": '"humn" is close to "human"'}
+
+
 def test_a_decision_for_scripts_is_one_document(decided):
     found = decided("a human", "--at", "2026-11-24 12:00")
 

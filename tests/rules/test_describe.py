@@ -52,6 +52,12 @@ def test_conditions_are_said_in_words(when, words):
     assert describe.conditions(rule(f'when = {when}\nreply = "x"').when) == words
 
 
+def test_keywords_with_any_accents_are_said_to_be_so():
+    words = describe.conditions(rule('when = { keywords = ["cafe"] }\nignore_accents = true\nreply = "x"').when)
+
+    assert words == ["has the words “cafe”, whatever their accents"]
+
+
 def test_no_condition_lacks_its_words():
     assert set(describe._WORDS) == set(Condition.model_fields)
 

@@ -29,6 +29,10 @@ NEVER_REACHED = [
     pytest.param(says("a", 'keywords = ["x"]') + says("b", 'keywords = ["x"]'), id="the same conditions"),
     pytest.param(says("a", 'keywords = ["x", "y"]') + says("b", 'keywords = ["Y"]'), id="fewer keywords"),
     pytest.param(says("a", 'keywords = ["my order"]') + says("b", 'keywords = ["where is my order"]'), id="longer"),
+    pytest.param(
+        says("a", 'keywords = ["cafe"]', "ignore_accents = true") + says("b", 'any = [{ keywords = ["café"] }]'),
+        id="its accents are ignored before",
+    ),
     pytest.param(says("a", 'channel = ["sms", "chat"]') + says("b", 'channel = "chat"'), id="one of its channels"),
     pytest.param(says("a", 'regex = ["a+", "b+"]') + says("b", 'regex = "b+"', REST), id="one of its patterns"),
     pytest.param(says("a", "media = true") + says("b", 'media = true, keywords = ["x"]'), id="media and more"),
@@ -69,6 +73,14 @@ def test_a_rule_that_can_never_answer_is_found(text):
 REACHED = [
     pytest.param(says("a", 'keywords = ["x"]') + says("b", 'keywords = ["y"]'), id="other keywords"),
     pytest.param(says("a", 'keywords = ["order"]') + says("b", 'keywords = ["border"]'), id="a part of a word"),
+    pytest.param(
+        says("a", 'keywords = ["cafe"]') + says("b", 'keywords = ["café"]', "ignore_accents = true"),
+        id="the same with other accents, which the earlier rule does not find",
+    ),
+    pytest.param(
+        says("a", 'keywords = ["cafe"]') + says("b", 'keywords = ["cafe", "bar"]', "ignore_accents = true"),
+        id="a keyword of which the earlier rule takes one spelling only",
+    ),
     pytest.param(says("a", "", REST) + says("b", 'keywords = ["x"]'), id="the earlier rule rests"),
     pytest.param(says("a", "", "quota = 1") + says("b", 'keywords = ["x"]'), id="the earlier rule has a quota"),
     pytest.param(says("a", "", 'mode = "observe"') + says("b", 'keywords = ["x"]'), id="the earlier rule observes"),

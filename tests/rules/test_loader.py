@@ -176,6 +176,10 @@ FAULTS = [
     (in_rule("hand_over = false"), '- rule "r" (line 1): reply: is missing; add reply ='),
     (in_rule('stop = true\nreply = "x"'), '- rule "r" (line 1): stop: keeps silent, but the rule also has reply; rem'),
     (in_rule('hand_over = true\npause = "2h"'), '- rule "r" (line 1): pause: contradicts hand_over, which pauses'),
+    (
+        in_rule('ignore_accents = true\nreply = "x"\nwhen = { not = { channel = "sms" } }'),
+        '- rule "r" (line 1): ignore_accents: is about keywords, and this rule has none; add keywords or remove it',
+    ),
     (in_rule("add_participant = {}"), '- rule "r" (line 1): add_participant: needs either an identity, or an'),
     (
         in_rule('add_participant = { identity = "a", address = "+1" }'),
