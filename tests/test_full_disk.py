@@ -3,8 +3,6 @@
 import contextlib
 import os
 import resource
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from tests.support import webhook_fixtures
 from tests.support.eventually import eventually
 from tests.support.hostile_requests import deliver
 from tests.support.running_service import Service, signed
+from tests.support.storage_faults import mounted
 
 OUR_PATIENCE = 4.0  # seconds; Twilio waits five
 LARGE = "x" * 30_000
@@ -31,16 +30,8 @@ only_postgresql = pytest.mark.engines("postgresql")
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of two megabytes, where the user that PostgreSQL runs as can reach it."""
-    folder = Path(tempfile.mkdtemp(prefix="parley-disk-"))
-    folder.chmod(0o755)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-    folder.rmdir()
+    with mounted(megabytes=2) as folder:
+        yield folder
 
 
 def fill(folder: Path) -> Path:

@@ -18,6 +18,7 @@ from app.db.faults import SILENT, Fault
 
 LOCK_SECONDS = 0.5  # of an urgent transaction: longer than ordinary locks, shorter than anybody's patience
 IDLE_IN_TRANSACTION_SECONDS = 5.0  # then a process that is frozen or gone holds its rows no longer
+CONNECT_SECONDS = 2.0  # then another attempt may find the way that this one did not
 SILENCE_SECONDS = 3.5  # one answer of the server; its own time-out comes before
 MOST_ATTEMPTS = 16  # to connect, at once; each may hang for as long as a name is looked up
 
@@ -75,7 +76,7 @@ def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, ur
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, params: Any) -> Connection:
-        return _connect_in_time(deadline.left(wait_seconds) or wait_seconds, args, params)
+        return _connect_in_time(min(deadline.left(wait_seconds) or wait_seconds, CONNECT_SECONDS), args, params)
 
     @event.listens_for(engine, "checkout")
     def trust(connection: Any, record: Any, _proxy: Any) -> None:

