@@ -23,7 +23,7 @@ STOP_SECONDS = 40
 
 RULES = """\
 [bot]
-reply_budget = { count = 100000, per = "1s" }
+reply_budget = [{ count = 100000, per = "1s" }, { count = 1000000, per = "1d" }]
 
 [[rule]]
 name = "bench"

@@ -126,11 +126,10 @@ def with_history(
 
 def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datetime, ...]:
     """Return when we have answered here, as far back as a reply budget that is spent; () while none is."""
-    spent = [
-        one
-        for one in bot.rules.bot.reply_budget
-        if replies.has_replied(tx, conversation_sid, one.count, since=bot.now - one.per)
-    ]
+    budgets = bot.rules.bot.budgets
+    limits = [(one.count, bot.now - one.per) for one in budgets]
+    is_spent = replies.has_replied(tx, conversation_sid, limits)
+    spent = [one for one, is_so in zip(budgets, is_spent, strict=True) if is_so]
     if not spent:
         return ()
     since, most = bot.now - max(one.per for one in spent), max(one.count for one in spent)

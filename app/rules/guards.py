@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from app.rules.business_hours import quiet_until
 from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, writer_of
-from app.rules.schema import Bot
+from app.rules.schema import DAILY_BUDGET, Bot
 from app.rules.text_matching import keyword_words, words_of
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
@@ -167,10 +167,12 @@ def _repeated_text(asked: Asked) -> Stop:
 
 
 def _budget_spent(asked: Asked) -> Stop:
-    for budget in asked.bot.reply_budget:
+    for budget in asked.bot.budgets:
         replies = sum(asked.now - replied_at < budget.per for replied_at in asked.known.reply_times)
         if replies >= budget.count:
-            return "reply budget", f"{replies} automatic replies within {in_words(budget.per)} are enough"
+            why = f"{replies} automatic replies within {in_words(budget.per)} are enough"
+            machines = ", as when two machines talk (reply_budget)"
+            return "reply budget", why + machines if budget is DAILY_BUDGET else why
     return None
 
 

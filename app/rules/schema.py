@@ -55,6 +55,10 @@ class Budget(_Table):
     per: Positive = timedelta(minutes=10)
 
 
+# Two machines that talk slowly, with texts that differ, pass any budget for minutes; this one they do not pass.
+DAILY_BUDGET = Budget.model_validate({"count": 30, "per": "1d"})
+
+
 class QuietHours(_Table):
     """When nothing automatic is sent; without `channel` on none at all."""
 
@@ -82,6 +86,12 @@ class Bot(_Table):
     opt_out_words: Words = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT")
     help_words: Words = ("HELP", "INFO")
     opt_in_words: Words = ("START", "UNSTOP", "YES")
+
+    @cached_property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The budgets for automatic replies: those given, and that for a day unless one is for as long."""
+        has_daily = any(one.per >= DAILY_BUDGET.per for one in self.reply_budget)
+        return self.reply_budget if has_daily else (*self.reply_budget, DAILY_BUDGET)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, or_, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, or_, select, update
 
 from app.db.database import Record, insert_into
 from app.db.tables import conversations, messages, replies
@@ -54,14 +54,12 @@ _OPEN_REPLIES = (
     .order_by(replies.c.n)
 )
 _SENT_AS = select(replies).where(replies.c.message_sid == bindparam("sid"))
-_REPLY_TIMES = (
+_ANSWERED_AT = (
     select(replies.c.intended_at)
     .where(replies.c.conversation_sid == bindparam("sid"), replies.c.n == 0, replies.c.state != "suppressed")
-    .where(replies.c.intended_at > bindparam("since"))
     .order_by(replies.c.intended_at.desc())
-    .limit(bindparam("most"))
 )
-_NTH_REPLY = _REPLY_TIMES.offset(bindparam("before"))
+_REPLY_TIMES = _ANSWERED_AT.where(replies.c.intended_at > bindparam("since")).limit(bindparam("most"))
 
 
 _LAST_WRITTEN = (
@@ -182,7 +180,25 @@ def reply_times(tx: Connection, conversation_sid: str, since: datetime, *, most:
     return tuple(tx.scalars(_REPLY_TIMES, {"sid": conversation_sid, "since": since, "most": most}))
 
 
-def has_replied(tx: Connection, conversation_sid: str, count: int, *, since: datetime) -> bool:
-    """Return whether we have answered in a conversation so often since a time; reads one row, however often it was."""
-    asked = {"sid": conversation_sid, "since": since, "before": count - 1, "most": 1}
-    return tx.scalar(_NTH_REPLY, asked) is not None
+def has_replied(tx: Connection, conversation_sid: str, limits: Sequence[tuple[int, datetime]]) -> tuple[bool, ...]:
+    """Return for each (count, since) whether we have answered in a conversation so often since that time.
+
+    One statement, that goes through no more replies than are counted.
+    """
+    asked: dict[str, Any] = {"sid": conversation_sid}
+    for n, (count, since) in enumerate(limits):
+        asked |= {f"before_{n}": count - 1, f"since_{n}": since}
+    return tuple(at is not None for at in tx.execute(_nth_replies(len(limits)), asked).one())
+
+
+@cache
+def _nth_replies(number: int) -> Select[Any]:
+    return select(
+        *(
+            _ANSWERED_AT.where(replies.c.intended_at > bindparam(f"since_{n}"))
+            .offset(bindparam(f"before_{n}"))
+            .limit(1)
+            .scalar_subquery()
+            for n in range(number)
+        )
+    )

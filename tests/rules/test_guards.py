@@ -271,3 +271,27 @@ def test_the_rules_of_the_bot_and_its_follow_ups_are_asked_again_too(known, now,
 )
 def test_the_writer_of_a_message_is_known(message, known, writer):
     assert writer_of(message, known, POLICY) == writer
+
+
+DAY = [ago(minutes=20 * n) for n in range(1, 31)]
+OWN_BUDGETS = {
+    "none": "",
+    "for minutes": '[bot]\nreply_budget = { count = 5, per = "10m" }\n',
+    "for half a day": '[bot]\nreply_budget = [{ count = 90, per = "12h" }]\n',
+}
+
+
+@pytest.mark.parametrize("own", OWN_BUDGETS.values(), ids=OWN_BUDGETS)
+def test_thirty_replies_a_day_are_enough_whatever_the_rules_say(own):
+    rules = load(own + '[[rule]]\nname = "always"\nreply = "Hello."')
+    decision = decide(said("something new"), Known(reply_times=tuple(DAY)), rules, POLICY, NOON)
+    before = decide(said("something new"), Known(reply_times=tuple(DAY[:29])), rules, POLICY, NOON)
+
+    assert (decision.code, before.code) == ("reply budget", "replied")
+    assert decision.reason == ("30 automatic replies within 1 d are enough, as when two machines talk (reply_budget)")
+
+
+def test_a_budget_of_ones_own_for_a_day_takes_its_place():
+    rules = load('[bot]\nreply_budget = { count = 200, per = "1d" }\n[[rule]]\nname = "always"\nreply = "Hello."')
+
+    assert decide(said(), Known(reply_times=tuple(DAY)), rules, POLICY, NOON).code == "replied"

@@ -46,9 +46,9 @@ def test_the_times_of_replies_are_those_of_the_newest_and_parts_count_once(db):
             sid, at = f"IM{n:032}", NOON + timedelta(minutes=n)
             replies.intend(tx, sid, CONVERSATION, "long", [Content("a"), Content("b")], at)
         times = replies.reply_times(tx, CONVERSATION, NOON, most=3)
-        enough = [replies.has_replied(tx, CONVERSATION, count, since=NOON) for count in (1, 4, 5)]
+        enough = replies.has_replied(tx, CONVERSATION, [(count, NOON) for count in (1, 4, 5)])
     assert times == tuple(NOON + timedelta(minutes=n) for n in (4, 3, 2))
-    assert enough == [True, True, False]  # the one at noon is not since noon
+    assert enough == (True, True, False)  # the one at noon is not since noon
 
 
 def test_suppressed_replies_do_not_count_for_the_budget(db):

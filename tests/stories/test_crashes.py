@@ -28,7 +28,7 @@ CONVERSATIONS, MESSAGES_EACH, SENDERS, KILLS = 50, 10, 10, 4
 SEED = 20261122
 RULES = """
 [bot]
-reply_budget = { count = 1000, per = "10m" }
+reply_budget = { count = 1000, per = "1d" }
 
 [[rule]]
 name = "echo"

@@ -121,3 +121,15 @@ def test_two_bots_cannot_talk_for_ever(customer_writes, settle, emulator, reason
 
     assert len(emulator.replies()) == 5
     assert reason(last) == "5 automatic replies within 10 min are enough"
+
+
+def test_two_machines_that_talk_slowly_and_never_say_the_same_come_to_an_end(
+    customer_writes, settle, emulator, passes, reason
+):
+    for n in range(60):
+        message = customer_writes(f"Your request number {n} is important to us.")
+        settle()
+        passes(3 * 60)
+
+    assert len(emulator.replies()) == 30
+    assert reason(message) == "30 automatic replies within 1 d are enough, as when two machines talk (reply_budget)"

@@ -18,7 +18,7 @@ from tests.support.running_service import signed
 
 RULES = """
 [bot]
-reply_budget = { count = 100000, per = "10m" }
+reply_budget = { count = 100000, per = "1d" }
 
 [[rule]]
 name = "echo"
