@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask.cli import with_appcontext
@@ -14,6 +15,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import confirm, dry_run_option, yes_option
 from app.cli.output import database, explained, json_option, parley, show_json, show_table
 from app.db.database import Database, DatabaseUnavailable
+from app.inbox.reservations import PATIENCE_SECONDS
 from app.receiver import rejections
 from app.recordings.files import SUFFIX
 
@@ -74,9 +76,17 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
             return _show(Erased(found.counts, 0), kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
         if found or kept_refusals:
             confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
-        with _progress(sum(found.counts.values()), as_json) as progress:
+        with _progress(sum(found.counts.values()), as_json) as shown:
             erased = erase(
-                db, subject, settings.bot_agents, found, actor=ACTOR, bot=_bot_of(settings), progress=progress
+                db,
+                subject,
+                settings.bot_agents,
+                found,
+                actor=ACTOR,
+                wait=time.sleep,
+                bot=_bot_of(settings),
+                progress=shown.erased,
+                waiting=shown.waits,
             )
     rejections.forget(refused, _speaks_of(subject))
     rewritten = None if no_rewrite or not db.is_sqlite else _rewrite(db)
@@ -115,10 +125,36 @@ def _recordings_of(folder: Path, subject: Subject) -> list[str]:
     return found
 
 
+class _Progress:
+    """Two bars, one after the other: how long we wait for workers, if we do, and how many rows are erased."""
+
+    def __init__(self, rows: int, hidden: bool, bars: ExitStack) -> None:
+        self._rows, self._hidden, self._bars = rows, hidden, bars
+        self._waiting: Any = None
+        self._erasing: Any = None
+
+    def waits(self, lanes: int, seconds: float) -> None:
+        """Show for how long we have waited until what is being worked on in their conversations has ended."""
+        if self._waiting is None:
+            self._waiting = self._bar(int(PATIENCE_SECONDS), f"Waiting for what is being sent ({lanes})")
+        self._waiting.update(min(int(seconds), int(PATIENCE_SECONDS)) - self._waiting.pos)
+
+    def erased(self, _table: str, count: int) -> None:
+        """Show that so many rows more are erased."""
+        if self._erasing is None:
+            self._bars.close()
+            self._erasing = self._bar(self._rows, "Erasing")
+        self._erasing.update(count)
+
+    def _bar(self, length: int, label: str) -> Any:
+        bar: Any = click.progressbar(length=length, label=label, file=sys.stderr, hidden=self._hidden)
+        return self._bars.enter_context(bar)
+
+
 @contextmanager
-def _progress(rows: int, as_json: bool) -> Iterator[Callable[[str, int], None]]:
-    with click.progressbar(length=rows, label="Erasing", file=sys.stderr, hidden=as_json) as bar:
-        yield lambda _table, count: bar.update(count)
+def _progress(rows: int, as_json: bool) -> Iterator[_Progress]:
+    with ExitStack() as bars:
+        yield _Progress(rows, as_json, bars)
 
 
 def _rewrite(db: Database) -> bool:
@@ -145,6 +181,7 @@ def _show(
                 "dry_run": dry_run,
                 "rows": erased.rows,
                 "opt_outs_kept": erased.opt_outs,
+                "unfinished": erased.unfinished,
                 "refusals": refused,
                 "recordings": recordings,
                 "rewritten": rewritten,
@@ -152,6 +189,11 @@ def _show(
         )
     shown = [{"table": name, "rows": count} for name, count in sorted(erased.rows.items())]
     show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
+    if erased.unfinished:
+        click.echo(
+            f"{erased.unfinished} of what was being worked on there did not come to an end (its worker is frozen, "
+            "killed or slow); it can send nothing more."
+        )
     if erased.opt_outs:
         stays = "1 opt-out stays" if erased.opt_outs == 1 else f"{erased.opt_outs} opt-outs stay"
         click.echo(f"{stays}, as a keyed hash of the address: nobody is answered against their will.")

@@ -84,6 +84,7 @@ lanes = Table(
     Column("lease_token", Text),
     Column("lease_boot_id", Text),  # on SQLite, together with the next: which start of the machine
     Column("lease_boot_until", Float),  # by its boot clock; counts for tokens that begin with leases.BOOT
+    Column("next_token", Text),  # whoever has it next, before any worker; see reservations.py
     _partial("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
 )
 

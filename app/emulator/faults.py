@@ -19,6 +19,7 @@ NONE: dict[str, Any] = {
     "fail_next": [],
     "cut_next": 0,
     "hang_next": None,
+    "slow_next": None,
     "set_up": None,
     "receipt_after_stop": False,
 }
@@ -75,6 +76,7 @@ class Faults:
             self._wanted["cut_next"] = int(wanted.get("cut_next") or 0)
             self._wanted["fail_next"] = [_rule(rule) for rule in wanted.get("fail_next") or ()]
             self._wanted["hang_next"] = _hang(wanted.get("hang_next"))
+            self._wanted["slow_next"] = _slow(wanted.get("slow_next"))
             self._wanted["set_up"] = _set_up(wanted.get("set_up"))
             self._fail_status, self._fail_chance = _read_fail(self._wanted["fail"])
 
@@ -111,7 +113,7 @@ class Faults:
         is_write = method != "GET"
         is_send = method == "POST" and path.endswith("/Messages")
         with self._lock:
-            latency = self._wanted["latency"]
+            latency = self._wanted["latency"] + (self._counted_slowness() if is_send else 0.0)
             rule = self._counted_failure(method, path)
             if rule:
                 return RequestFault(latency, rule["status"], rule["code"], rule["retry_after"])
@@ -142,6 +144,10 @@ class Faults:
             self._wanted["cut_next"] -= 1
             return True
         return self._happens(self._wanted["cut_after_store"])
+
+    def _counted_slowness(self) -> float:
+        slow, self._wanted["slow_next"] = self._wanted["slow_next"], None
+        return float(slow["seconds"]) if slow else 0.0
 
     def _counted_hang(self) -> tuple[float, bool]:
         hang = self._wanted["hang_next"]
@@ -175,6 +181,10 @@ def _hang(wanted: Any) -> dict[str, Any] | None:
         "stored": bool(given.get("stored", True)),
         "count": int(given.get("count", 1)),
     }
+
+
+def _slow(wanted: Mapping[str, Any] | None) -> dict[str, float] | None:
+    return {"seconds": float(wanted["seconds"])} if wanted else None
 
 
 def _set_up(wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:

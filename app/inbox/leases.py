@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, update
 
 from app.db.database import Database, Instant
 from app.db.tables import lanes
@@ -49,6 +49,12 @@ FREE: ColumnElement[bool] = or_(
 )
 _COLUMNS = ("lease_until", "lease_token", "lease_boot_id", "lease_boot_until")
 TAKE: dict[str, ColumnElement[Any]] = {name: bindparam(f"new_{name}") for name in _COLUMNS}
+# Ends a lease that was renewed in the same transaction; where the lane is reserved, the rest of it is the next one's.
+HAND_OVER: dict[str, Any] = {
+    "lease_until": case((lanes.c.next_token.is_not(None), lanes.c.lease_until)),
+    "lease_token": lanes.c.next_token,
+    "next_token": None,
+}
 _RENEW = (
     update(lanes)
     .where(lanes.c.lane == bindparam("a_lane"), lanes.c.lease_token == bindparam("a_token"))

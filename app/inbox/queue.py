@@ -80,14 +80,11 @@ _LEASE = (
     .values(leases.TAKE)
     .returning(lanes.c.lane)
 )
-_RELEASE = _LANE.values(
-    ready_at=bindparam("ready_at"), ready_set_at=bindparam("now"), lease_until=None, lease_token=None
-)
+_RELEASE = _LANE.values(ready_at=bindparam("ready_at"), ready_set_at=bindparam("now"), **leases.HAND_OVER)
 _GIVE_BACK = _LANE.values(
     ready_at=case((exists(_OLDEST_ID), bindparam("now", type_=lanes.c.ready_at.type))),
     ready_set_at=bindparam("now"),
-    lease_until=None,
-    lease_token=None,
+    **leases.HAND_OVER,
 )
 _START = (
     update(inbox)

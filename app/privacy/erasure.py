@@ -22,7 +22,6 @@ from app.db.tables import (
     decisions,
     deliveries,
     inbox,
-    lanes,
     messages,
     metadata,
     participants,
@@ -30,6 +29,7 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.inbox.reservations import Report, Reservation, Wait, reserved
 from app.privacy import silence
 from app.privacy.subject_search import ERASED, Found, Key, Subject, find
 from app.reconcile import progress as reconcile_cursors
@@ -44,10 +44,11 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True)
 class Erased:
-    """How many rows of each table were emptied, and how many opt-outs outlive it, as keyed hashes."""
+    """How many rows of each table were emptied, how many opt-outs outlive it, and how many workers did not end."""
 
     rows: Mapping[str, int]
-    opt_outs: int
+    opt_outs: int = 0
+    unfinished: int = 0
 
 
 def erase(
@@ -57,53 +58,56 @@ def erase(
     found: Found,
     *,
     actor: str,
+    wait: Wait,
     bot: Bot | None = None,
     progress: Progress = lambda _table, _rows: None,
+    waiting: Report = lambda _lanes, _seconds: None,
 ) -> Erased:
     """Erase what was found, then look again until nothing is left.
 
-    Events of theirs that wait are not worked on any more, and a worker that is at one has to leave it; only that they
-    wanted silence, in the words of `bot`, is heeded. Only the counts are written to the log of actions.
+    What is being worked on in their conversations comes to its end before, so that nobody there is answered twice;
+    `waiting` is told of it, and `wait` waits for seconds. Events of theirs that wait are not worked on any more; only
+    that they wanted silence, in the words of `bot`, is heeded. Only the counts are written to the log of actions.
     Raises DatabaseUnavailable; then call it again.
     """
-    counts: dict[str, int] = {}
     erasing = _Erasing(db, subject, bot or Bot())
     for _ in range(ROUNDS):
         if not found:
             break
-        erasing.stop_work(found)
-        for name, keys in found.rows.items():
-            for start in range(0, len(keys), AT_ONCE):
-                erasing.empty(metadata.tables[name], keys[start : start + AT_ONCE])
-                progress(name, len(keys[start : start + AT_ONCE]))
-            counts[name] = counts.get(name, 0) + len(keys)
-        found = find(db, subject, agents)
-    counts = {name: count for name, count in counts.items() if count}
+        with reserved(db, _lanes_of(found), wait, waiting) as reservation:
+            erasing.all_of(found, reservation, progress)
+            found = find(db, subject, agents)
     with db.write() as tx:
-        audit.note(tx, actor, "erase a person", db.now(tx), detail=counts)
-    return Erased(counts, len(erasing.silent))
+        audit.note(tx, actor, "erase a person", db.now(tx), detail=erasing.counts)
+    return Erased(erasing.counts, len(erasing.silent), len(erasing.unfinished))
+
+
+def _lanes_of(found: Found) -> list[str]:
+    return [lane for sid in sorted(found.whole | found.shared) for lane in (sid, f"{sid}:receipts")]
 
 
 class _Erasing:
-    """One erasure under way; `silent` are the addresses that opted out, in plain spelling."""
+    """One erasure under way: what was emptied, who of them opted out, and the lanes whose worker did not end."""
 
     def __init__(self, db: Database, subject: Subject, bot: Bot) -> None:
         self._db, self._subject, self._bot = db, subject, bot
+        self.counts: dict[str, int] = {}
         self.silent: set[str] = set()
+        self.unfinished: set[str] = set()
 
-    def stop_work(self, found: Found) -> None:
-        """Take the lanes of their conversations from whoever works there, and let nothing older be fetched again."""
-        for sid in sorted(found.whole | found.shared):
-            with self._db.write() as tx:
-                now = self._db.now(tx)
-                theirs = or_(lanes.c.lane == sid, lanes.c.lane == f"{sid}:receipts")
-                free = {"lease_until": None, "lease_token": None, "ready_at": now, "ready_set_at": now}
-                tx.execute(update(lanes).where(theirs).values(**free))
-                if sid in found.whole:
-                    waiting = and_(inbox.c.lane.in_([sid, f"{sid}:receipts"]), inbox.c.finished_at.is_(None))
-                    self._heed_waiting(tx, waiting, now)
-                    tx.execute(update(inbox).where(waiting).values(state="ignored", outcome=ERASED, finished_at=now))
-                reconcile_cursors.forget(tx, sid, now)
+    def all_of(self, found: Found, reservation: Reservation, progress: Progress) -> None:
+        """Empty all these rows, while nobody works in their conversations, and let nothing older be fetched again."""
+        self.unfinished |= reservation.unfinished
+        with self._db.write() as tx:
+            for sid in sorted(found.whole | found.shared):
+                reconcile_cursors.forget(tx, sid, self._db.now(tx))
+        for name, keys in found.rows.items():
+            for start in range(0, len(keys), AT_ONCE):
+                some = keys[start : start + AT_ONCE]
+                self.empty(metadata.tables[name], some)
+                reservation.renew(self._db)
+                self.counts[name] = self.counts.get(name, 0) + len(some)
+                progress(name, len(some))
 
     def empty(self, table: Table, keys: Sequence[Key]) -> None:
         """Empty these rows of a table, all at once."""

@@ -1,12 +1,14 @@
 """`flask privacy erase`: down to the bytes of the file, for good, with a question before and hints afterwards."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from app.db.tables import decisions, messages
 from app.db.tables import inbox as inbox_table
+from app.inbox import queue
 from app.privacy.subject_search import NoSubject, Subject
 from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
@@ -245,3 +247,17 @@ def test_it_asks_before_it_erases(two_people, app, db):
     result = app.test_cli_runner().invoke(args=["privacy", "erase", PERSON], input="n\n")
 
     assert (result.exit_code, texts(db) == before) == (1, True)
+
+
+def test_what_is_being_worked_on_is_waited_for_and_it_is_said_that_a_worker_did_not_come_to_an_end(
+    customer_writes, db, app, clock, monkeypatch
+):
+    customer_writes("I am Annabelle")
+    queue.claim(db)  # by a worker that is killed
+    monkeypatch.setattr("app.cli.privacy.time", SimpleNamespace(sleep=clock.advance))
+
+    done = app.test_cli_runner().invoke(args=["privacy", "erase", PERSON, "--yes", "--no-rewrite"])
+
+    assert "Waiting for what is being sent" in done.stderr
+    assert "1 of what was being worked on there did not come to an end" in done.stdout
+    assert "Annabelle" not in texts(db)

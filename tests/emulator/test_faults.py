@@ -4,6 +4,8 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
+from tests.support.eventually import eventually
+
 
 def test_a_duplicated_post_comes_twice_with_the_same_token(emulator, receiver):
     emulator.faults(duplicate=1)
@@ -122,6 +124,17 @@ def test_a_hanging_request_times_out_at_the_client(emulator, conversation, twili
         conversation.messages.create(author="support-bot", body="late")
 
     assert emulator.replies() == expected
+
+
+def test_a_message_that_is_stored_slowly_is_not_there_before(emulator, conversation, twilio):
+    twilio.http_client.timeout = 0.2
+    emulator.faults(slow_next={"seconds": 0.6})
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        conversation.messages.create(author="support-bot", body="slow")
+    before = emulator.replies()
+
+    assert (before, emulator.faults_in_force()["slow_next"]) == ([], None)
+    assert eventually(emulator.replies)
 
 
 def test_latency_slows_every_request(emulator, conversation, twilio):

@@ -16,6 +16,13 @@ from app.store import agent_answers
 from app.store.agent_answers import AgentAnswer
 from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
 
+FOLLOW_UP = """
+[[rule]]
+name = "nobody came"
+when = { unanswered_for = "5m" }
+reply = "Sorry, we are busy."
+"""
+
 
 @pytest.fixture
 def rules_file(tmp_path):
@@ -78,7 +85,7 @@ def test_in_a_conversation_with_others_only_what_is_theirs_goes(
     assert ("Annabelle" in left, PERSON in left, "And I am Bob" in left) == (False, False, True)
 
 
-def test_a_worker_in_the_middle_of_it_stores_nothing_afterwards(customer_writes, app, db):
+def test_a_worker_in_the_middle_of_it_stores_and_sends_nothing_afterwards(customer_writes, app, db, clock, emulator):
     customer_writes("I am Annabelle")
     bots = make_worker(app.extensions["parley"].settings, db)._make_bot
     claimed = queue.claim(db)
@@ -86,12 +93,35 @@ def test_a_worker_in_the_middle_of_it_stores_nothing_afterwards(customer_writes,
 
     def erased_meanwhile(work):
         bot = bots(work)
-        erase(db, subject, (), find(db, subject, ()), actor="test")
+        erase(db, subject, (), find(db, subject, ()), actor="test", wait=lambda _seconds: clock.advance(1))
         return bot
 
     work_on(Work(db, claimed), HANDLERS, erased_meanwhile)
 
     assert "15550100001" not in texts(db)
+    assert emulator.replies() == []
+
+
+@pytest.mark.parametrize("has_a_neighbour", [False, True], ids=["alone", "in a group"])
+def test_a_timer_that_was_just_running_off_brings_them_no_follow_up(
+    bot, app, db, clock, emulator, flask_command, has_a_neighbour
+):
+    bot.rules(RULES + FOLLOW_UP)
+    bot.customer(PERSON).says("hello")
+    if has_a_neighbour:
+        where = emulator.webhooks("onMessageAdded")[0]["form"]["ConversationSid"]
+        binding = {"MessagingBinding.Type": "sms", "MessagingBinding.Address": OTHER}
+        joined = {"EventType": "onParticipantAdded", "ConversationSid": where, "ParticipantSid": "MB" + "9" * 32}
+        emulator.post(joined | binding)
+        bot.works()
+    clock.advance(301)
+    timer = queue.claim(db)
+    flask_command("privacy", "erase", PERSON, "--yes", "--no-rewrite")
+    work_on(Work(db, timer), HANDLERS, make_worker(app.extensions["parley"].settings, db)._make_bot)
+    bot.works()
+
+    assert timer.event_type == "parley.timer"
+    assert len(bot.replies()) == 1
 
 
 def test_what_rules_people_and_carriers_left_beside_the_messages_goes_too(two_people, db, flask_command):
