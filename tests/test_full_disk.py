@@ -158,7 +158,7 @@ def poster(service: Service) -> Callable[[int], int]:
         body, headers = signed({"MessageSid": f"IM{number:032}", "Body": "x" * 5000})
         try:
             return requests.post(service.url, body, headers=headers, timeout=OUR_PATIENCE).status_code
-        except requests.ConnectionError:
+        except requests.RequestException:
             return 0
 
     return post

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
+REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS  # for all of it; less than a lease
 MARKER = "parley"  # our key in a message's Attributes: {"parley": {"reply_to": "IM...", "n": 0}}
 Result = TypeVar("Result")
 
@@ -168,6 +169,8 @@ def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _resul
     """
     from twilio.http.http_client import TwilioHttpClient
 
+    from app.twilio_api.bounded_http import BoundedSession
+
     class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
         retry_after: timedelta | None = None
 
@@ -184,6 +187,7 @@ def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _resul
             return response
 
     http_client = HttpClient()
+    http_client.session = BoundedSession(REQUEST_SECONDS)
     http_client.timeout = (CONNECT_SECONDS, READ_SECONDS)
     if urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1"):
         http_client.session.trust_env = False  # no proxy between us and the emulator

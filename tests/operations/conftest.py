@@ -11,7 +11,7 @@ from app.emulator.client import Emulator
 from app.operations.account import Account
 from app.runtime.from_settings import make_conversations
 from tests.support.channel_conversations import chat, file, group, refuse, send, sms, whatsapp  # noqa: F401 - fixtures
-from tests.support.loopback_site import serve, site  # noqa: F401 - fixtures
+from tests.support.loopback_site import certificate, secure_site, serve, site  # noqa: F401 - fixtures
 
 
 @pytest.fixture

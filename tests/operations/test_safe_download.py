@@ -1,11 +1,8 @@
 """Fetching a file from a URL: nothing private is reached, and nothing is endless."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
@@ -216,32 +213,6 @@ def test_only_the_very_origin_that_is_trusted_may_be_private(site):
     assert fetch(f"{origin}/photo", Guard(trusted_origin=origin)).content == PHOTO
     assert "not a public address" in refusal(f"{origin}/photo", Guard(trusted_origin="http://127.0.0.1:1"))
     assert "not a public address" in refusal(f"{origin}/to/?http://127.0.0.1:1/", Guard(trusted_origin=origin))
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A certificate for media.example.com, with its key in one file."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed, which makes the certificate of this test")
-    path = tmp_path / "media.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=media".split()
-    names = ["-addext", "subjectAltName=DNS:media.example.com"]
-    command += [*names, "-keyout", str(path), "-out", f"{path}.crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
-
-
-@pytest.fixture
-def secure_site(serve, certificate):
-    """The site over TLS; `asked_names` is what clients named in the handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    asked_names = []
-    context.sni_callback = lambda _socket, name, _context: asked_names.append(name)
-    server = serve(context)
-    server.asked_names = asked_names
-    return server
 
 
 def test_tls_is_spoken_with_the_name_though_the_address_is_dialled(secure_site, certificate):

@@ -1,9 +1,14 @@
 """A web site on loopback that behaves as its paths say, and resolvers that lead to it."""
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +42,12 @@ class Site(BaseHTTPRequestHandler):
 
     def answer_zipped(self):
         self.send(200, PHOTO, **{"Content-Encoding": "gzip"})
+
+    def answer_bomb(self):
+        """Half a megabyte that unpacks to 500."""
+        packer, megabyte = zlib.compressobj(wbits=31), bytes(1024 * 1024)
+        packed = b"".join(packer.compress(megabyte) for _ in range(500)) + packer.flush()
+        self.send(200, packed, **{"Content-Encoding": "gzip"})
 
     def answer_announced(self):
         self.send_response(200)
@@ -114,6 +125,32 @@ def serve():
 @pytest.fixture
 def site(serve):
     return serve()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for media.example.com, with its key in one file."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed, which makes the certificate of this test")
+    path = tmp_path / "media.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=media".split()
+    names = ["-addext", "subjectAltName=DNS:media.example.com,IP:127.0.0.1"]
+    command += [*names, "-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def secure_site(serve, certificate):
+    """The site over TLS; `asked_names` is what clients named in the handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    asked_names = []
+    context.sni_callback = lambda _socket, name, _context: asked_names.append(name)
+    server = serve(context)
+    server.asked_names = asked_names
+    return server
 
 
 def resolving(*addresses):
