@@ -13,6 +13,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, dry_run_option, yes_option
+from app.cli.dev_environment import local_settings
 from app.cli.output import database, explained, json_option, parley, show_json, show_table
 from app.db.database import Database, DatabaseUnavailable
 from app.inbox.reservations import PATIENCE_SECONDS
@@ -59,7 +60,7 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
     from app.privacy.erasure import Erased, erase
     from app.privacy.subject_search import NoSubject, Subject, find
 
-    settings = parley().settings
+    settings = local_settings(parley())
     try:
         subject = Subject.of(person)
     except NoSubject as fault:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from app.cli.dev_environment import local_settings
 from app.cli.output import json_option, parley, show_json, show_table
 from app.config import Settings
 from app.receiver import rejections
@@ -40,7 +41,7 @@ def explain_command(file: Path | None, as_json: bool) -> None:
 
     Example: flask signature explain refused.http
     """
-    settings = parley().settings
+    settings = local_settings(parley())
     if file is None:
         _show_kept(rejections.read(settings.instance_folder / rejections.FILE), as_json)
     else:

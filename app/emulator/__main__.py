@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.emulator import create_emulator
-from app.emulator.http_server import listen, run_until_stopped, stop_on_signals
+from app.emulator.http_server import listen, run_until_stopped, stop_on_signals, stop_when_stdin_closes
 from app.emulator.options import DEFAULT_ACCOUNT_SID, DEFAULT_AUTH_TOKEN, Options
 
 DEFAULT_PORT = 4010
@@ -20,7 +20,7 @@ FAULTS = {
 }
 
 
-def serve(*, port: int = DEFAULT_PORT, **asked: Any) -> None:
+def serve(*, port: int = DEFAULT_PORT, until_stdin_closes: bool = False, **asked: Any) -> None:
     """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens.
 
     `asked` are fields of Options and names of FAULTS; times are seconds. What is not asked for keeps its default.
@@ -30,6 +30,8 @@ def serve(*, port: int = DEFAULT_PORT, **asked: Any) -> None:
     options = Options(**asked | several, faults=faults)
     server = listen(create_emulator(options), port)
     stop_on_signals(server)
+    if until_stdin_closes:
+        stop_when_stdin_closes(server)
     print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
     run_until_stopped(server)
 
@@ -40,6 +42,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     add = parser.add_argument
     add("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     add("--webhook-url", default="", help="global webhook, on loopback; with all events that tell of something done")
+    add("--until-stdin-closes", action="store_true", help="end with whoever has started it")
     add("--public-url", default="", help="origin the webhooks are signed for, if not the webhook's own")
     add("--auth-token", default=DEFAULT_AUTH_TOKEN)
     add("--account-sid", default=DEFAULT_ACCOUNT_SID)

@@ -29,10 +29,18 @@ class Emulator:
     def start(cls, **options: Any) -> Self:
         """Start an emulator with the options of `python -m app.emulator` (webhook_url=..., port=0 by default).
 
-        A list gives a repeated option; True a switch. Raises RuntimeError when it does not come up.
+        A list gives a repeated option; True a switch. It ends with us, also when we are killed; Ctrl-C does not reach
+        it. Raises RuntimeError when it does not come up.
         """
-        command = [sys.executable, "-m", "app.emulator", *_arguments({"port": 0} | options)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT)  # noqa: S603  our own
+        arguments = _arguments({"port": 0, "until_stdin_closes": True} | options)
+        process = subprocess.Popen(  # noqa: S603  our own
+            [sys.executable, "-m", "app.emulator", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=_ROOT,
+            start_new_session=True,
+        )
         give_up = threading.Timer(START_SECONDS, process.kill)
         give_up.start()
         line = process.stdout.readline() if process.stdout else ""
@@ -42,6 +50,10 @@ class Emulator:
             process.wait()
             raise RuntimeError("the emulator did not start; its own output says why")
         return cls(line.removeprefix(_READY).strip(), process)
+
+    def is_running(self) -> bool:
+        """Whether the process that was started from here still runs."""
+        return self._process is not None and self._process.poll() is None
 
     @classmethod
     def start_set_up(cls, **options: Any) -> Self:
@@ -63,8 +75,9 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
     def __enter__(self) -> Self:
         return self

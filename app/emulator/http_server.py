@@ -5,8 +5,10 @@ the connection instead of answering.
 """
 
 import io
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from types import FrameType
@@ -86,6 +88,17 @@ def stop_on_signals(server: BaseWSGIServer) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+
+
+def stop_when_stdin_closes(server: BaseWSGIServer) -> None:
+    """Let the server end when nobody holds the other end of standard input any more: with whoever started it."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        server.shutdown()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_until_stopped(server: BaseWSGIServer) -> None:

@@ -20,13 +20,18 @@ log = logging.getLogger("parley.rules")
 class WatchedRules:
     """The rules of one file, loaded at once and again after each change; may be asked by many threads.
 
-    Raises RulesError or OSError when the file cannot be used at the start.
+    `log` is told of each change. Raises RulesError or OSError when the file cannot be used at the start.
     """
 
     def __init__(
-        self, path: Path, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        log: logging.Logger = log,
     ) -> None:
-        self._path, self._monotonic, self._wall = path, monotonic, wall
+        self._path, self._monotonic, self._wall, self._log = path, monotonic, wall, log
         self._looking = threading.Lock()
         self._fault = ""
         self._seen = _stamp(path)
@@ -66,11 +71,13 @@ class WatchedRules:
             rules = load(_text(self._path))
         except Exception as error:  # noqa: BLE001 - whatever the edit did, the bot goes on by the old rules
             self._fault = _words(error)
-            log.error("rules not reloaded, the old ones stay in force", extra={"file": file, "problems": self._fault})
+            self._log.error(
+                "rules not reloaded, the old ones stay in force", extra={"file": file, "problems": self._fault}
+            )
             return
         if was_broken or rules != self._rules:
             done = "rules mended and reloaded" if was_broken else "rules reloaded"
-            log.info(done, extra={"file": file, "rules": len(rules.rules)})
+            self._log.info(done, extra={"file": file, "rules": len(rules.rules)})
         self._rules, self._fault = rules, ""
 
 

@@ -36,6 +36,13 @@ def test_a_request_can_be_signed_for_another_origin(trigger, own_url):
     assert "TWILIO_AUTH_TOKEN or PUBLIC_URL" in result.stderr
 
 
+def test_the_emulator_of_the_settings_is_used(app, webhooks_arrive, emulator):
+    result = app.test_cli_runner().invoke(args=["trigger", "onMessageAdded", "--set", "Body=Hello there"])
+
+    assert result.exit_code == 0, result.output
+    assert [message["body"] for message in emulator.messages()] == ["Hello there"]
+
+
 def test_without_an_emulator_it_posts_to_the_public_url(trigger_alone, own_url):
     result = trigger_alone("onMessageAdded", "--json")
 

@@ -9,12 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from pathlib import Path
 
 import click
 
 from app import config
-from app.cli.dev.app_process import serving
+from app.cli.dev.app_process import ended_by_itself, serving
+from app.cli.dev.stop_signals import STOP_SIGNALS, stoppable
 from app.cli.dev.tunnel import find_tunnel, prove_round_trip
 from app.cli.dev.webhook_backup import Memory, alone, recall, remember, restore
 from app.cli.inbox_tail import Follower, show
@@ -28,18 +29,12 @@ from app.twilio_api import events, parsing
 from app.twilio_api.errors import SendError
 from app.twilio_api.signature import Keys
 
-_STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-
-
-class _Stopped(BaseException):
-    """Somebody asked us to end."""
-
 
 def run_live(port: int, ngrok_api: str) -> None:
     """Serve the real account through the tunnel until Ctrl-C or SIGTERM, then put its webhook back."""
     environment = config.environment()
     settings = config.from_environment({**environment, "PUBLIC_URL": ""})
-    with alone(settings.instance_folder), _stoppable():
+    with alone(settings.instance_folder), stoppable():
         account = Account(make_conversations(settings))
         _refuse_faults(config.faults_for_rest(settings))
         with _explained():
@@ -62,7 +57,7 @@ def _serve(settings: Settings, account: Account, former: Webhook, port: int) -> 
         with _webhook_set(settings, account, former):
             _warn(account, former)
             click.echo(f"Ready. {settings.public_url} -> http://127.0.0.1:{port}; Ctrl-C restores the webhook.\n")
-            _follow(follower, app)
+            _follow(follower, app, log)
 
 
 @contextmanager
@@ -78,7 +73,7 @@ def _webhook_set(settings: Settings, account: Account, former: Webhook) -> Itera
         click.echo(f"The global webhook was {in_words(former)}; now {in_words(memory.ours)}.")
         yield
     finally:
-        for number in _STOP_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the webhook as it is
         try:
             click.echo(restore(folder, memory, account))
@@ -136,7 +131,7 @@ def _follower(database: Database) -> Follower:
     return Follower(database, after_id=newest[0].id if newest else 0)
 
 
-def _follow(follower: Follower, app: subprocess.Popen[bytes]) -> None:
+def _follow(follower: Follower, app: subprocess.Popen[bytes], log: Path) -> None:
     try:
         while app.poll() is None:
             for followed in follower.look():
@@ -144,7 +139,7 @@ def _follow(follower: Follower, app: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
     except DatabaseUnavailable as unavailable:
         raise click.ClickException(f"{unavailable} (DATABASE_URL says which)") from unavailable
-    raise click.ClickException("the app ended by itself; live.log beside the database says why")
+    raise ended_by_itself(log)
 
 
 def _refuse_faults(faults: list[str]) -> None:
@@ -159,21 +154,3 @@ def _explained() -> Iterator[None]:
         yield
     except SendError as error:
         raise click.ClickException(f"the global webhook is not to be had: {error}") from error
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let the stop signals end what goes on in order; afterwards they do what they did."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped
-
-    wanted = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
-    before = {number: signal.signal(number, stop) for number in wanted}
-    try:
-        yield
-    except _Stopped:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

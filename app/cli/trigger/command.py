@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 from flask.cli import with_appcontext
 
+from app.cli import dev_environment
 from app.cli.output import json_option, parley, show_json, show_table
 from app.cli.param_types import NearestChoice, UrlParam, nearest
 from app.cli.trigger import emulator_session
@@ -23,7 +24,6 @@ from app.config import Settings
 from app.twilio_api.events import DeliveryUpdated, MessageEvent
 
 ROUTE = "/conversations/webhook"
-DEFAULT_EMULATOR = "http://127.0.0.1:4010"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,11 @@ class Order:
     type=UrlParam(is_origin=True),
     help="With --to: the PUBLIC_URL of the receiver, if it is not that of --to.",
 )
-@click.option("--emulator", type=UrlParam(is_origin=True), default=DEFAULT_EMULATOR, show_default=True)
+@click.option(
+    "--emulator",
+    type=UrlParam(is_origin=True),
+    show_default="TWILIO_API_BASE_URL, else that of `flask dev`, else http://127.0.0.1:4010",
+)
 @json_option
 @with_appcontext
 @click.pass_context
@@ -69,7 +73,7 @@ def trigger_command(
     count: int,
     to: str | None,
     signed_for: str | None,
-    emulator: str,
+    emulator: str | None,
     as_json: bool,
 ) -> None:
     """Let an event happen at the running emulator, or sign and post one; without EVENT_TYPE: what there is.
@@ -83,6 +87,7 @@ def trigger_command(
     order = Order(recipe, channel, _read_pairs(recipe, pairs), count, twice, shuffle, seed)
     _check(order, to, signed_for)
     is_named = ctx.get_parameter_source("emulator") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    emulator = emulator or dev_environment.emulator_url(parley().settings)
     results: list[Posted] = []
     try:
         for posted in _posts(order, to, signed_for, emulator, is_named):
