@@ -19,11 +19,11 @@ from app.inbox.job import Postponed
 from app.responder import NAME, Context
 from app.responder import Message as Said
 from app.rules import business_hours, engine
+from app.rules.consent_words import newest_wish
 from app.rules.engine import Decision, Tried
 from app.rules.facts import Known, Message, writer_of
 from app.rules.guards import in_words
 from app.rules.templates import ReplyError, render_reply
-from app.rules.text_matching import keyword_words, words_of
 from app.twilio_api.events import MessageAdded
 
 WAITS = "the responder is asked"
@@ -98,10 +98,10 @@ def _decision(decision: Decision, code: str, reason: str, failed: str, *, reply:
 
 
 def _opted_out_meanwhile(tx: Connection, message: Message, bot: Bot) -> bool:
-    """Return whether the customer's STOP is stored behind the message and not yet worked on."""
-    opt_outs = set(map(keyword_words, bot.rules.bot.opt_out_words))
+    """Return whether the customer's wish for silence is stored behind the message and not yet worked on."""
     behind = read_messages(queue.waiting(tx, bot.work.claimed, MessageAdded.event_type))
-    return any(one.author == message.author and words_of(one.body) in opt_outs for one in behind)
+    texts = [one.body for one in behind if one.author == message.author]
+    return newest_wish(reversed(texts), bot.rules.bot, message.channel) in ("out", "perhaps out")
 
 
 def _context_of(tx: Connection, message: Message, known: Known, bot: Bot) -> Context:

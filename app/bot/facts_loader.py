@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.queue import Claimed
 from app.rules import facts, guards
-from app.rules.text_matching import keyword_words, words_of
+from app.rules.consent_words import Wanted, wanted_by
 from app.store import conversations, messages, replies, rule_usage
 from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded, MessageEvent
@@ -191,7 +191,7 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     message, now = occasion.message, bot.work.now()
     known = _as_of_now(bot.tx, message, occasion.known, bot, now)
     behind = queue.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
-    known = replace(known, opted_out=known.opted_out or _stop_waits(behind, message, bot))
+    known = _with_wishes(known, _wishes_that_wait(behind, message, bot), message.author)
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
     reason = guards.changed_guards(
         message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
@@ -199,7 +199,8 @@ def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     if reason is None:
         return None
     agent_took_over = known.paused_by == "agent" and known.paused_until is not None and known.paused_until > now
-    return Silence(reason, human_wrote or known.opted_out or known.state == "closed" or agent_took_over)
+    unwanted = known.opted_out or known.may_opt_out or known.others_opted_out
+    return Silence(reason, human_wrote or unwanted or known.state == "closed" or agent_took_over)
 
 
 def _human_answered(occasion: Occasion, bot: Bot) -> bool:
@@ -217,14 +218,24 @@ def _human_waits(message: facts.Message, known: facts.Known, bot: Bot) -> bool:
     return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
 
 
-def _stop_waits(behind: Sequence[Record], message: facts.Message, bot: Bot) -> bool:
-    """Return whether the author's opt-out is among what is stored behind this message and not yet worked on."""
-    opt_out, opt_in = (
-        set(map(keyword_words, listed)) for listed in (bot.rules.bot.opt_out_words, bot.rules.bot.opt_in_words)
+def _wishes_that_wait(behind: Sequence[Record], message: facts.Message, bot: Bot) -> dict[str, Wanted]:
+    """Return what each author wants whose opt-out or opt-in is stored behind this message and not yet worked on."""
+    found: dict[str, Wanted] = {}
+    for author, text in (internal_events.read_said(*one) for one in behind):
+        if not found.get(author):
+            channel = message.channel if author == message.author else channel_of(author, "")
+            found[author] = wanted_by(text, bot.rules.bot, channel)
+    return found
+
+
+def _with_wishes(known: facts.Known, wishes: Mapping[str, Wanted], author: str) -> facts.Known:
+    return replace(
+        known,
+        opted_out=known.opted_out or wishes.get(author) == "out",
+        may_opt_out=known.may_opt_out or wishes.get(author) == "perhaps out",
+        others_opted_out=known.others_opted_out
+        or any(wish in ("out", "perhaps out") for name, wish in wishes.items() if name != author),
     )
-    said = (internal_events.read_said(*one) for one in behind)
-    words = (words_of(text) for author, text in said if author == message.author)
-    return next((one in opt_out for one in words if one in opt_out or one in opt_in), False)
 
 
 def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:

@@ -93,7 +93,7 @@ def _kept() -> Kept:
     rules = load_rules(settings)
     conditions = (condition for rule in rules.rules for condition in everything_in(rule.when))
     keywords = tuple(word for condition in conditions for word in condition.keywords or ())
-    whole = (*rules.bot.opt_out_words, *rules.bot.help_words, *rules.bot.opt_in_words)
+    whole = (*rules.bot.opt_outs("sms").values(), *rules.bot.help_words, *rules.bot.opt_in_words)
     return Kept(settings.bot_author, settings.bot_agents, keywords, whole)
 
 

@@ -14,6 +14,7 @@ from app.cli.rules_simulate import test_command
 
 if TYPE_CHECKING:
     from app.rules.lint import Finding
+    from app.rules.schema import Bot, Rules
 
 
 @click.group("rules")
@@ -38,14 +39,20 @@ def check_command(file: Path | None, as_json: bool) -> None:
     """
     settings = parley().settings
     path = file or settings.bot_rules
-    count, findings = _check(path, has_responder=bool(settings.bot_responder))
+    rules, findings = _check(path, has_responder=bool(settings.bot_responder))
+    count = len(rules.rules) if rules else 0
     errors = [one for one in findings if one.severity == "error"]
     warnings = [one for one in findings if one.severity == "warning"]
     if as_json:
-        show_json({"file": str(path), "rules": count, "errors": _plain(errors), "warnings": _plain(warnings)})
+        found = {"errors": _plain(errors), "warnings": _plain(warnings)}
+        show_json(
+            {"file": str(path), "rules": count, **found, "opt_out_words": _opt_outs(rules.bot) if rules else None}
+        )
         raise click.exceptions.Exit(1 if errors else 0)
     for one in findings:
         click.echo(f"{one.severity}: {_place(one)}{one.problem}")
+    if rules:
+        _say_opt_outs(rules.bot)
     summary = f"{path.name}: {_number(count, 'rule')}, {_number(len(errors), 'error')}, "
     summary += _number(len(warnings), "warning")
     if errors:
@@ -53,8 +60,8 @@ def check_command(file: Path | None, as_json: bool) -> None:
     click.echo(summary)
 
 
-def _check(path: Path, *, has_responder: bool) -> tuple[int, list[Finding]]:
-    """Return how many rules a file has, and what is found in it; a file that cannot be used is one error for each."""
+def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Finding]]:
+    """Return the rules of a file, and what is found in it; a file that cannot be used is one error for each fault."""
     from app.rules.lint import Finding, lint
     from app.rules.loader import RulesError, load, rule_lines
 
@@ -63,10 +70,23 @@ def _check(path: Path, *, has_responder: bool) -> tuple[int, list[Finding]]:
         rules = load(text)
     except RulesError as error:
         title, *problems = str(error).split("\n- ")
-        return 0, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
+        return None, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{path} cannot be read ({type(error).__name__}); correct BOT_RULES") from None
-    return len(rules.rules), lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
+    return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
+
+
+def _opt_outs(bot: Bot) -> dict[str, list[str]]:
+    """Return the words that opt somebody out: where Twilio acts on them as well, and elsewhere."""
+    return {"sms": list(bot.opt_outs("sms").values()), "elsewhere": list(bot.opt_outs("").values())}
+
+
+def _say_opt_outs(bot: Bot) -> None:
+    words = _opt_outs(bot)
+    taken_away = [word for word in words["sms"] if word not in words["elsewhere"]]
+    click.echo(f"opt-out words: {', '.join(words['sms'])}")
+    if taken_away:
+        click.echo(f"  but on WhatsApp and chat not: {', '.join(taken_away)}")
 
 
 def _place(finding: Finding) -> str:

@@ -33,10 +33,10 @@ def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: Bot, now: da
     for author, words in _said(tx, these):
         if not subject.is_name(author):
             continue
-        if words in map(words_of, bot.opt_out_words):
+        if words in bot.opt_outs("sms"):
             opt_outs.keep(tx, author, now)
             wishes[spellings(author)[1]] = True
-        elif words in map(words_of, bot.opt_in_words):
+        elif words in bot.opt_ins:
             conversations.opt_in(tx, author)
             wishes[spellings(author)[1]] = False
     return {one for one, out in wishes.items() if out}, {one for one, out in wishes.items() if not out}

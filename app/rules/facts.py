@@ -54,6 +54,8 @@ class Known:
     paused_by: str = ""  # "agent", "rule", "operator" or "attribute"
     first_contact: bool = True
     opted_out: bool = False
+    may_opt_out: bool = False  # the author has asked for silence in words that are no opt-out word; nobody has decided
+    others_opted_out: bool = False  # somebody else here, who would get the reply too, has opted out or may want to
     has_messaging_participant: bool = False
     author_role: str = ""
     roles: tuple[str, ...] = ()  # of the author: the attribute "role" and the role SID

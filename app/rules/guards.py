@@ -7,20 +7,16 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from app.rules import consent_words
 from app.rules.business_hours import quiet_until
 from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, writer_of
-from app.rules.schema import DAILY_BUDGET, Bot
-from app.rules.text_matching import keyword_words, words_of
+from app.rules.schema import DAILY_BUDGET, TWILIO_ACTS_ON, Bot
+from app.rules.text_matching import Phrase, words_of
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
 WHATSAPP_WINDOW = timedelta(hours=24)
-CONSENT_WORDS = {words_of("yes")}  # an ordinary answer, unless the writer had opted out
 FOUND_LATE = "found late"
-CARRIER = {
-    "opt-out word": "the message is an opt-out word",
-    "help word": "the message is a help word, which Twilio answers",
-    "opt-in word": "the message is an opt-in word, which Twilio answers",
-}
+MAY_OPT_OUT = "may opt out"
 
 Stop = tuple[str, str] | None  # the code and the reason
 
@@ -64,7 +60,7 @@ def _older_than_what_is_kept(asked: Asked) -> Stop:
     kept_for = asked.policy.kept_for
     if kept_for is None or asked.now - asked.message.sent_at <= kept_for:
         return None
-    if _kind(words_of(asked.message.text), asked) == "opt-out word":
+    if _keyword_of_the_carrier(asked) or _wish_to_opt_out(asked):
         return None
     return _too_late(asked) or ("too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})")
 
@@ -74,23 +70,41 @@ def _keyword_of_the_carrier(asked: Asked) -> Stop:
 
     START together with other texts is no reason for silence to somebody who had not opted out.
     """
-    kinds = [_kind(words_of(text), asked) for text in asked.message.texts or (asked.message.text,)]
+    kinds = [_kind(words, asked) for words in _words_of_each_text(asked)]
     consent = [kind for kind in kinds if kind in ("opt-out word", "opt-in word")]
     if consent and (asked.known.opted_out or "opt-out word" in consent or len(consent) == len(kinds)):
-        return consent[-1], CARRIER[consent[-1]]
-    return ("help word", CARRIER["help word"]) if set(kinds) == {"help word"} else None
+        return _carrier(consent[-1], asked)
+    return _carrier("help word", asked) if set(kinds) == {"help word"} else None
 
 
-def _kind(words: tuple[str, ...], asked: Asked) -> str:
-    """Return which of the carrier's words a text is as a whole, or ""."""
-    bot, known, channel = asked.bot, asked.known, asked.message.channel
-    if words in map(keyword_words, bot.opt_out_words):
-        return "opt-out word"
-    if words in map(keyword_words, bot.help_words) and channel != "chat":
-        return "help word"
-    if words in map(keyword_words, bot.opt_in_words) and (known.opted_out or words not in CONSENT_WORDS):
-        return "opt-in word"
-    return ""
+def _carrier(kind: consent_words.Kind, asked: Asked) -> Stop:
+    answered = kind != "opt-out word" and asked.message.channel in TWILIO_ACTS_ON
+    return kind, f"the message is {'a' if kind == 'help word' else 'an'} {kind}{', which Twilio answers' * answered}"
+
+
+def _words_of_each_text(asked: Asked) -> list[Phrase]:
+    texts = asked.message.texts
+    return [words_of(text) for text in texts] if texts else [asked.spoken.words]
+
+
+def _kind(words: Phrase, asked: Asked) -> consent_words.Kind:
+    return consent_words.kind_of(words, asked.bot, asked.message.channel, opted_out=asked.known.opted_out)
+
+
+def _wish_to_opt_out(asked: Asked) -> Stop:
+    """Stop at what reads like a wish to be left alone: a person decides. Who has opted out already is no question."""
+    if asked.known.opted_out or asked.timer:
+        return None
+    wish = wish_of(asked.message, asked.bot, asked.spoken.words)
+    return (MAY_OPT_OUT, f'the message reads like a wish to opt out ("{wish}"); a person decides') if wish else None
+
+
+def wish_of(message: Message, bot: Bot, words: Phrase | None = None) -> str:
+    """Return the words by which a message, or one of a burst, reads like a wish to opt out, or "" for none."""
+    if not message.texts:
+        return consent_words.wish_in(message.text, bot, message.channel, words)
+    wishes = (consent_words.wish_in(text, bot, message.channel) for text in message.texts)
+    return next(filter(None, wishes), "")
 
 
 def _found_too_late(asked: Asked) -> Stop:
@@ -113,6 +127,10 @@ def _conversation_forbids(asked: Asked) -> Stop:
 def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None, timer: timedelta | None) -> Stop:
     if known.opted_out:
         return "opted out", "the recipient has opted out"
+    if known.may_opt_out:
+        return MAY_OPT_OUT, "the recipient may want to opt out, and nobody has decided yet"
+    if known.others_opted_out:
+        return "opted out", "somebody else in this conversation has opted out, or may want to"
     if known.state == "closed":
         return "closed", "the conversation is closed"
     if timer and known.paused_by == "rule":
@@ -198,6 +216,7 @@ GUARDS: tuple[Callable[[Asked], Stop], ...] = (
     _written_by_no_customer,
     _older_than_what_is_kept,
     _keyword_of_the_carrier,
+    _wish_to_opt_out,
     _found_too_late,
     _conversation_forbids,
     _quiet_hours,

@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.rules.consent_words import CONSENT_WORDS
 from app.rules.guards import in_words
-from app.rules.reachability import ANYTHING, Cell, always_wins, cells, follows, holds_keyword, parts_of, possible
+from app.rules.reachability import (
+    ANYTHING,
+    CHANNELS,
+    Cell,
+    always_wins,
+    cells,
+    follows,
+    holds_keyword,
+    parts_of,
+    possible,
+)
 from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
-from app.rules.schema import Rule, Rules, When
+from app.rules.schema import TWILIO_ACTS_ON, TWILIO_OPT_OUT_WORDS, Bot, Rule, Rules, When
 from app.rules.text_matching import words_of
 
 Severity = Literal["error", "warning"]
@@ -44,7 +55,11 @@ def lint(
         line = lines[n] if n < len(lines) else None
         found = (*_unreached(rule, rules.rules[:n], possible_cells), *_of_one(rule, rules, folder))
         findings += [Finding(code, severity, rule.name, line, problem) for code, severity, problem in found]
-    whole = (*_long_fallback(rules), *(() if has_responder else _no_fallback(rules, possible_cells)))
+    whole = (
+        *_long_fallback(rules),
+        *_not_taken_away(rules.bot),
+        *(() if has_responder else _no_fallback(rules, possible_cells)),
+    )
     return findings + [Finding(code, severity, "", None, problem) for code, severity, problem in whole]
 
 
@@ -108,15 +123,7 @@ def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
     """Yield what can be said of a rule without looking at the others."""
     yield from _too_long(rule)
     yield from _too_often(rule)
-    opt_outs = {words_of(word) for word in rules.bot.opt_out_words}
-    keywords = [keyword for part in parts_of(rule.when) for keyword in part.keywords or ()]
-    if silenced := [keyword for keyword in keywords if words_of(keyword) in opt_outs]:
-        yield (
-            "opt-out keyword",
-            "warning",
-            f"has the keyword {_quoted(silenced)}, which as a whole message is an "
-            "opt-out word and never reaches a rule; remove it",
-        )
+    yield from _never_heard(rule, rules.bot)
     channels = rule.when.channel
     if rule.template and (rule.reply or rule.media) and channels is not None and "whatsapp" not in channels:
         yield (
@@ -135,6 +142,35 @@ def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
             "missing media",
             "error",
             f'sends the file "{rule.media}", which is not there; put it beside the rules file or correct its name',
+        )
+
+
+def _never_heard(rule: Rule, bot: Bot) -> Found:
+    """Yield the keywords that a rule waits for in vain when they are the whole message."""
+    keywords = [keyword for part in parts_of(rule.when) for keyword in part.keywords or ()]
+    channels = [one for one in rule.when.channel or CHANNELS if one in CHANNELS]
+    opt_outs = [one for one in keywords if any(words_of(one) in bot.opt_outs(channel) for channel in channels)]
+    if opt_outs:
+        yield (
+            "opt-out keyword",
+            "warning",
+            f"has the keyword {_quoted(opt_outs)}, which as a whole message is an "
+            "opt-out word and never reaches a rule; remove it",
+        )
+    if opt_ins := [one for one in keywords if words_of(one) in bot.opt_ins.keys() - CONSENT_WORDS]:
+        yield (
+            "opt-in keyword",
+            "warning",
+            f"has the keyword {_quoted(opt_ins)}, which as a whole message is an opt-in word and never reaches a rule; "
+            "remove it, or take it out of [bot] opt_in_words",
+        )
+    helps = [one for one in keywords if words_of(one) in bot.helps]
+    if helps and (by_twilio := [channel for channel in channels if channel in TWILIO_ACTS_ON]):
+        yield (
+            "help keyword",
+            "warning",
+            f"has the keyword {_quoted(helps)}, which as a whole message Twilio answers on {' and '.join(by_twilio)}, "
+            'where no rule is asked; limit the rule to channels where it answers (channel = ["whatsapp", "chat"])',
         )
 
 
@@ -157,6 +193,16 @@ def _long_fallback(rules: Rules) -> Found:
             "error",
             f"[bot]: responder_fallback has {length:,} characters or more, SMS and WhatsApp "
             f"take {MOST_CHARACTERS:,}; shorten it",
+        )
+
+
+def _not_taken_away(bot: Bot) -> Found:
+    known = {words_of(word) for word in (*TWILIO_OPT_OUT_WORDS, *bot.opt_out_words)}
+    if unknown := [word for word in bot.no_opt_out_words if words_of(word) not in known]:
+        yield (
+            "no opt-out word",
+            "warning",
+            f"[bot]: no_opt_out_words has {_quoted(unknown)}, which opts nobody out anyway; remove it",
         )
 
 

@@ -66,10 +66,17 @@ class QuietHours(_Table):
     channel: SomeChannels | None = None
 
 
-class Bot(_Table):
-    """What holds for every rule: opening hours, pause, budgets and the words that belong to the carrier.
+# Source: docs/messaging/tutorials/advanced-opt-out (read 2026-11-22)
+TWILIO_OPT_OUT_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT")
+# Where Twilio itself answers these words and blocks what we would send. Source: the same, and Twilio's changelog of
+# 2026-03-16 for RCS (read 2026-11-22); on WhatsApp nobody has seen it act.
+TWILIO_ACTS_ON = ("sms", "rcs")
 
-    The default words are Twilio's own. Source: docs/messaging/tutorials/advanced-opt-out (read 2026-11-22).
+
+class Bot(_Table):
+    """What holds for every rule: opening hours, pause, budgets and the words by which people opt out and in.
+
+    `opt_out_words` are added to Twilio's own; `no_opt_out_words` are taken away where Twilio does not act on them.
     """
 
     timezone: Annotated[ZoneInfo, BeforeValidator(time_zone)] = ZoneInfo("UTC")
@@ -83,7 +90,9 @@ class Bot(_Table):
     coalesce_most: Positive = timedelta(seconds=10)
     responder_wait: Positive = timedelta(seconds=8)
     responder_fallback: ReplyOrNothing = "Thank you, we have your message and answer here as soon as we can."
-    opt_out_words: Words = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT")
+    opt_out_words: Words = ()
+    no_opt_out_words: Words = ()
+    opt_out_sentences: StrictBool = True
     help_words: Words = ("HELP", "INFO")
     opt_in_words: Words = ("START", "UNSTOP", "YES")
 
@@ -92,6 +101,41 @@ class Bot(_Table):
         """The budgets for automatic replies: those given, and that for a day unless one is for as long."""
         has_daily = any(one.per >= DAILY_BUDGET.per for one in self.reply_budget)
         return self.reply_budget if has_daily else (*self.reply_budget, DAILY_BUDGET)
+
+    def opt_outs(self, channel: str) -> Mapping[Phrase, str]:
+        """Return the words that opt somebody out on a channel, as they are compared, each with how it is written."""
+        return self._all_opt_outs if channel in TWILIO_ACTS_ON else self._opt_outs_without_twilio
+
+    @cached_property
+    def _all_opt_outs(self) -> dict[Phrase, str]:
+        return {words_of(word): word for word in (*self.opt_out_words, *TWILIO_OPT_OUT_WORDS)}
+
+    @cached_property
+    def _opt_outs_without_twilio(self) -> dict[Phrase, str]:
+        return {words: word for words, word in self._all_opt_outs.items() if words not in self._taken_away}
+
+    def taken_away(self, channel: str) -> frozenset[Phrase]:
+        """Return the words that opt nobody out on a channel, although they do elsewhere."""
+        return frozenset() if channel in TWILIO_ACTS_ON else self._taken_away
+
+    @cached_property
+    def _taken_away(self) -> frozenset[Phrase]:
+        return frozenset(map(words_of, self.no_opt_out_words))
+
+    @cached_property
+    def opt_out_beginnings(self) -> frozenset[str]:
+        """The first words of what opts somebody out anywhere, without accents."""
+        return frozenset(without_accents(words)[0] for words in self._all_opt_outs)
+
+    @cached_property
+    def opt_ins(self) -> Mapping[Phrase, str]:
+        """The words that opt somebody in again, as they are compared, each with how it is written."""
+        return {words_of(word): word for word in self.opt_in_words}
+
+    @cached_property
+    def helps(self) -> frozenset[Phrase]:
+        """The words that ask for help, as they are compared."""
+        return frozenset(map(words_of, self.help_words))
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

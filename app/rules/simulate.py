@@ -11,6 +11,7 @@ from typing import Any
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
 from app.rules.facts import Known, Message, Policy, writer_of
+from app.rules.guards import MAY_OPT_OUT
 from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
 from app.rules.schema import Rules
@@ -138,6 +139,8 @@ def _afterwards(known: Known, decision: Decision, now: datetime) -> Known:
     known = replace(known, fired=fired, reply_times=times)
     if decision.code == "opt-out word":
         known = replace(known, opted_out=True)
+    if decision.code == MAY_OPT_OUT:
+        known = replace(known, may_opt_out=True)
     if decision.actions.hand_over or decision.actions.pause:
         until = now + decision.actions.pause if decision.actions.pause else FOREVER
         known = replace(known, paused_until=until, paused_by="rule")

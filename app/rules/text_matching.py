@@ -34,12 +34,6 @@ def without_accents(words: Phrase) -> Phrase:
     return tuple(filter(None, map(_bare, words)))
 
 
-@lru_cache(maxsize=4096)
-def keyword_words(keyword: str) -> Phrase:
-    """Return words_of a keyword of the rules, remembered; texts of customers are never remembered."""
-    return words_of(keyword)
-
-
 class Spoken:
     """The words of one message, ready to be asked for many phrases."""
 

@@ -44,7 +44,23 @@ def decided(flask):
 def test_a_right_file_is_right(flask, tmp_path):
     result = flask(args=["rules", "check"])
 
-    assert (result.exit_code, result.output) == (0, "rules.toml: 7 rules, no errors, no warnings\n")
+    words, summary = result.output.splitlines()
+    assert (result.exit_code, summary) == (0, "rules.toml: 7 rules, no errors, no warnings")
+    assert words.startswith("opt-out words: ") and {"STOP", "REVOKE"} <= set(words[15:].split(", "))
+
+
+def test_the_words_that_count_are_listed(flask, tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[bot]\nopt_out_words = ["STOPP"]\nno_opt_out_words = ["END"]\n[[rule]]\nname = "r"\nreply = "x"\nquota = 1'
+    )
+    shown = flask(args=["rules", "check", str(tmp_path / "own.toml")]).output.splitlines()
+    listed = json.loads(flask(args=["rules", "check", str(tmp_path / "own.toml"), "--json"]).output)["opt_out_words"]
+
+    assert shown[:2] == [
+        "opt-out words: STOPP, STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT, REVOKE, OPTOUT",
+        "  but on WhatsApp and chat not: END",
+    ]
+    assert [word for word in listed["sms"] if word not in listed["elsewhere"]] == ["END"]
 
 
 CHECKED = [

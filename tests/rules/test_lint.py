@@ -150,6 +150,27 @@ FINDINGS = [
         [("opt-out keyword", "a", 1)],
         id="an opt-out word in a part",
     ),
+    pytest.param(says("a", 'keywords = ["help"]') + ANSWERS_ALL, [("help keyword", "a", 1)], id="help, by SMS too"),
+    pytest.param(
+        says("a", 'keywords = ["help", "info"], channel = ["whatsapp", "chat"]') + ANSWERS_ALL,
+        [],
+        id="help where Twilio answers nothing",
+    ),
+    pytest.param(
+        says("a", 'keywords = ["start", "yes"]') + ANSWERS_ALL, [("opt-in keyword", "a", 1)], id="an opt-in word"
+    ),
+    pytest.param(says("a", 'keywords = ["yes"]') + ANSWERS_ALL, [], id="an ordinary yes"),
+    pytest.param(
+        '[bot]\nno_opt_out_words = ["END"]\n'
+        + says("a", 'keywords = ["end"], channel = "whatsapp"')
+        + says("b", 'keywords = ["end"], channel = "sms"')
+        + ANSWERS_ALL,
+        [("opt-out keyword", "b", 7)],
+        id="an opt-out word that is taken away where Twilio does not act on it",
+    ),
+    pytest.param(
+        '[bot]\nno_opt_out_words = ["bye"]\n' + ANSWERS_ALL, [("no opt-out word", "", None)], id="nothing to take away"
+    ),
     pytest.param(
         says("a", 'unanswered_for = "5m"') + ANSWERS_ALL, [("endless follow-up", "a", 1)], id="a follow-up without end"
     ),

@@ -43,7 +43,7 @@ def test_without_that_key_accents_count(text):
 def test_an_opt_out_word_never_has_other_accents(word):
     rules = load('[bot]\nopt_out_words = ["ALTÁ", "STOP"]\n[[rule]]\nname = "r"\nreply = "x"')
 
-    assert tried_out(Supposed([word]), rules, Policy("support-bot"), NOON).decision.code == "replied"
+    assert tried_out(Supposed([word]), rules, Policy("support-bot"), NOON).decision.code != "opt-out word"
 
 
 HINTS = [
