@@ -114,7 +114,10 @@ class Database:
             return False
         file = str(self.url.database)
         try:
-            with self._alone(), closing(sqlite3.connect(file, SCRUB_SECONDS, isolation_level=None)) as connection:
+            with (
+                self._alone(),
+                closing(sqlite3.connect(file, timeout=SCRUB_SECONDS, isolation_level=None)) as connection,
+            ):
                 connection.execute("VACUUM")
                 busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
