@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import explained, yes_option
+from app.cli.dev_environment import found_loop
 from app.cli.output import json_option, parley, show_json
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _QUESTIONS = {
     "migrations": "Bring the schema of the database to this version's?",
-    "webhook": "Let the global webhook of the account call this app ({found})?",
+    "webhook": "Let the global webhook of the account call this app, and ask no pre-event URL ({found})?",
 }
 
 
@@ -29,11 +30,15 @@ _QUESTIONS = {
 def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
     """Look at everything the bot depends on and say what to do; exit code 1 when there is a problem.
 
-    Warnings alone end with 0. It sends no message and changes nothing unless --fix is given.
+    Warnings alone end with 0. It sends no message and changes nothing, no file either, unless --fix is given.
 
     Example: flask doctor --fix
     """
     patient = _patient()
+    if loop := found_loop(patient.settings):
+        click.echo(
+            f"The offline loop at {loop.app_url} needs nothing of this; it is about your own settings.\n", err=True
+        )
     findings = _examine(patient, as_json)
     broken = list(dict.fromkeys(one for one in findings if one.repair)) if fix else []
     mended = [one for one in broken if _mend(patient, one, yes)]

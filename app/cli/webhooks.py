@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
+from app.cli import conversation_hooks
 from app.cli.account_options import confirm, dry_run_option, operating, yes_option
-from app.cli.output import json_option, parley, show_json, show_table
+from app.cli.output import json_option, parley, show_json
 from app.twilio_api.events import EVENT_CLASSES
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show_command(service_sid: str, conversation: str | None, as_json: bool) -> N
 
     with operating(service_sid) as account:
         if conversation is not None:
-            return _show_hooks(list_hooks(account, conversation), as_json)
+            return conversation_hooks.show_hooks(list_hooks(account, conversation), as_json)
         account = replace(account, service_sid=service_sid)
         webhook = fetch(account)
         overriding = [] if service_sid else overriding_services(account)
@@ -59,7 +60,12 @@ def show_command(service_sid: str, conversation: str | None, as_json: bool) -> N
         return show_json(asdict(webhook) | ({} if service_sid else {"overridden_by": services}))
     click.echo(_described(webhook))
     for one in overriding:
-        _echo(f"Service {one.service_sid} ({one.friendly_name}) has its own, which silences this one", one.webhook)
+        does = (
+            "calls the same address"
+            if one.webhook.post_webhook_url == webhook.post_webhook_url
+            else "silences this one"
+        )
+        _echo(f"Service {one.service_sid} ({one.friendly_name}) has its own, which {does}", one.webhook)
     return None
 
 
@@ -67,7 +73,7 @@ def show_command(service_sid: str, conversation: str | None, as_json: bool) -> N
 @_scope
 @_conversation
 @click.option("--post-webhook-url", help="Called after something has happened; the URL of a conversation's webhook.")
-@click.option("--pre-webhook-url", help="Asked before something happens, and can forbid it.")
+@click.option("--pre-webhook-url", help='Asked before something happens, and can forbid it; "" takes it away.')
 @_filters
 @click.option("--method", type=click.Choice(["POST", "GET"]), default="POST", show_default=True)
 @click.option(
@@ -94,7 +100,7 @@ def set_command(service_sid: str, conversation: str | None, yes: bool, as_json: 
     Example: flask webhooks set --post-webhook-url https://bot.example.com/conversations/webhook --filter onMessageAdded
     """
     if conversation is not None:
-        return _set_hook(service_sid, conversation, as_json, given)
+        return conversation_hooks.set_hook(service_sid, conversation, as_json, given)
     if given["target"] != "webhook" or given["triggers"] or given["flow_sid"] or given["webhook_sid"]:
         raise click.UsageError("--target, --trigger, --flow-sid and --webhook go with --conversation")
     if given["replay_after"] is not None:
@@ -119,27 +125,38 @@ def set_command(service_sid: str, conversation: str | None, yes: bool, as_json: 
 def clear_command(
     service_sid: str, conversation: str | None, webhook_sid: str | None, yes: bool, as_json: bool
 ) -> None:
-    """Remove the webhook of the account, of a service (the account's is in force again) or of a conversation.
+    """Remove the webhook of the account or of a conversation; a service's does what the account's does.
+
+    Twilio describes no request that takes a service's own away.
 
     Example: flask webhooks clear --service IS00000000000000000000000000000002 --yes
     """
-    from app.operations.webhooks import Webhook, fetch, in_words, put
+    from app.operations.webhooks import clear, fetch, in_words
 
     if conversation is not None:
-        return _clear_hooks(service_sid, conversation, webhook_sid, yes, as_json)
+        return conversation_hooks.clear_hooks(service_sid, conversation, webhook_sid, yes, as_json)
     if webhook_sid:
         raise click.UsageError("--webhook goes with --conversation")
     with operating(service_sid) as account:
         account = replace(account, service_sid=service_sid)
         former = fetch(account)
+        now = former
         if former.is_set:
             confirm(f"Remove {_name(service_sid)} ({in_words(former)})?", yes)
-            put(account, Webhook())
-        now = fetch(account)
+            now = clear(account)
     if as_json:
         return show_json({"former": asdict(former), "now": asdict(now)})
-    click.echo(f"Removed {_name(service_sid)}; it was {in_words(former)}." if former.is_set else "None is set.")
-    return None
+    if not former.is_set:
+        return click.echo("None is set.")
+    if not service_sid:
+        return click.echo(f"Removed the global webhook; it was {in_words(former)}.")
+    does = (
+        f"does what the global one does ({in_words(now)})" if now.filters else "asks for no events, as the global one"
+    )
+    return click.echo(
+        f"The webhook of {service_sid} was {in_words(former)}; now it {does}. Twilio describes no request that takes a "
+        "service's own away: when the global one changes, run this again."
+    )
 
 
 @webhooks_commands.command("point")
@@ -158,7 +175,7 @@ def point_command(
 ) -> None:
     """Let the account's webhook call Parley at URL (or the ngrok tunnel) + /conversations/webhook, with its events.
 
-    Asks before it replaces another URL.
+    Takes a pre-event URL away: what it answers can forbid a message. Asks before it replaces a URL.
 
     Example: flask webhooks point https://bot.example.com
     """
@@ -175,7 +192,10 @@ def point_command(
         _replace(account, now, wanted, yes=yes, as_json=as_json, dry_run=dry_run)
         _warn_of_public_url(wanted)
         for service in overriding_services(account):
-            _echo(f"Warning: service {service.service_sid} has its own, so nothing of it comes here", service.webhook)
+            if service.webhook.post_webhook_url != wanted.post_webhook_url:
+                _echo(
+                    f"Warning: service {service.service_sid} has its own, so nothing of it comes here", service.webhook
+                )
 
 
 def _replace(
@@ -195,7 +215,7 @@ def _replace(
         click.echo(f"Nothing to do; {_name(account.service_sid)} is {in_words(now)}.")
         return None
     click.echo(
-        f"{_name(account.service_sid).capitalize()} was {in_words(now)}; "
+        f"{_at_start(_name(account.service_sid))} was {in_words(now)}; "
         f"{'would be' if dry_run else 'now'} {in_words(wanted)}."
     )
     return None
@@ -211,52 +231,6 @@ def _warn_of_public_url(wanted: Webhook) -> None:
             "with another one every webhook is refused with 403.",
             err=True,
         )
-
-
-def _set_hook(service_sid: str, conversation: str, as_json: bool, given: dict[str, Any]) -> None:
-    from app.operations.conversation_webhooks import Hook, set_hook
-
-    if given["pre_webhook_url"]:
-        raise click.UsageError("a conversation's webhook is called afterwards only; give --post-webhook-url")
-    hook = Hook(
-        given["target"],
-        given["post_webhook_url"] or "",
-        given["method"],
-        given["filters"],
-        given["triggers"],
-        given["flow_sid"],
-        given["replay_after"],
-    )
-    with operating(service_sid) as account:
-        now = set_hook(account, conversation, hook, given["webhook_sid"])
-    _show_hooks([now], as_json)
-
-
-def _clear_hooks(service_sid: str, conversation: str, webhook_sid: str | None, yes: bool, as_json: bool) -> None:
-    from app.operations.conversation_webhooks import delete_hooks, list_hooks
-
-    with operating(service_sid) as account:
-        sids = [webhook_sid] if webhook_sid else [str(one["sid"]) for one in list_hooks(account, conversation)]
-        if sids:
-            confirm(f"Remove {len(sids)} webhook(s) of {conversation}?", yes)
-        deleted = delete_hooks(account, conversation, sids)
-    if as_json:
-        return show_json({"deleted": deleted})
-    click.echo(f"Removed {', '.join(deleted)}." if deleted else "The conversation has no webhook.")
-    return None
-
-
-def _show_hooks(hooks: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        return show_json(hooks)
-    rows = []
-    for hook in hooks:
-        configuration = hook["configuration"] or {}
-        called = configuration.get("url") or configuration.get("flow_sid")
-        asks = configuration.get("filters") or configuration.get("triggers") or ()
-        rows.append(hook | {"calls": called, "method": configuration.get("method"), "asks_for": ", ".join(asks)})
-    columns = ["sid", "target", "method", "calls", "asks_for"]
-    return show_table(rows, columns, empty="The conversation has no webhook of its own.")
 
 
 def _described(webhook: Webhook) -> str:
@@ -275,6 +249,11 @@ def _echo(sentence: str, webhook: Webhook) -> None:
     from app.operations.webhooks import in_words
 
     click.echo(f"{sentence}: {in_words(webhook)}", err=sentence.startswith("Warning"))
+
+
+def _at_start(words: str) -> str:
+    """Return words as a sentence begins; capitalize() would write a SID in small letters."""
+    return words[:1].upper() + words[1:]
 
 
 def _name(service_sid: str) -> str:

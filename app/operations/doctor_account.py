@@ -52,6 +52,10 @@ def global_webhook(patient: Patient) -> list[Finding]:
     if insecure:
         step = "set PUBLIC_URL to an https address that the internet can reach, then `flask webhooks point` to it"
         return [Finding("global webhook", PROBLEM, insecure, step)]
+    if now.pre_webhook_url:
+        found = f"{webhooks.in_words(now)}; what that answers can forbid a message, and one that fails loses it"
+        step = f"unless you want that, run `flask webhooks point {patient.settings.public_url}`, which takes it away"
+        return [Finding("global webhook", WARNING, found, step, repair="webhook")]
     return [Finding("global webhook", OK, webhooks.in_words(now))]
 
 
@@ -84,8 +88,11 @@ def addresses(patient: Patient) -> list[Finding]:
     names = [str(one.address) for one in found if _begins_conversations(one)]
     if names:
         return [Finding("addresses", OK, f"{', '.join(names)} begin a conversation by themselves")]
-    step = "`flask addresses create`, unless a messaging service creates conversations or you add people yourself"
-    return [Finding("addresses", WARNING, "no number begins a conversation when somebody new writes", step)]
+    step = (
+        "`flask addresses create --address +1... --enabled`; where a messaging service does it (Twilio's API does not "
+        "show its switch), or you add people yourself, nothing"
+    )
+    return [Finding("addresses", PROBLEM, "no number begins a conversation when somebody new writes", step)]
 
 
 CHECKS: dict[str, Check] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from app import config
 from app.db import schema
 from app.db.database import DatabaseUnavailable
@@ -9,6 +11,8 @@ from app.operations import round_trip, webhooks
 from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
 from app.rules import lint, loader
 from app.twilio_api.signature import Keys
+
+_NOT_MIGRATED = Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
 
 
 def settings(patient: Patient) -> list[Finding]:
@@ -20,17 +24,14 @@ def settings(patient: Patient) -> list[Finding]:
 def database(patient: Patient) -> list[Finding]:
     """Return whether the database answers, and whether its schema is this version's."""
     where = patient.db.url.render_as_string(hide_password=True)
+    if patient.db.is_sqlite and not Path(patient.db.url.database or "").exists():  # to look into it would make it
+        return [Finding("database", NOT_CHECKED, f"{where} is not there yet"), _NOT_MIGRATED]
     try:
         with patient.db.read() as tx:
             migrated = schema.is_migrated(tx)
     except DatabaseUnavailable as unavailable:
         return [Finding("database", PROBLEM, f"{where}: {unavailable}", "check DATABASE_URL and the server")]
-    migrations = (
-        Finding("migrations", OK, "up to date")
-        if migrated
-        else Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
-    )
-    return [Finding("database", OK, where), migrations]
+    return [Finding("database", OK, where), Finding("migrations", OK, "up to date") if migrated else _NOT_MIGRATED]
 
 
 def rules(patient: Patient) -> list[Finding]:

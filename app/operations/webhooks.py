@@ -76,32 +76,48 @@ def fetch(account: Account) -> Webhook:
 def put(account: Account, webhook: Webhook) -> Webhook:
     """Make the webhook exactly this, unchecked, and return what it is now; what is empty is emptied. Raises SendError.
 
-    What was there before can be put back so, whatever it was; `plan` checks what a person wants.
+    What was there before can be put back so, whatever it was; `plan` checks what a person wants. A URL of a service
+    stays, unasked: the description forbids empty ones there (format: uri), and nothing else takes one away.
+    Source: Twilio's OpenAPI description of 2026-04-14, UpdateServiceWebhookConfigurationRequest.
     """
+    urls = {"pre_webhook_url": webhook.pre_webhook_url, "post_webhook_url": webhook.post_webhook_url}
     chosen = {"method": webhook.method, "target": "" if account.service_sid else webhook.target}
-    wanted = {name: value for name, value in chosen.items() if value}
-    updated = account.ask(
-        lambda scope: scope.configuration.webhooks().update(
-            filters=list(webhook.filters) or [""],
-            pre_webhook_url=webhook.pre_webhook_url,
-            post_webhook_url=webhook.post_webhook_url,
-            **wanted,
-        )
-    )
-    return _read(updated)
+    chosen |= urls if account.service_sid else {}
+    wanted = {name: value for name, value in chosen.items() if value} | ({} if account.service_sid else urls)
+    filters = list(webhook.filters) or [""]
+    return _read(account.ask(lambda scope: scope.configuration.webhooks().update(filters=filters, **wanted)))
+
+
+def clear(account: Account) -> Webhook:
+    """Remove the account's webhook, or let a service's do what the account's does; return what it is now.
+
+    A service's own cannot be removed (see `put`). Raises SendError.
+    """
+    if not account.service_sid:
+        return put(account, Webhook())
+    everyones = fetch(replace(account, service_sid=""))
+    known = set(known_filters(account.service_sid))
+    if not everyones.pre_webhook_url:
+        known -= {name for name in known if parsing.is_pre_action(name)}
+    filters = tuple(name for name in everyones.filters if name in known) if everyones.is_set else ()
+    return put(account, replace(everyones, filters=filters))
 
 
 def plan(now: Webhook, change: Change, service_sid: str = "") -> Webhook:
     """Return what the webhook would be after a change. Raises Refused."""
-    post = now.post_webhook_url if change.post_webhook_url is None else url(change.post_webhook_url)
-    pre = now.pre_webhook_url if change.pre_webhook_url is None else url(change.pre_webhook_url)
+    post = now.post_webhook_url if change.post_webhook_url is None else _url_or_none(change.post_webhook_url)
+    pre = now.pre_webhook_url if change.pre_webhook_url is None else _url_or_none(change.pre_webhook_url)
     if not post and not pre:
+        if now.is_set:
+            raise Refused("nothing would be called any more; `flask webhooks clear` does that")
         raise Refused("no URL is set yet; give --post-webhook-url (or --pre-webhook-url)")
     method = change.method or "POST"
     if method not in METHODS:
         raise Refused(f"the method {method[:20]!r} is not one of {', '.join(METHODS)}")
     if change.filters is None:
         filters = {*now.filters, *needed_filters()} if post else set(now.filters)
+        if not pre:
+            filters -= {name for name in filters if parsing.is_pre_action(name)}
     else:
         filters = set(checked_filters(change.filters, known_filters(service_sid)))
     if pre and not post and not any(parsing.is_pre_action(name) for name in filters):
@@ -111,11 +127,15 @@ def plan(now: Webhook, change: Change, service_sid: str = "") -> Webhook:
 
 
 def pointed_at(now: Webhook, address: str) -> Webhook:
-    """Return the webhook that calls Parley at a public address (with or without our path). Raises Refused."""
+    """Return the webhook that calls Parley at a public address (with or without our path), and no pre-event URL.
+
+    What is asked before something happens can forbid it; where it fails, messages are lost. Raises Refused.
+    Source: conversations-classic/conversations-webhooks and inbound-autocreation, read 2026-11-22.
+    """
     origin = url(address).rstrip("/").removesuffix(ROUTE)
     if "?" in origin:
         raise Refused(f"{address[:80]!r} has a query; give the address alone, like https://bot.example.com")
-    return plan(now, Change(post_webhook_url=origin + ROUTE))
+    return plan(now, Change(post_webhook_url=origin + ROUTE, pre_webhook_url=""))
 
 
 def overriding_services(account: Account) -> list[ServiceWebhook]:
@@ -129,11 +149,14 @@ def overriding_services(account: Account) -> list[ServiceWebhook]:
 
 
 def in_words(webhook: Webhook) -> str:
-    """Return a webhook in words, without a password in its URL."""
-    post = re.sub("//[^/@]*@", "//", webhook.post_webhook_url)
-    if post:
-        return f"{webhook.method or 'GET'} {post}, {len(webhook.filters)} filters"
-    return "a pre-event webhook only" if webhook.pre_webhook_url else "none"
+    """Return a webhook in words, its pre-event URL too, without passwords in the URLs."""
+    post, pre = (re.sub("//[^/@]*@", "//", one) for one in (webhook.post_webhook_url, webhook.pre_webhook_url))
+    if not webhook.is_set:
+        return "none"
+    words = f"{webhook.method or 'GET'} {post or 'no post-event URL'}, {len(webhook.filters)} filters"
+    if pre and any(parsing.is_pre_action(name) for name in webhook.filters):
+        return f"{words}, and asks the pre-event URL {pre} before"
+    return f"{words}, and a pre-event URL that no filter lets it ask ({pre})" if pre else words
 
 
 def url(text: str) -> str:
@@ -144,6 +167,10 @@ def url(text: str) -> str:
     if "#" in text:
         raise Refused(f"{text[:80]!r} has a #; Conversations takes no connection overrides, so leave that part out")
     return validation.web_url(text)
+
+
+def _url_or_none(text: str) -> str:
+    return url(text) if text else ""
 
 
 def checked_filters(filters: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

@@ -138,6 +138,19 @@ def test_missing_migrations_are_a_problem_that_can_be_mended(healthy, doctor, ap
     assert (code, found["migrations"]["state"]) == (0, "ok")
 
 
+def test_where_nothing_is_set_up_it_says_what_is_missing_and_leaves_no_file(tmp_path):
+    app = create_app(config.from_environment({"DATABASE_URL": f"sqlite:///{tmp_path}/instance/parley.db"}))
+    result = app.test_cli_runner().invoke(args=["doctor"])
+    listed = app.test_cli_runner().invoke(args=["inbox", "list"])
+
+    assert "not checked  database        sqlite:///" in result.output
+    assert "problem      migrations      missing -> run `flask db upgrade`" in result.output
+    assert "check DATABASE_URL" not in result.output
+    assert (result.exit_code, listed.exit_code) == (1, 1)
+    assert "there is no database" in listed.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rules_that_cannot_be_used_are_a_problem_in_one_line(healthy, doctor, rules_file):
     rules_file.write_text("[[rule]]\nname = 'a'\nrepli = 'x'\n")
     code, found = doctor()
@@ -224,12 +237,13 @@ def test_a_number_that_answers_in_the_classic_way_too_is_named(healthy, doctor, 
     assert found["numbers"]["found"] == f"{number} also has a classic SMS webhook at old.example.com"
 
 
-def test_no_address_that_begins_conversations_is_a_warning(healthy, doctor, v1):
+def test_no_address_that_begins_conversations_is_a_problem(healthy, doctor, v1):
     (address,) = v1.address_configurations.list()
     v1.address_configurations(address.sid).update(auto_creation_enabled=False)
     code, found = doctor()
 
-    assert (code, found["addresses"]["state"]) == (0, "warning")
+    assert (code, found["addresses"]["state"]) == (1, "problem")
+    assert found["addresses"]["next_step"].startswith("`flask addresses create --address +1... --enabled`")
 
 
 def test_what_twilio_refuses_to_tell_is_a_warning(healthy, doctor, emulator):

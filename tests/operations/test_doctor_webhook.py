@@ -85,3 +85,23 @@ def test_an_address_that_twilio_cannot_call_safely_is_a_problem(v1, app, origin,
     (finding,) = global_webhook(Patient(settings, parley.db, account, lambda: None))
 
     assert (finding.state, found in finding.found) == ("problem", True)
+
+
+def test_a_pre_event_url_is_a_warning_and_fix_takes_it_away(doctor, v1, public_url):
+    v1.configuration.webhooks().update(pre_webhook_url=OTHER, filters=[*needed_filters(), "onMessageAdd"])
+    warned = doctor()
+    mended = doctor("--fix", "--yes")
+
+    assert warned["state"] == "warning"
+    assert f"asks the pre-event URL {OTHER} before; what that answers can forbid a message" in warned["found"]
+    assert f"run `flask webhooks point {public_url}`, which takes it away" in warned["next_step"]
+    assert (mended["state"], v1.configuration.webhooks().fetch().pre_webhook_url or "") == ("ok", "")
+
+
+def test_before_a_pre_event_url_is_taken_away_the_question_names_it(app, v1):
+    v1.configuration.webhooks().update(pre_webhook_url=OTHER, filters=[*needed_filters(), "onMessageAdd"])
+    result = app.test_cli_runner().invoke(args=["doctor", "--fix"], input="n\n" * 5)
+
+    assert "and ask no pre-event URL (" in result.output
+    assert OTHER in result.output.partition("and ask no pre-event URL (")[2].partition("?")[0]
+    assert v1.configuration.webhooks().fetch().pre_webhook_url == OTHER

@@ -80,33 +80,26 @@ def test_a_pre_event_webhook_stays_where_it_is(flask_command, v1):
     assert (found.pre_webhook_url, "onMessageAdd" in found.filters) == (OTHER, True)
 
 
-def test_showing_the_global_webhook_names_the_services_that_silence_it(flask_command, v1, service):
-    service.configuration.webhooks().update(post_webhook_url=OTHER, filters=["onMessageAdded"])
+def test_a_pre_event_webhook_is_taken_away_and_its_filters_with_it(flask_command, v1):
+    v1.configuration.webhooks().update(post_webhook_url=URL, pre_webhook_url=OTHER, filters=["onMessageAdd"])
+    said = flask_command("webhooks", "set", "--pre-webhook-url", "", "--yes")
 
-    shown = flask_command("webhooks", "show")
-    (overriding,) = json.loads(flask_command("webhooks", "show", "--json"))["overridden_by"]
-    assert "(Sales) has its own, which silences this one: POST https://other.example.com/hook, 1 filters" in shown
-    assert (overriding["friendly_name"], overriding["post_webhook_url"]) == ("Sales", OTHER)
-
-
-def test_a_services_webhook_is_set_shown_and_cleared(flask_command, service):
-    sid = service.fetch().sid
-    flask_command("webhooks", "set", "--service", sid, "--post-webhook-url", URL)
-    shown = json.loads(flask_command("webhooks", "show", "--service", sid, "--json"))
-    flask_command("webhooks", "clear", "--service", sid, "--yes")
-
-    assert (shown["post_webhook_url"], set(shown["filters"])) == (URL, set(needed_filters()))
-    assert flask_command("webhooks", "show", "--service", sid) == "None is set.\n"
+    found = v1.configuration.webhooks().fetch()
+    assert (found.pre_webhook_url or "", found.post_webhook_url) == ("", URL)
+    assert set(found.filters) == set(needed_filters())
+    assert f"was POST {URL}, 1 filters, and asks the pre-event URL {OTHER} before; now POST {URL}, 11 filters." in said
 
 
-def test_the_service_of_the_settings_does_not_hide_the_global_webhook(app, flask_command, v1, service):
-    app.extensions["parley"].settings = app.extensions["parley"].settings.__class__(
-        **{**vars(app.extensions["parley"].settings), "service_sid": service.fetch().sid}
-    )
-    flask_command("webhooks", "set", "--post-webhook-url", URL)
+def test_pointing_takes_the_pre_event_webhook_away_and_the_question_names_it(fail, flask_command, v1):
+    v1.configuration.webhooks().update(pre_webhook_url=OTHER, filters=["onMessageAdd"])
+    _, asked = fail("webhooks", "point", "https://bot.example.com", answer="n\n")
+    kept = v1.configuration.webhooks().fetch().pre_webhook_url
+    flask_command("webhooks", "point", "https://bot.example.com", "--yes")
 
-    assert v1.configuration.webhooks().fetch().post_webhook_url == URL
-    assert not service.configuration.webhooks().fetch().post_webhook_url
+    found = v1.configuration.webhooks().fetch()
+    assert f"and asks the pre-event URL {OTHER} before)?" in asked
+    assert (kept, found.pre_webhook_url or "", found.post_webhook_url) == (OTHER, "", URL)
+    assert set(found.filters) == set(needed_filters())
 
 
 def test_replacing_another_url_asks(fail, v1):
@@ -158,12 +151,6 @@ def test_pointing_twice_changes_nothing_the_second_time(flask_command):
     assert "Nothing to do" in flask_command("webhooks", "point", "https://bot.example.com")
 
 
-def test_pointing_warns_of_services_that_stay_silent(flask_command, service):
-    service.configuration.webhooks().update(post_webhook_url=OTHER, filters=["onMessageAdded"])
-
-    assert "has its own, so nothing of it comes here" in flask_command("webhooks", "point", "https://bot.example.com")
-
-
 def test_a_conversations_webhook_is_set_changed_shown_and_cleared(flask_command, conversation):
     of_it = ("--conversation", conversation)
     flask_command("webhooks", "set", *of_it, "--post-webhook-url", OTHER, "--filter", "onMessageAdded")
@@ -203,6 +190,7 @@ def test_every_kind_of_a_conversations_webhook_can_be_set(flask_command, convers
         (["--post-webhook-url", URL + "#rc=2"], "Conversations takes no connection overrides"),
         (["--post-webhook-url", "https://me:secret@bot.example.com/"], "is not a URL"),
         ([], "no URL is set yet; give --post-webhook-url"),
+        (["--post-webhook-url", ""], "no URL is set yet; give --post-webhook-url"),
         (["--pre-webhook-url", URL, "--filter", "onMessageAdded"], "needs --filter with what it is asked about"),
         (["--service", "IS1", "--post-webhook-url", URL], "'IS1' is not a SID that begins with IS"),
         (

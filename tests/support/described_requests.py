@@ -13,6 +13,7 @@ DESCRIPTION = Path(__file__).parents[3] / "shared" / "twilio-oai" / "twilio_conv
 SERVICE = "/v1/Services/{ChatServiceSid}"
 PAGING = "PageSize Page PageToken"
 SHAPES = {"integer": r"-?\d+", "boolean": r"true|false|True|False", "number": r"-?[\d.]+"}
+WEB_URL = r"https?://[^\s/]+.*"
 DATE_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"
 
 # Names of paths and parameters, below /v1 and below /v1/Services/IS... alike.
@@ -152,7 +153,8 @@ def _faults_of_parameters(operation: Operation, given: Sequence[Sequence[str]]) 
 
 
 def _faults_of_value(name: str, value: str, schema: Mapping[str, Any]) -> list[str]:
-    shape = DATE_TIME if schema.get("format") == "date-time" else SHAPES.get(schema.get("type", ""), ".*")
+    formats = {"date-time": DATE_TIME, "uri": WEB_URL}
+    shape = formats.get(schema.get("format", "")) or SHAPES.get(schema.get("type", ""), ".*")
     rules = [
         (bool(re.fullmatch(shape, value, re.DOTALL)), f"is not of type {schema.get('format') or schema.get('type')}"),
         (bool(re.search(schema.get("pattern", ""), value)), f"does not match {schema.get('pattern')}"),
