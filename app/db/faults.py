@@ -1,5 +1,5 @@
 """Says in words why storage cannot be used, from what SQLite, PostgreSQL or the system say. It knows no text of theirs
-but one: SQLite has no code for a missing table.
+but where there is no code: SQLite's for a missing table, libpq's for a server that it was not to connect to.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def describe(error: BaseException) -> Fault:
     """Return why storage cannot be used."""
     if str(error).startswith("no such table"):
         return _BY_CODE[_UNDEFINED_TABLE]
+    if "session is read-only" in str(error):
+        return _BY_CODE[_READ_ONLY_TRANSACTION]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _BY_CODE["SQLITE_FULL"]
     known = _BY_CODE.get(code_of(error)) or getattr(error, "fault", None)

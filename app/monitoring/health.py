@@ -35,18 +35,25 @@ def readyz() -> tuple[Response, int]:
     A rules file that was broken while we run is named, but makes nothing unready: the old rules answer.
     """
     parley = current_app.extensions["parley"]
-    try:
-        report = _report(parley.db)
-    except DatabaseUnavailable as unavailable:
-        report = _unready(str(unavailable))
-    if report["ready"] and (problem := current_app.extensions["parley.door"].arrivals.problem()):
-        report = _unready(problem)
+    report = _report(parley.db, current_app.extensions["parley.door"].arrivals)
     if parley.rules and parley.rules.fault():
         report["rules"] = BROKEN_RULES
     return jsonify(report), 200 if report["ready"] else 503
 
 
-def _report(db: Database) -> dict[str, Any]:
+def _report(db: Database, arrivals: Any) -> dict[str, Any]:
+    """Return what is to be said; `arrivals` is the receiver's, which stands above this package."""
+    if problem := arrivals.known_problem():
+        return _unready(problem)  # whoever waits for a server that is away would find nothing else
+    try:
+        report = _read(db)
+    except DatabaseUnavailable as unavailable:
+        return _unready(str(unavailable))
+    problem = arrivals.problem() if report["ready"] else ""
+    return _unready(problem) if problem else report
+
+
+def _read(db: Database) -> dict[str, Any]:
     """Return what can be read. Raises DatabaseUnavailable."""
     with deadline.within(READ_SECONDS), db.read() as tx:
         if not is_migrated(tx):

@@ -29,7 +29,7 @@ FAILING_TRY_SECONDS = 1.0  # of a caller, once a commit has failed
 FAILING_WAIT_SECONDS = 0.3  # behind another who tries
 BESIDE_LOCKS_SECONDS = 1.0  # after locks were met, none is waited for
 PROBE_SECONDS = 2.0
-FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 0.5  # between two tries while storage fails
+PROBE_EVERY_SECONDS, LEAST_PAUSE_SECONDS = 2.0, 0.1  # while storage fails and nobody who wants to store tries
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -90,13 +90,18 @@ class GroupCommit(Generic[Item, Result]):
         self._await(ticket)
         return ticket.result  # type: ignore[return-value]
 
+    def known_problem(self) -> str:
+        """Return why nothing can be stored, "" if that is not known; it does not wait."""
+        failure = self._health.watched_failure()
+        return str(failure) if failure else ""
+
     def problem(self) -> str:
         """Return why nothing can be stored now, "" if it can; it writes only if nothing was stored for a while.
 
         It takes 2 s at most, or twice that while others ask too.
         """
-        if failure := self._health.watched_failure():
-            return str(failure)
+        if known := self.known_problem():
+            return known
         if not self._health.one_asks.acquire(timeout=PROBE_SECONDS):
             return "it takes too long to find out whether webhooks can be stored"
         try:
@@ -211,11 +216,11 @@ class GroupCommit(Generic[Item, Result]):
 
     def _watch(self) -> None:
         """Try until storage works again, or nobody asks any more."""
-        pause = FIRST_PAUSE_SECONDS
-        while self._health.is_to_be_tried(pause):
+        due_at = time.monotonic() + PROBE_EVERY_SECONDS
+        while self._health.is_to_be_tried(max(LEAST_PAUSE_SECONDS, due_at - time.monotonic())):
+            due_at = time.monotonic() + PROBE_EVERY_SECONDS
             with suppress(Exception):  # it is noted, and tried again
                 self._await(_Ticket(None, time.monotonic() + WAIT_SECONDS))
-            pause = min(2 * pause, LAST_PAUSE_SECONDS)
 
 
 def _items_of(group: Sequence[_Ticket[Item, Result]]) -> list[Item]:
