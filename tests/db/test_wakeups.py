@@ -87,8 +87,7 @@ def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
     words.get(timeout=5)
     claimed = inbox.claim(db)
     with db.write() as tx:
-        now = db.now(tx)
-        inbox.postpone(tx, claimed, "later", now + timedelta(hours=1), now, spent=False)
+        inbox.postpone(tx, claimed, "later", timedelta(hours=1), db.instant(tx), spent=False)
     words.get(timeout=5)
     with db.write() as tx:
         inbox.pull_forward(tx, "CH1", db.instant(tx))
@@ -128,7 +127,7 @@ def test_a_look_of_an_idle_worker_is_a_few_statements(db, idle_worker):
 @pytest.fixture
 def worker_that_never_polls(db: Database) -> Iterator[Worker]:
     """A worker that listens, and would look by itself after the end of any test only."""
-    worker = Worker(db, lambda work: None, poll_seconds=3600)
+    worker = Worker(db, {}, lambda work: None, threads=1, poll_seconds=3600)
     worker.start()
     assert eventually(lambda: is_listening(db))
     yield worker

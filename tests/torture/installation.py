@@ -81,6 +81,7 @@ def _empty_file(folder: Path) -> None:
 
 
 def _empty_tables(url: str) -> None:
-    names = ", ".join(table.name for table in metadata.sorted_tables)
+    # A migration fills this one, and what it says outlives the rows of others.
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "installation_keys")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
