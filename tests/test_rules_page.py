@@ -7,7 +7,7 @@ import pytest
 
 from app import config, create_app
 from app.config import PROJECT
-from app.rules.guards import CARRIER
+from app.rules.guards import MAY_OPT_OUT
 from app.rules.loader import TABLES, load
 from app.rules.templates import REPLY_VARIABLES
 
@@ -24,7 +24,10 @@ CODES = [
     "agent",
     "api",
     "system",
-    *CARRIER,
+    "opt-out word",
+    "opt-in word",
+    "help word",
+    MAY_OPT_OUT,
     "opted out",
     "closed",
     "paused",

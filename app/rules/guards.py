@@ -60,7 +60,8 @@ def _older_than_what_is_kept(asked: Asked) -> Stop:
     kept_for = asked.policy.kept_for
     if kept_for is None or asked.now - asked.message.sent_at <= kept_for:
         return None
-    if _keyword_of_the_carrier(asked) or _wish_to_opt_out(asked):
+    keyword = _keyword_of_the_carrier(asked)
+    if (keyword and keyword[0] == "opt-out word") or _wish_to_opt_out(asked):
         return None
     return _too_late(asked) or ("too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})")
 
