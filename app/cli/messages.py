@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import confirm, operating, service_option, yes_option
 from app.cli.messages_history import export_command, history_command
 from app.cli.messages_send import send_command
-from app.cli.output import database, json_option, one_line, parley, show_json, show_table
+from app.cli.output import database, json_option, one_line, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -130,13 +130,13 @@ def download_command(names: tuple[str, ...], folder: Path, service_sid: str, as_
 
 def _download(account: Account, message: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
     from app.operations import conversations, media
-    from app.operations.safe_download import Guard
+    from app.operations.safe_download import guard_at
 
     files = message["media"] or []
     if not files:
         return []
     service_sid = conversations.fetch(account, message["conversation_sid"])["chat_service_sid"]
-    guard = Guard(seconds=_DOWNLOAD_SECONDS, trusted_origin=parley().settings.api_base_url)
+    guard = guard_at(account.twilio.base_url, seconds=_DOWNLOAD_SECONDS)
     saved = []
     for file in files:
         path = media.download(account, service_sid, file, folder, guard)

@@ -1,7 +1,7 @@
 """`python -m app.emulator`: serve the emulator until SIGINT or SIGTERM."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.emulator import create_emulator
@@ -20,19 +20,27 @@ FAULTS = {
 }
 
 
-def serve(*, port: int = DEFAULT_PORT, until_stdin_closes: bool = False, **asked: Any) -> None:
-    """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens.
+def serve(
+    *,
+    port: int = DEFAULT_PORT,
+    until_stdin_closes: bool = False,
+    when_ready: Callable[[str], None] = lambda _url: None,
+    **asked: Any,
+) -> None:
+    """Serve until stopped; print one line, `Emulator ready on <URL>`, when it listens, and tell `when_ready` that URL.
 
     `asked` are fields of Options and names of FAULTS; times are seconds. What is not asked for keeps its default.
     """
     faults = {name: asked.pop(given) for given, name in FAULTS.items() if given in asked}
-    several = {name: tuple(asked.get(name, ())) for name in ("numbers", "owned")}
+    several = {name: tuple(asked.get(name, ())) for name in ("numbers", "owned", "webhook_filters")}
     options = Options(**asked | several, faults=faults)
     server = listen(create_emulator(options), port)
     stop_on_signals(server)
     if until_stdin_closes:
         stop_when_stdin_closes(server)
-    print(f"Emulator ready on http://127.0.0.1:{server.port}", flush=True)  # noqa: T201  the ready line
+    url = f"http://127.0.0.1:{server.port}"
+    print(f"Emulator ready on {url}", flush=True)  # noqa: T201  the ready line
+    when_ready(url)
     run_until_stopped(server)
 
 

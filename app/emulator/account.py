@@ -75,7 +75,7 @@ class Account:
     def point_at(self, webhook_url: str, public_url: str) -> None:
         """Set the global webhook: called at `webhook_url`, signed as if it were at `public_url`."""
         self.outgoing.point_at(webhook_url, public_url)
-        self.state.set_first_hooks(first_hooks(webhook_url, public_url, lenient=self.options.lenient))
+        self.state.set_first_hooks(first_hooks(self.options, webhook_url, public_url))
 
     def fire(
         self,

@@ -16,10 +16,12 @@ class Options:
     the emulator never meets an old SID again. `numbers`, when given, are the only proxy addresses owned.
     `owned` are SIDs of content templates (HX...) and messaging services (MG...) that the account has; a prefix alone
     means every one. `autocreate` is the switch of the account's messaging service that lets every number begin
-    conversations, in force while there is no address configuration.
+    conversations, in force while there is no address configuration. `webhook_filters` are the events that `webhook_url`
+    is told of; none: all that tell of something done.
     """
 
     webhook_url: str = ""
+    webhook_filters: tuple[str, ...] = ()
     public_url: str = ""
     auth_token: str = DEFAULT_AUTH_TOKEN
     account_sid: str = DEFAULT_ACCOUNT_SID

@@ -66,7 +66,7 @@ class State:
         self.lock = threading.RLock()
         self.clock = clock
         self.account_sid = options.account_sid
-        self._first_hooks = first_hooks(options.webhook_url, options.public_url, lenient=options.lenient)
+        self._first_hooks = first_hooks(options, options.webhook_url, options.public_url)
         self._first_numbers = options.numbers
         self._first_owned = options.owned
         self._seed = os.urandom(16).hex() if options.seed is None else str(options.seed)
@@ -211,19 +211,18 @@ class State:
         return found if found and found.service_sid == service_sid else None
 
 
-def first_hooks(webhook_url: str, public_url: str, *, lenient: bool = False) -> Hooks:
+def first_hooks(options: Options, webhook_url: str, public_url: str) -> Hooks:
     """Return the global webhook for a receiver that listens on one origin and is known by another.
 
     Twilio is told the public URL and signs it; the post itself goes to the loopback URL (see webhook_delivery.py).
-    A URL given here comes with all events that tell of something done. Without one there are no filters, as at
-    Twilio: nothing fires until somebody sets them, also after a URL is set.
+    A URL given here comes with filters. Without one there are none, as at Twilio: nothing fires until somebody sets
+    them, also after a URL is set.
     """
     if not webhook_url:
-        return Hooks(filters=GLOBAL_EVENTS if lenient else ())
+        return Hooks(filters=GLOBAL_EVENTS if options.lenient else ())
     origin, path = split_origin(webhook_url)
-    return Hooks(
-        filters=GLOBAL_EVENTS if lenient else POST_EVENTS, post_webhook_url=(public_url.rstrip("/") or origin) + path
-    )
+    filters = GLOBAL_EVENTS if options.lenient else options.webhook_filters or POST_EVENTS
+    return Hooks(filters=filters, post_webhook_url=(public_url.rstrip("/") or origin) + path)
 
 
 def split_origin(url: str) -> tuple[str, str]:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from app.operations import webhooks
 from app.operations.doctor_report import OK, PROBLEM, WARNING, Check, Finding, Patient, account_scope
-from app.operations.round_trip import LOOPBACK
 from app.operations.webhooks import ServiceWebhook, Webhook
+from app.twilio_api.client import is_here
 
 MOST_CLOCK_SECONDS = 60
 MOST_NUMBERS = 1000
@@ -119,9 +119,9 @@ def _faults(now: Webhook, public_url: str) -> list[str]:
 
 def _fault_of_scheme(patient: Patient) -> str:
     address = urlsplit(patient.settings.public_url)
-    if urlsplit(patient.settings.api_base_url).hostname in LOOPBACK:
+    if is_here(patient.settings.api_base_url):
         return ""  # an emulator on this machine may call us on this machine
-    if address.hostname in LOOPBACK:
+    if is_here(patient.settings.public_url):
         return f"{patient.settings.public_url} is an address of this machine only"
     return "" if address.scheme == "https" else f"{patient.settings.public_url} is not https: texts travel in the clear"
 

@@ -16,7 +16,7 @@ from app.operations.account import Account
 from app.operations.channel_limits import Channels
 from app.operations.media import MediaFile
 from app.operations.participants import list_participants
-from app.operations.safe_download import Guard
+from app.operations.safe_download import Guard, guard_at
 from app.operations.validation import Refused
 from app.operations.whatsapp_window import check_window
 
@@ -87,7 +87,7 @@ def plan(
     channel_limits.check_text(reached, draft.body)
     if not (draft.content_sid or force):
         check_window(account, ready.conversation_sid, reached.whatsapp, db=db, now=now)
-    guard = guard or Guard()
+    guard = guard or guard_at(account.twilio.base_url)
     guard = guard if force else replace(guard, most_bytes=min(guard.most_bytes, reached.most_bytes))
     files = [local.get(text) or _elsewhere(account, ready.service_sid, text, guard) for text in draft.media]
     parts = _parts(draft, files)

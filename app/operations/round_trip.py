@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from app.twilio_api import signature
+from app.twilio_api.client import is_here
 from app.twilio_api.signature import Keys
 
 CALL_SECONDS = 5
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A pre-action event: the door checks its signature, accepts it unchanged and stores nothing.
 _PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))
 
@@ -33,8 +32,8 @@ def post_unsigned(url: str) -> int:
 def call(request: Request) -> tuple[int, str]:
     """Return the status, 0 for none, and the run that answered."""
     request.add_header("ngrok-skip-browser-warning", "1")
-    is_here = urlsplit(request.full_url).hostname in LOOPBACK  # no proxy between us and ourselves
-    opener = build_opener(ProxyHandler({})) if is_here else build_opener()
+    no_proxy = is_here(request.full_url)  # between us and ourselves
+    opener = build_opener(ProxyHandler({})) if no_proxy else build_opener()
     try:
         with opener.open(request, timeout=CALL_SECONDS) as answer:
             return answer.status, answer.headers.get("X-Parley-Run", "")

@@ -50,7 +50,7 @@ class Conversations:
     ) -> None:
         self._note_call = note_call
         self._credentials = (api_key, api_secret, account_sid) if api_key else (account_sid, auth_token, None)
-        self._base_url = base_url
+        self.base_url = base_url
         self.default_service_sid = default_service_sid
         self._local = threading.local()
 
@@ -133,7 +133,7 @@ class Conversations:
             from twilio.rest import Client as TwilioClient
 
             user, password, account = self._credentials
-            http_client = _http_client(self._base_url, self._note_call)
+            http_client = _http_client(self.base_url, self._note_call)
             client = self._local.client = TwilioClient(user, password, account, http_client=http_client)
         return client
 
@@ -189,9 +189,14 @@ def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _resul
     http_client = HttpClient()
     http_client.session = BoundedSession(REQUEST_SECONDS)
     http_client.timeout = (CONNECT_SECONDS, READ_SECONDS)
-    if urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1"):
+    if is_here(base_url):
         http_client.session.trust_env = False  # no proxy between us and the emulator
     return http_client
+
+
+def is_here(url: str) -> bool:
+    """Return whether a URL leads to this machine, as the emulator's does."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _at(base_url: str, url: str) -> str:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.operations.safe_download import Guard, fetch, is_public
+from app.operations.safe_download import Guard, fetch, guard_at, is_public
 from app.operations.validation import Refused
 from tests.support.loopback_site import PHOTO, on_loopback, resolving
 
@@ -233,3 +233,20 @@ def test_a_certificate_for_another_name_is_refused(secure_site, certificate):
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(secure_site):
     assert "certificate is not valid" in refusal(at(secure_site, "photo").replace("http:", "https:"), to_loopback())
+
+
+@pytest.mark.parametrize(
+    ("api", "is_fetched"),
+    [
+        ("http://127.0.0.1:4010", True),
+        ("http://localhost:4010", True),
+        ("", False),
+        ("https://proxy.example.com", False),
+    ],
+)
+def test_files_of_this_machine_are_fetched_where_the_api_is_on_it(site, api, is_fetched):
+    url = f"http://127.0.0.1:{site.server_port}/photo"
+    fetched = fetch(url, guard_at(api)).content == PHOTO if is_fetched else refusal(url, guard_at(api))
+
+    assert fetched is True or "not a public address" in fetched
+    assert "not a public address" in refusal("http://10.0.0.1/photo", guard_at(api))

@@ -105,8 +105,14 @@ def test_a_url_brings_no_more_than_the_channel_carries(sms, plan, site):
 
 
 def test_a_private_url_is_refused(sms, refuse, site):
-    assert "not a public address" in refuse(sms, "--media", f"http://127.0.0.1:{site.server_port}/photo")
+    assert "not a public address" in refuse(sms, "--media", f"http://10.0.0.1:{site.server_port}/photo")
     assert site.seen == []
+
+
+def test_where_the_api_is_on_this_machine_a_file_may_be_too(send, sms, site, emulator):
+    send(sms, "--media", f"http://127.0.0.1:{site.server_port}/photo")
+
+    assert emulator.messages(sms)[-1]["media"][0]["content_type"] == "image/jpeg"
 
 
 def test_a_dry_run_sends_and_uploads_nothing(sms, send, emulator, file):

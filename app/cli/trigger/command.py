@@ -6,7 +6,6 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -21,6 +20,7 @@ from app.cli.trigger.sample_webhooks import Cast, Form, forms, fresh_sid
 from app.cli.trigger.scenarios import Refused
 from app.cli.trigger.signed_post import Posted, post, target_of
 from app.config import Settings
+from app.twilio_api.client import is_here
 from app.twilio_api.events import DeliveryUpdated, MessageEvent
 
 ROUTE = "/conversations/webhook"
@@ -232,7 +232,7 @@ def _offline_token(url: str) -> str:
     """Return the token of `flask dev` for an address on this machine, else ""."""
     from app.emulator.options import DEFAULT_AUTH_TOKEN
 
-    return DEFAULT_AUTH_TOKEN if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") else ""
+    return DEFAULT_AUTH_TOKEN if is_here(url) else ""
 
 
 def _stories(order: Order, cast: Cast) -> Iterator[tuple[list[Form], Cast]]:
