@@ -4,13 +4,16 @@ BIN := .venv/bin
 # Two for each processor: much of a test is waiting for another process.
 TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
-.PHONY: demo test check picture slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
+.PHONY: demo test pythons check picture slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
 
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story; PORT=8100 EMULATOR_PORT=4100)
 	$(BIN)/flask dev --story $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 3 minutes; then there is `make slow`
 	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
+
+pythons: .venv/ready  ## the same on SQLite with Python 3.11, 3.12 and 3.13, those that are here; at most 2 minutes each
+	$(BIN)/python .ci/pythons.py
 
 check: .venv/ready  ## lint, format, types, who imports whom, dead code, long files, a stale picture
 	$(BIN)/ruff check .
