@@ -3,8 +3,10 @@
 import json
 import os
 import secrets
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ from tests.support import webhook_fixtures
 
 pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
 from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402
+
+# What a script starts in the background ignores Ctrl-C, and all that the tests start would inherit that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["ORIGIN", "RULES", "TOKEN"]
 pytest_plugins = ["app.testing"]
