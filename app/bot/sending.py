@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, Silence, silence
@@ -13,9 +14,11 @@ from app.store import actions, rate_limits, replies
 from app.store.replies import Reply
 from app.twilio_api import media
 from app.twilio_api.errors import SendError
+from app.twilio_api.look_up import MARKER, Sought
 
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 GATE_CLOSED_FOR = timedelta(seconds=1)  # after a 429 without Retry-After
+_BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)  # where the clock was set back, what is newer than the message counts
 # The recipient opted out, the conversation is closed or gone: nothing else is to be done either.
 NOBODY_THERE = (21610, 50377, 20404, 50350)
 
@@ -59,13 +62,14 @@ def wait_for_gate(conversation_sid: str, bot: Bot) -> None:
 
 
 def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
-    replies.note_try(bot.tx, reply, bot.work.now())
+    author = _author(reply, bot)
+    replies.note_try(bot.tx, reply, bot.work.now(), author=author)
     bot.work.commit()  # on disk before Twilio hears of it
     with bot.work.away():
         sid = bot.twilio.send_message(
             occasion.conversation_sid,
             occasion.chat_service_sid,
-            author=bot.policy.bot_author,
+            author=author,
             marker=_marker(reply),
             body=reply.body,
             media_sid=media_sid,
@@ -74,6 +78,11 @@ def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
         )
     replies.note_sent(bot.tx, reply, sid, bot.work.now())
     return sid
+
+
+def _author(reply: Reply, bot: Bot) -> str:
+    """Return the name to write under: that of an earlier try which may still arrive, so that one look-up finds both."""
+    return reply.author if reply.author and reply.state == "sending" else bot.policy.bot_author
 
 
 def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
@@ -99,13 +108,34 @@ def _look_up(reply: Reply, occasion: Occasion, bot: Bot) -> str | None:
         raise Postponed(reply.tried_at + LOOK_UP_AFTER, "the earlier request may still be on its way")
     bot.work.commit()
     with bot.work.away():
-        return bot.twilio.find_message(
-            occasion.conversation_sid,
-            occasion.chat_service_sid,
-            author=bot.policy.bot_author,
-            marker=_marker(reply),
-            back_to=reply.reply_to,
+        found = bot.twilio.find_message(
+            occasion.conversation_sid, occasion.chat_service_sid, _sought(reply, bot.work.now()), back_to=reply.reply_to
         )
+    return found.sid or _the_candidate(found.candidates, bot)
+
+
+def _sought(reply: Reply, now: datetime) -> Sought:
+    return Sought(
+        mark=(MARKER, _marker(reply)),
+        author=reply.author,
+        tried_at=_BEFORE_ALL if reply.first_tried_at and reply.first_tried_at > now else reply.first_tried_at,
+        body=reply.body,
+        media_sid=reply.media,
+        content_sid=reply.content_sid,
+    )
+
+
+def _the_candidate(candidates: Sequence[str], bot: Bot) -> str | None:
+    """Return the only message that may be the reply, or None. Raises SendError for several: a human has to look."""
+    known = replies.sent_as(bot.tx, candidates) if candidates else set()
+    unknown = [sid for sid in candidates if sid not in known]
+    if len(unknown) > 1:
+        raise SendError(
+            f"uncertain: {len(unknown)} messages at Twilio may be this reply ({', '.join(unknown[:3])}), so it was not "
+            "sent again; look at the thread and answer yourself if none of them is",
+            "give up",
+        )
+    return unknown[0] if unknown else None
 
 
 def _marker(reply: Reply) -> dict[str, object]:

@@ -6,8 +6,7 @@ have been sent by an earlier attempt is looked for at Twilio first.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -21,19 +20,18 @@ from app.operations import message_plan, messages
 from app.operations.account import Account, document
 from app.operations.message_plan import Draft
 from app.operations.validation import Refused
-from app.store import agent_answers, audit
+from app.store import agent_answers, audit, replies
 from app.store import conversations as memory
 from app.store import messages as stored_messages
 from app.store.agent_answers import AgentAnswer, State
 from app.twilio_api.errors import SendError
+from app.twilio_api.look_up import CLOCKS_APART, FORM, Sought, look_through
 
-ATTRIBUTE = "parley_answer"  # in the message's attributes: the form it was written in
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 GIVEN_UP_AFTER = timedelta(seconds=60)  # who has been sending for longer has died on the way
-CLOCKS_APART = timedelta(minutes=1)
 _PAGE = 50
 
-Outcome = Literal["sent", "sent before", "under way", "another text was sent before"]
+Outcome = Literal["sent", "sent before", "under way", "another text was sent before", "several may be it"]
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,13 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
         if outcome := _settled(tx, earlier, answer, now):
             return outcome
     looked_up = earlier is not None and _may_have_been_sent(earlier)
-    if earlier and looked_up and (found := _look_up(account, answer, earlier.begun_at - CLOCKS_APART)):
+    if earlier and looked_up and (found := _look_up(db, account, answer, earlier)):
+        if len(found) > 1:
+            return "several may be it"
         with db.write() as tx:
-            _store(tx, earlier, found, db.now(tx))
-        return "sent before" if found["body"] == answer.text else "another text was sent before"
-    draft = Draft(body=answer.text, default_author=answer.author, attributes={ATTRIBUTE: answer.form})
+            _store(tx, earlier, found[0], db.now(tx))
+        return "sent before" if found[0]["body"] == answer.text else "another text was sent before"
+    draft = Draft(body=answer.text, default_author=answer.author, attributes={FORM: answer.form})
     ready = message_plan.plan(account, answer.conversation_sid, draft, db=db, now=now)
     begun = _begin(db, answer, pause_for, looked_up=looked_up)
     if not isinstance(begun, _Begun):
@@ -143,26 +143,24 @@ def _may_have_been_sent(earlier: AgentAnswer) -> bool:
     return earlier.state in ("sending", "uncertain")
 
 
-def _look_up(account: Account, answer: Answer, since: datetime) -> dict[str, Any] | None:
-    """Return the message that came from this form, or None when it is not there."""
+def _look_up(db: Database, account: Account, answer: Answer, earlier: AgentAnswer) -> list[dict[str, Any]]:
+    """Return the messages that may have come from this form: the one that says so, else what says the same."""
+    sought = Sought((FORM, answer.form), earlier.author, earlier.begun_at, body=answer.text)
+    listed: dict[str, Any] = {}
 
-    def look(v1: Any) -> dict[str, Any] | None:
+    def all_of(v1: Any) -> Iterator[Any]:
         for one in v1.conversations(answer.conversation_sid).messages.stream(order="desc", page_size=_PAGE):
-            if _form_of(one.attributes) == answer.form:
-                return document(one)
-            if one.date_created and one.date_created < since:
-                return None
-        return None
+            listed[one.sid] = one
+            yield one
 
-    return account.ask(look)
+    def is_older(message: Any) -> bool:
+        return bool(message.date_created and message.date_created < earlier.begun_at - CLOCKS_APART)
 
-
-def _form_of(attributes: str | None) -> object:
-    try:
-        found = json.loads(attributes or "{}")
-    except ValueError:
-        return None
-    return found.get(ATTRIBUTE) if isinstance(found, dict) else None
+    found = account.ask(lambda v1: look_through(all_of(v1), sought, is_older))
+    with db.read() as tx:
+        known = replies.sent_as(tx, found.candidates) | agent_answers.sent_as(tx, found.candidates)
+    sids = [found.sid] if found.sid else [sid for sid in found.candidates if sid not in known]
+    return [document(listed[sid]) for sid in sids]
 
 
 def _wait_for_nothing(seconds: float) -> None:
@@ -187,7 +185,7 @@ def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: da
         "author": sent["author"] or "",
         "participant_sid": sent["participant_sid"] or "",
         "body": sent["body"] or "",
-        "attributes": {ATTRIBUTE: stored.form},
+        "attributes": {FORM: stored.form},
         "source": "API",
         "created_at": sent["date_created"],
     }

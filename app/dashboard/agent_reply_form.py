@@ -40,6 +40,11 @@ ANOTHER_TEXT = (
     "Send if it is still right."
 )
 
+SEVERAL = (
+    "Twilio did not answer, and several messages there may be yours, so it was not sent again. Look at the "
+    "conversation, and press Send if yours is missing."
+)
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -71,6 +76,8 @@ def answer(sid: str) -> ResponseReturnValue:
         return _again(given, UNDER_WAY, 409)
     if outcome == "another text was sent before":
         return _again(given, ANOTHER_TEXT, 409, form=new_form())
+    if outcome == "several may be it":
+        return _again(given, SEVERAL, 409, form=new_form())
     if outcome == "sent before":
         flash("This had been sent already, so it was not sent again.", "warning")
     else:

@@ -133,6 +133,8 @@ replies = Table(
     Column("state", Text, nullable=False),  # intended, sending, sent, failed, suppressed
     Column("reason", Text, nullable=False, server_default=""),
     Column("message_sid", Text, unique=True),
+    Column("author", Text),  # under which it was tried; null: nobody said
+    Column("first_tried_at", Moment),
     Column("intended_at", Moment, nullable=False),
     Column("tried_at", Moment),
     Column("tries", Integer, nullable=False, server_default="0"),  # of which no answer is known

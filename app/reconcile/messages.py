@@ -18,7 +18,7 @@ from app.db.tables import conversations, decisions, inbox, messages, participant
 from app.inbox.queue import NewEvent
 from app.reconcile import webhooks
 from app.reconcile.paced_client import PoliteCalls
-from app.twilio_api.client import MARKER
+from app.twilio_api.look_up import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
 # Its webhook may still be on its way: Twilio waits 5 s for an answer, and ours are stored within 3.

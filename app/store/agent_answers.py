@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -37,6 +38,11 @@ def find(tx: Connection, form: str, conversation_sid: str, now: datetime) -> Age
     query = select(*(agent_answers.c[name] for name in AgentAnswer.__dataclass_fields__))
     row = tx.execute(query.where(agent_answers.c.form == form)).first()
     return AgentAnswer(*row) if row else _of_an_earlier_version(tx, form, conversation_sid, now)
+
+
+def sent_as(tx: Connection, message_sids: Sequence[str]) -> set[str]:
+    """Return which of these messages are answers that are known as sent."""
+    return set(tx.scalars(select(agent_answers.c.message_sid).where(agent_answers.c.message_sid.in_(message_sids))))
 
 
 def save(tx: Connection, answer: AgentAnswer) -> None:

@@ -43,6 +43,8 @@ class Reply:
     content_sid: str
     content_variables: Mapping[str, str]
     state: str
+    author: str | None
+    first_tried_at: datetime | None
     tried_at: datetime | None
     message_sid: str | None
 
@@ -124,14 +126,20 @@ def reply_sent_as(tx: Connection, message_sid: str) -> Record | None:
     return tx.execute(_SENT_AS, {"sid": message_sid}).first()
 
 
+def sent_as(tx: Connection, message_sids: Sequence[str]) -> set[str]:
+    """Return which of these messages are replies of ours that are known as sent."""
+    return set(tx.scalars(select(replies.c.message_sid).where(replies.c.message_sid.in_(message_sids))))
+
+
 def note_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
     """Write down where the file of a reply is at Twilio, so that it is uploaded once."""
     _set(tx, reply, media=media_sid)
 
 
-def note_try(tx: Connection, reply: Reply, now: datetime) -> None:
-    """Write down that a request may be on its way to Twilio from now on."""
-    _set(tx, reply, state="sending", tried_at=now)
+def note_try(tx: Connection, reply: Reply, now: datetime, *, author: str) -> None:
+    """Write down that a request may be on its way to Twilio from now on, and under which name."""
+    first = reply.first_tried_at or now
+    _set(tx, reply, state="sending", tried_at=now, first_tried_at=first, author=author)
 
 
 def note_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from app.twilio_api.errors import SendError, never_connected, no_answer, refusal
+from app.twilio_api.look_up import MARKER, Found, Sought, look_through
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS  # for all of it; less than a lease
-MARKER = "parley"  # our key in a message's Attributes: {"parley": {"reply_to": "IM...", "n": 0}}
 Result = TypeVar("Result")
 
 
@@ -85,22 +85,16 @@ class Conversations:
         attributes = json.dumps({MARKER: marker})
         return str(self._call(lambda: messages.create(author=author, attributes=attributes, **given)).sid)
 
-    def find_message(
-        self, conversation_sid: str, service_sid: str, *, author: str, marker: Mapping[str, Any], back_to: str
-    ) -> str | None:
-        """Return the MessageSid of the message that carries our marker, or None when it is not there.
+    def find_message(self, conversation_sid: str, service_sid: str, sought: Sought, *, back_to: str) -> Found:
+        """Return what is there of a message that an earlier request may have stored. Raises SendError.
 
-        Looks newest first and stops at the message `back_to`, which is older than any answer to it. Raises SendError.
+        Looks newest first and stops at the message `back_to`, which is older than any answer to it.
         """
         messages = self._messages(conversation_sid, service_sid)
 
-        def look() -> str | None:
-            for message in messages.stream(order="desc", page_size=50):
-                if message.author == author and _marker_of(message.attributes) == marker:
-                    return str(message.sid)
-                if message.sid == back_to:
-                    return None
-            return None
+        def look() -> Found:
+            listed = messages.stream(order="desc", page_size=50)
+            return look_through(listed, sought, lambda message: message.sid == back_to)
 
         return self._call(look)
 
@@ -152,14 +146,6 @@ class Conversations:
 def _check_sid(prefix: str, sid: str) -> None:
     if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
         raise SendError(f"{sid[:40]!r} is not a SID that begins with {prefix}", "give up")
-
-
-def _marker_of(attributes: str | None) -> object:
-    try:
-        found = json.loads(attributes or "{}")
-    except ValueError:
-        return None
-    return found.get(MARKER) if isinstance(found, dict) else None
 
 
 def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _result: None) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from app.inbox.leases import LEASE_SECONDS
 from app.twilio_api.client import REQUEST_SECONDS, Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.look_up import Sought
 from tests.support.loopback_site import serve, site
 
 __all__ = ["serve", "site"]
@@ -19,7 +20,7 @@ def test_an_answer_byte_by_byte_holds_a_thread_for_eleven_seconds(site):
     twilio.warm_up()
     began = time.monotonic()
     with pytest.raises(SendError, match="no answer from Twilio"):
-        twilio.find_message("CH" + "1" * 32, "", author="bot", marker={}, back_to="IM" + "1" * 32)
+        twilio.find_message("CH" + "1" * 32, "", Sought(("parley", {}), "bot", None), back_to="IM" + "1" * 32)
 
     assert REQUEST_SECONDS == 11.0
     assert time.monotonic() - began < (REQUEST_SECONDS + LEASE_SECONDS) / 2

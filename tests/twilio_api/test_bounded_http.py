@@ -10,6 +10,7 @@ import requests
 from app.twilio_api.bounded_http import MOST_BYTES, BoundedSession
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.look_up import Sought
 from tests.support.loopback_site import PHOTO, certificate, secure_site, serve, site
 
 __all__ = ["certificate", "secure_site", "serve", "site"]
@@ -83,6 +84,6 @@ def test_twilio_that_drips_is_a_request_without_an_answer(site, monkeypatch):
     base_url = f"http://127.0.0.1:{site.server_port}/dripping"
     twilio = Conversations(account_sid="AC" + "1" * 32, auth_token="0" * 32, base_url=base_url)
     with pytest.raises(SendError) as caught:
-        twilio.find_message("CH" + "1" * 32, "", author="bot", marker={}, back_to="IM" + "1" * 32)
+        twilio.find_message("CH" + "1" * 32, "", Sought(("parley", {}), "bot", None), back_to="IM" + "1" * 32)
 
     assert (caught.value.decision, caught.value.uncertain) == ("retry", True)

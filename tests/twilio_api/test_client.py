@@ -6,6 +6,7 @@ import pytest
 
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.look_up import Found, Sought
 from tests.support.webhook_receiver import sdk_client
 
 ACCOUNT, TOKEN = "AC" + "1".zfill(32), "0123456789abcdef0123456789abcdef"
@@ -26,26 +27,63 @@ def send(twilio, conversation, body="hi"):
     return twilio.send_message(conversation["conversation_sid"], "", author="bot", body=body, marker=MARKER)
 
 
-def find(twilio, conversation, author="bot"):
-    return twilio.find_message(
-        conversation["conversation_sid"], "", author=author, marker=MARKER, back_to=conversation["message_sid"]
-    )
+def find(twilio, conversation, **more):
+    sought = Sought(**{"mark": ("parley", MARKER), "author": "bot", "tried_at": None, **more})
+    return twilio.find_message(conversation["conversation_sid"], "", sought, back_to=conversation["message_sid"])
 
 
 def test_a_message_that_was_sent_is_found_by_its_marker(twilio, conversation):
     sent = send(twilio, conversation)
 
-    assert find(twilio, conversation) == sent
+    assert find(twilio, conversation).sid == sent
 
 
 def test_a_message_that_was_not_sent_is_not_found(twilio, conversation):
-    assert find(twilio, conversation) is None
+    assert find(twilio, conversation) == Found()
 
 
 def test_a_marker_of_somebody_else_is_not_ours(twilio, conversation, emulator):
     emulator.chat(conversation["conversation_sid"], "mallory", "not the bot", attributes={"parley": MARKER})
 
-    assert find(twilio, conversation) is None
+    assert find(twilio, conversation) == Found()
+
+
+def test_of_a_message_whose_name_nobody_wrote_down_the_marker_tells(twilio, conversation):
+    sent = send(twilio, conversation)
+
+    assert find(twilio, conversation, author=None).sid == sent
+    assert find(twilio, conversation, author="another").sid == ""
+
+
+def test_a_text_is_the_same_though_its_line_ends_are_not(twilio, conversation):
+    messages = twilio.conversation(conversation["conversation_sid"], "").messages
+    stored = messages.create(author="bot", body="first line\r\nsecond line ")
+
+    found = find(twilio, conversation, body="first line\nsecond line", tried_at=stored.date_created)
+    assert found == Found(candidates=(stored.sid,))
+
+
+@pytest.mark.parametrize(
+    ("more", "is_one"),
+    [
+        ({"body": "hi"}, True),
+        ({"body": "Hi"}, False),
+        ({"body": "hi", "author": "another"}, False),
+        ({"body": "hi", "author": None}, False),
+        ({"body": "hi", "tried_at": None}, False),
+        ({"body": "hi", "tried_after": 59}, True),
+        ({"body": "hi", "tried_after": 62}, False),
+        ({"body": "hi", "content_sid": "HX" + "1" * 32}, False),
+        ({"body": "hi", "media_sid": "ME" + "1" * 32}, False),
+        ({"body": ""}, False),
+    ],
+)
+def test_without_a_marker_a_message_may_be_ours_by_author_text_and_time(twilio, conversation, more, is_one):
+    stored = twilio.conversation(conversation["conversation_sid"], "").messages.create(author="bot", body="hi")
+    tried_at = stored.date_created + timedelta(seconds=more.pop("tried_after", 0))
+
+    found = find(twilio, conversation, **{"tried_at": tried_at, **more})
+    assert (found.sid, found.candidates) == ("", (stored.sid,) if is_one else ())
 
 
 def test_a_reply_behind_many_messages_is_found(twilio, conversation, emulator):
@@ -53,7 +91,7 @@ def test_a_reply_behind_many_messages_is_found(twilio, conversation, emulator):
     for n in range(60):
         emulator.inbound(f"message {n}")
 
-    assert find(twilio, conversation) == sent
+    assert find(twilio, conversation).sid == sent
 
 
 def test_sending_never_asks_for_webhooks(twilio, conversation, emulator):
