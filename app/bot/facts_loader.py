@@ -65,6 +65,7 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
         participant_sid=event.participant_sid,
         has_media=bool(event.media),
         sent_at=event.date_created or received_at,
+        account_sid=event.account_sid,
         found_late=bool(internal_events.found_at(event)),
         was_answered=internal_events.was_answered(event),
         has_binding=internal_events.has_binding(event),

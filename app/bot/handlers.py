@@ -51,6 +51,8 @@ def note_removal(event: MessageRemoved, bot: Bot) -> str:
 
 def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     """Store a receipt; for a failed one also ask Twilio for the details, and remember who has opted out."""
+    if not event.status:
+        return "names no status, so nothing was changed"
     receipt = deliveries.Receipt(
         delivery_receipt_sid=event.delivery_receipt_sid,
         message_sid=event.message_sid,
@@ -66,6 +68,8 @@ def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
     whose = "" if replies.reply_sent_as(bot.tx, event.message_sid) else ", not a reply of ours"
     if event.status not in ("failed", "undelivered"):
         return f"{event.status}{whose}"
+    if bot.policy.is_of_another_account(event.account_sid):
+        return f"{event.status}{whose}, of another account"
     return _explain_failure(event, delivery, bot) + whose
 
 

@@ -21,7 +21,7 @@ from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
 from app.recordings import expectations
 from app.recordings.expectations import Decided
-from app.recordings.files import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, read, sign
+from app.recordings.files import SUFFIX, RecordedRequest, Unreadable, form_of, moved, newest_of, of_account, read, sign
 from app.twilio_api import events, parsing
 
 
@@ -79,6 +79,8 @@ def replay_command(
         raise click.ClickException("TWILIO_AUTH_TOKEN is empty, so nothing can be signed (see .env.example)")
     destination = _destination(to, signed_for, settings)
     recordings = _recordings(paths)
+    if sid := settings.account_sid:
+        recordings = [replace(one, request=of_account(one.request, sid)) for one in recordings]
     if moves_to_now:
         recordings = _moved_to_now(recordings)
     known_before = _decisions(db, recordings)

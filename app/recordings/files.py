@@ -96,6 +96,12 @@ def with_fields(
     return with_form(request, tuple((name, value) for name, value in wanted.items() if value is not None))
 
 
+def of_account(request: RecordedRequest, account_sid: str) -> RecordedRequest:
+    """Return the request as one of this account: a recording names a stand-in, and nobody else's is answered."""
+    form = tuple((name, account_sid if name == "AccountSid" else text) for name, text in form_of(request))
+    return request if form == form_of(request) else with_form(request, form)
+
+
 def newest_date(request: RecordedRequest) -> datetime | None:
     """Return the newest date among the parameters, or None when there is none."""
     return max((date for _, text in form_of(request) if (date := read_date(text))), default=None)

@@ -39,6 +39,7 @@ class Message:
     texts: tuple[str, ...] = ()
     found_late: bool = False  # by reconciliation: its webhook never came
     was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio
+    account_sid: str = ""
     has_binding: bool = True  # of the author of one that was found late: an address that can be answered
 
 
@@ -75,6 +76,11 @@ class Policy:
     agents: tuple[str, ...] = ()
     max_reply_age: timedelta | None = None
     kept_for: timedelta | None = None  # who was answered longer ago than this may be known no more
+    account_sid: str = ""  # whose conversations our credentials reach; "": not compared
+
+    def is_of_another_account(self, account_sid: str) -> bool:
+        """Return whether an event is of an account that our credentials do not reach."""
+        return account_sid not in ("", self.account_sid or account_sid)
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,18 @@ class Asked:
 
 
 def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
-    """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer."""
+    """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer.
+
+    A conversation's new webhook gets messages from before with Source=API (ReplayAfter): what came from the phone of
+    a participant is the customer's all the same. A message without an author is nobody's, as the system's are.
+    """
     if message.author == policy.bot_author or OWN_MARKER in message.attributes:
         return "bot"
     if _is_agent(message, known, policy):
         return "agent"
-    if message.source.upper() == "API":
+    if message.source.upper() == "API" and not (message.participant_sid and message.channel != "chat"):
         return "api"
-    return "system" if message.author == "system" else "customer"
+    return "system" if message.author in ("", "system") else "customer"
 
 
 def _is_agent(message: Message, known: Known, policy: Policy) -> bool:

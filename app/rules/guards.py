@@ -17,6 +17,7 @@ from app.rules.text_matching import Phrase, words_of
 WHATSAPP_WINDOW = timedelta(hours=24)
 FOUND_LATE = "found late"
 MAY_OPT_OUT = "may opt out"
+NO_AUTHOR = ("no author", "the message has no author")
 
 Stop = tuple[str, str] | None  # the code and the reason
 
@@ -43,6 +44,13 @@ def changed_guards(
     return stop[1] if stop else None
 
 
+def _of_another_account(asked: Asked) -> Stop:
+    account_sid = asked.message.account_sid
+    if not asked.policy.is_of_another_account(account_sid):
+        return None
+    return "another account", f"the message is of the account {account_sid[:34]}, not of TWILIO_ACCOUNT_SID"
+
+
 def _written_by_no_customer(asked: Asked) -> Stop:
     if asked.message.author == asked.policy.bot_author:
         return "own author", "the bot wrote this message itself"
@@ -50,7 +58,7 @@ def _written_by_no_customer(asked: Asked) -> Stop:
         "bot": ("own marker", "the message carries the bot's own marker"),
         "agent": ("agent", "a human agent wrote"),
         "api": ("api", "a program wrote this message (Source=API)"),
-        "system": ("system", 'the author is "system"'),
+        "system": ("system", 'the author is "system"') if asked.message.author else NO_AUTHOR,
     }
     return stops.get(writer_of(asked.message, asked.known, asked.policy))
 
@@ -214,6 +222,7 @@ def in_words(duration: timedelta) -> str:
 
 
 GUARDS: tuple[Callable[[Asked], Stop], ...] = (
+    _of_another_account,
     _written_by_no_customer,
     _older_than_what_is_kept,
     _keyword_of_the_carrier,

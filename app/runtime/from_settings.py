@@ -44,6 +44,7 @@ def make_policy(settings: Settings) -> Policy:
         settings.bot_agents,
         max_reply_age=settings.max_reply_age,
         kept_for=timedelta(days=settings.retention_days),
+        account_sid=settings.account_sid,
     )
 
 

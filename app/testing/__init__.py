@@ -134,15 +134,20 @@ def fixtures_folder(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def post_webhook(
-    deliver: Callable[[RecordedRequest], TestResponse], emulator: Emulator, clock: Clock, fixtures_folder: Path
+    deliver: Callable[[RecordedRequest], TestResponse],
+    emulator: Emulator,
+    clock: Clock,
+    fixtures_folder: Path,
+    environ: dict[str, str],
 ) -> Callable[..., TestResponse]:
     """Post a recorded webhook through the real URL, signed; keyword arguments change parameters.
 
-    Its DateCreated is now unless the test gives one. A message exists at the emulator, so that it can be answered.
+    It is of our account and its DateCreated is now unless the test says otherwise. A message exists at the emulator,
+    so that it can be answered.
     """
 
     def post(name: str, changes: dict[str, str | None] | None = None, /, **more: str | None) -> TestResponse:
-        recorded = files.read(fixtures_folder / f"{name}{SUFFIX}")
+        recorded = files.of_account(files.read(fixtures_folder / f"{name}{SUFFIX}"), environ["TWILIO_ACCOUNT_SID"])
         now = {"DateCreated": webhook_date(clock())}
         request = files.with_fields(recorded, now | (changes or {}), **more)
         _adopt(request, emulator)
@@ -159,6 +164,7 @@ def replay(
     clock: Clock,
     run_worker: Callable[[], None],
     fixtures_folder: Path,
+    environ: dict[str, str],
 ) -> Callable[[str], list[str]]:
     """Replay the recordings that match a pattern, in the order of their names, and return the differences.
 
@@ -174,7 +180,7 @@ def replay(
         offset = clock() - min(dates) if dates else timedelta()
         differences = []
         for path, request in zip(paths, requests, strict=True):
-            moved = files.moved(request, offset)
+            moved = files.of_account(files.moved(request, offset), environ["TWILIO_ACCOUNT_SID"])
             _wait_for(moved, clock, emulator)
             _adopt(moved, emulator)
             answer = deliver(moved)

@@ -21,7 +21,7 @@ opt_out_words = ["STOP", "arrêt", "退订"]
 name = "always"
 reply = "Hello."
 """)
-POLICY = Policy("support-bot", ("support-agent", "desk-*", "+*"), timedelta(hours=1))
+POLICY = Policy("support-bot", ("support-agent", "desk-*", "+*"), timedelta(hours=1), account_sid="AC1")
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)  # 12:00 in Berlin
 PHONE = "+15550100001"
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -72,6 +72,28 @@ SILENT = [
         "api",
         "a program wrote this message (Source=API)",
         id="program as system beside SMS",
+    ),
+    pytest.param(said(author=""), Known(), "no author", "the message has no author", id="nobody"),
+    pytest.param(
+        said(author="", source="SDK"),
+        Known(has_messaging_participant=True),
+        "no author",
+        "the message has no author",
+        id="nobody beside SMS",
+    ),
+    pytest.param(
+        said(author="anna", source="API", participant_sid="MB1"),
+        Known(),
+        "api",
+        "a program wrote this message (Source=API)",
+        id="program as a chat user",
+    ),
+    pytest.param(
+        said("stop", account_sid="AC2"),
+        Known(),
+        "another account",
+        "the message is of the account AC2, not of TWILIO_ACCOUNT_SID",
+        id="another account",
     ),
     pytest.param(said(author="system", source=""), Known(), "system", 'the author is "system"', id="system"),
     pytest.param(said(" stop! "), Known(), "opt-out word", "the message is an opt-out word", id="stop"),
@@ -156,6 +178,8 @@ ANSWERED = [
     pytest.param(said("", has_media=True), Known(same_texts=9), id="many pictures without text"),
     pytest.param(said(), Known(reply_times=(ago(minutes=1), ago(hours=24), ago(hours=25))), id="budget of a day ago"),
     pytest.param(said("help", texts=("help", "my order?")), Known(), id="help together with a question"),
+    pytest.param(said(source="API", participant_sid="MB1"), Known(), id="an SMS that a new webhook is told of later"),
+    pytest.param(said(account_sid="AC1"), Known(), id="our account"),
     pytest.param(said("start", texts=("start", "my order?")), Known(), id="start together with a question"),
 ]
 
@@ -271,27 +295,3 @@ def test_the_rules_of_the_bot_and_its_follow_ups_are_asked_again_too(known, now,
 )
 def test_the_writer_of_a_message_is_known(message, known, writer):
     assert writer_of(message, known, POLICY) == writer
-
-
-DAY = [ago(minutes=20 * n) for n in range(1, 31)]
-OWN_BUDGETS = {
-    "none": "",
-    "for minutes": '[bot]\nreply_budget = { count = 5, per = "10m" }\n',
-    "for half a day": '[bot]\nreply_budget = [{ count = 90, per = "12h" }]\n',
-}
-
-
-@pytest.mark.parametrize("own", OWN_BUDGETS.values(), ids=OWN_BUDGETS)
-def test_thirty_replies_a_day_are_enough_whatever_the_rules_say(own):
-    rules = load(own + '[[rule]]\nname = "always"\nreply = "Hello."')
-    decision = decide(said("something new"), Known(reply_times=tuple(DAY)), rules, POLICY, NOON)
-    before = decide(said("something new"), Known(reply_times=tuple(DAY[:29])), rules, POLICY, NOON)
-
-    assert (decision.code, before.code) == ("reply budget", "replied")
-    assert decision.reason == ("30 automatic replies within 1 d are enough, as when two machines talk (reply_budget)")
-
-
-def test_a_budget_of_ones_own_for_a_day_takes_its_place():
-    rules = load('[bot]\nreply_budget = { count = 200, per = "1d" }\n[[rule]]\nname = "always"\nreply = "Hello."')
-
-    assert decide(said(), Known(reply_times=tuple(DAY)), rules, POLICY, NOON).code == "replied"
