@@ -20,7 +20,6 @@ from app.store import actions, messages, replies
 from app.store.replies import Content
 from app.twilio_api.events import MessageAdded
 
-PART_OF_BURST = "part of burst"
 PURGED = "no reply: the message was dealt with before; its event was deleted since (BOT_RETENTION_DAYS, inbox purge)"
 
 
@@ -108,7 +107,7 @@ def _note_member(member: Member, first_sid: str, bot: Bot) -> None:
         bot.tx,
         member.event.message_sid,
         member.event.conversation_sid,
-        code=PART_OF_BURST,
+        code=messages.PART_OF_BURST,
         rule="",
         reason=f"decided together with {first_sid}",
         tried=[],

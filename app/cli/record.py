@@ -45,8 +45,9 @@ def record_command(
 ) -> None:
     """Write received webhooks to .http files; numbers, SIDs, names and text become stand-ins.
 
-    Beside each message the decision on it is kept, so that `flask replay` can compare. Words of your rules'
-    keywords stay in the text, or another rule would answer the recording.
+    Beside each message the decision on it is kept, so that `flask replay` can compare, with what of it came from
+    messages that are not recorded (a cool-down, a pause). Words of your rules' keywords stay in the text, or another
+    rule would answer the recording.
 
     Example: flask record --last 20 --out recordings
     """
@@ -58,7 +59,7 @@ def record_command(
     with reading() as (tx, now):
         chosen = [_row(tx, now, number) for number in _chosen(tx, now, last or 10, message_sid, ids)]
         rows = [row for row in chosen if row.body or row.headers]
-        decisions = [_decision(tx, row) for row in rows]
+        decisions = _decisions(tx, rows)
     if erased := len(chosen) - len(rows):
         click.echo(f"{erased} webhooks are left out: what they said was erased (`flask privacy erase`).", err=True)
     if chosen and not rows:
@@ -118,9 +119,11 @@ def _row(tx: Connection, now: Any, event_id: int) -> Record:
     return row
 
 
-def _decision(tx: Connection, row: Record) -> expectations.Decided | None:
-    event = parsing.parse(form.read_form(row.method, row.target, row.body))
-    return expectations.of_message(tx, event.message_sid) if isinstance(event, events.MessageAdded) else None
+def _decisions(tx: Connection, rows: Sequence[Record]) -> list[expectations.Decided | None]:
+    """Return what was decided about each message, None for another event."""
+    told = [parsing.parse(form.read_form(row.method, row.target, row.body)) for row in rows]
+    sids = [event.message_sid if isinstance(event, events.MessageAdded) else "" for event in told]
+    return [expectations.of_message(tx, sid, sids) if sid else None for sid in sids]
 
 
 def _request(row: Record) -> RecordedRequest:

@@ -15,6 +15,7 @@ from app.db.database import Record, insert_new, upsert
 from app.db.tables import decisions, messages
 from app.store.conversations import is_older, note_last_message
 
+PART_OF_BURST = "part of burst"  # the code of a message that was decided together with one before it
 LOOKED_BACK = 50  # messages; further back nobody looks for the same text
 _MESSAGE = select(messages).where(messages.c.message_sid == bindparam("sid"))
 _DECISION = select(decisions).where(
@@ -103,6 +104,20 @@ def decided_among(tx: Connection, message_sids: Sequence[str]) -> set[str]:
     """Return which of these messages have been decided."""
     query = select(decisions.c.message_sid).where(decisions.c.message_sid.in_(message_sids))
     return set(tx.scalars(query)) if message_sids else set()
+
+
+def decided_before(tx: Connection, decision: Record) -> set[str]:
+    """Return which messages of the same conversation were decided before."""
+    query = select(decisions.c.message_sid).where(
+        decisions.c.conversation_sid == decision.conversation_sid, decisions.c.decided_at < decision.decided_at
+    )
+    return set(tx.scalars(query))
+
+
+def has_burst(tx: Connection, message_sid: str) -> bool:
+    """Return whether messages after this one were decided together with it."""
+    first = select(decisions.c.message_sid).where(decisions.c.burst_of == message_sid).limit(1)
+    return tx.scalar(first) is not None
 
 
 def message(tx: Connection, sid: str) -> Record | None:

@@ -169,7 +169,7 @@ def replay(
     """Replay the recordings that match a pattern, in the order of their names, and return the differences.
 
     The first is dated now, and as much time passes between them as it did. A difference is a decision other than
-    the one stored beside a recording, or a webhook that was refused.
+    the one stored beside a recording, unless what came before the recording explains it, or a webhook that was refused.
     """
 
     def run(pattern: str = f"*{SUFFIX}") -> list[str]:
@@ -265,4 +265,6 @@ def _wait_for(request: RecordedRequest, clock: Clock, emulator: Emulator) -> Non
 def _difference(app: Flask, path: Path, request: RecordedRequest) -> str:
     expected, message_sid = expectations.read(path), _message_sid(request)
     with app.extensions["parley"].db.read() as tx:
-        return expectations.difference(expected, expectations.of_message(tx, message_sid) if message_sid else None)
+        decided = expectations.of_message(tx, message_sid) if message_sid else None
+    explained = expectations.explanation(expected, decided, time_passes=True)
+    return "" if explained else expectations.difference(expected, decided)
