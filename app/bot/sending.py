@@ -173,4 +173,4 @@ def close_gate(error: SendError, conversation_sid: str, bot: Bot) -> None:
     """Let nobody send there, or for the account, until the time that Twilio asked for, if it did."""
     if error.scope:
         scope = rate_limits.ACCOUNT if error.scope == "account" else conversation_sid
-        rate_limits.close(bot.tx, scope, bot.work.now() + (error.retry_after or GATE_CLOSED_FOR))
+        rate_limits.close(bot.tx, scope, error.retry_after or GATE_CLOSED_FOR, bot.work.now())

@@ -96,6 +96,7 @@ gate = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("failures", Integer, nullable=False, server_default="0"),  # of Twilio's, one after the other
     Column("failing_since", Moment),  # the first of those
+    Column("set_at", Moment),  # when `not_before` was written; null: by a version that did not say
 )
 
 messages = Table(

@@ -1,4 +1,4 @@
-"""Mends what a clock that was set back leaves behind: leases and waits that would end long after they should.
+"""Mends what a clock that was set back leaves behind: leases, waits and gates that would end long after they should.
 
 A wait was written with the time of writing beside it: where that lies in the future, the clock was set back.
 """
@@ -9,11 +9,11 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
 from app.db.database import Database, Instant, Record, upsert
 from app.db.maintenance_tables import chores
-from app.db.tables import inbox, lanes
+from app.db.tables import gate, inbox, lanes
 from app.inbox.internal_events import TIMER_LANES
 from app.inbox.leases import BOOT, LEASE, LEASE_SECONDS
 from app.inbox.queue import LONGEST_BACK_OFF
@@ -50,7 +50,8 @@ class Watch:
 def mend(db: Database) -> int:
     """Shorten leases and waits that a clock set back has lengthened; return how many. Raises DatabaseUnavailable."""
     with db.read() as tx:
-        if not _leases(tx, db.instant(tx)) and not _waits(tx, db.now(tx)):
+        now = db.now(tx)
+        if not _leases(tx, db.instant(tx)) and not _waits(tx, now) and not _gates(tx, now):
             return 0
     with db.write() as tx:
         instant = db.instant(tx)
@@ -59,10 +60,13 @@ def mend(db: Database) -> int:
             _shorten(tx, lane, instant)
         for row in waits:
             _make_ready(tx, row, instant.at)
-        facts = {"leases": len(shortened), "waits": len(waits), "seconds": _set_back_by(waits, instant.at)}
+        gates = _gates(tx, instant.at)
+        tx.execute(delete(gate).where(_set_ahead(instant.at)))
+        seconds = _set_back_by(waits, instant.at)
+        facts = {"leases": len(shortened), "waits": len(waits), "gates": gates, "seconds": seconds}
         upsert(tx, chores, {"name": CHORE, "done_at": instant.at, "progress": facts})
     log.warning("the clock was set back", extra=facts)
-    return len(shortened) + len(waits)
+    return len(shortened) + len(waits) + gates
 
 
 def _leases(tx: Connection, instant: Instant) -> list[str]:
@@ -89,6 +93,16 @@ def _waits(tx: Connection, now: datetime) -> list[Record]:
     waiting = select(lanes.c.lane, lanes.c.ready_at, lanes.c.ready_set_at, timer.label("is_timer"))
     query = waiting.where(lanes.c.ready_at > now, or_(set_later, too_long)).order_by(lanes.c.lane).limit(_AT_ONCE)
     return list(tx.execute(query))
+
+
+def _gates(tx: Connection, now: datetime) -> int:
+    """Return how many gates would stay closed for as long as the clock was ahead."""
+    return tx.scalar(select(func.count()).select_from(gate).where(_set_ahead(now))) or 0
+
+
+def _set_ahead(now: datetime) -> ColumnElement[bool]:
+    """Return which gates to open: if Twilio still wants no request, it says so again."""
+    return gate.c.set_at > now + TOLERANCE
 
 
 def _make_ready(tx: Connection, row: Record, now: datetime) -> None:

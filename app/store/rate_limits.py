@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -16,11 +16,12 @@ _OPENS_AT = select(func.max(gate.c.not_before)).where(
 )
 
 
-def close(tx: Connection, scope: str, not_before: datetime) -> None:
-    """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) before a time; never shortens a wait."""
-    insert = insert_into(tx.dialect.name, gate).values(scope=scope, not_before=not_before)
+def close(tx: Connection, scope: str, wait: timedelta, now: datetime) -> None:
+    """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) for a time; never shortens a wait."""
+    closed = {"not_before": now + wait, "set_at": now}
+    insert = insert_into(tx.dialect.name, gate).values(scope=scope, **closed)
     later = insert.excluded.not_before > gate.c.not_before
-    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_={"not_before": not_before}, where=later))
+    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_=closed, where=later))
 
 
 def opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:

@@ -11,6 +11,7 @@ from app.db.tables import inbox as inbox_table
 from app.db.tables import lanes
 from app.inbox import clock_steps, leases, queue
 from app.inbox.queue import NewEvent
+from app.store import rate_limits
 from tests.support.arrivals import arrive
 from tests.support.inbox_steps import add, claim, finish, new, postpone, stats
 
@@ -142,6 +143,18 @@ def test_a_wait_that_nothing_of_its_kind_lasts_for_is_over_also_where_nobody_wro
     clock_steps.mend(db)
 
     assert queue.claim(db) is not None
+
+
+def test_a_gate_that_a_clock_ahead_has_closed_is_opened_and_one_that_is_right_stays(db, clock):
+    with db.write() as tx:
+        rate_limits.close(tx, "CH1", timedelta(seconds=60), db.now(tx))
+        rate_limits.close(tx, rate_limits.ACCOUNT, timedelta(seconds=60), db.now(tx) + timedelta(days=1))
+
+    assert clock_steps.mend(db) == 1
+    with db.read() as tx:
+        now = db.now(tx)
+        assert rate_limits.opens_at(tx, "CH2", now) is None
+        assert now < rate_limits.opens_at(tx, "CH1", now) <= now + timedelta(seconds=60)
 
 
 @on_sqlite

@@ -187,7 +187,7 @@ def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, runn
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
-        rate_limits.close(bot.tx, rate_limits.ACCOUNT, bot.work.now().replace(year=9000))
+        rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(days=9000), bot.work.now())
         raise LookupError
 
     handler_of_users(write_and_stumble)
