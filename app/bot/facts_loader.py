@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from app.bot import consents
 from app.bot.context import Bot
 from app.db.database import Record
 from app.inbox import internal_events, queue
@@ -88,16 +89,10 @@ def stored_message(row: Record) -> facts.Message:
     )
 
 
-def address_of(message: facts.Message) -> str:
-    """Return the phone number or other address of the author; "" for a chat identity."""
-    return message.author if message.channel != "chat" else ""
-
-
 def known_of(tx: Connection, message: facts.Message, bot: Bot) -> facts.Known:
     """Return what is known of the conversation and the author now."""
     author = conversations.participant(tx, message.participant_sid)
     known = facts.Known(
-        has_messaging_participant=conversations.has_messaging_participant(tx, message.conversation_sid),
         roles=_roles(author),
         author_role=_role(author, bot),
         participant_attributes=author.attributes if author else {},
@@ -149,8 +144,8 @@ def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> in
 
 
 def _as_of_now(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, now: datetime) -> facts.Known:
-    """Return the same with what may have changed since: state, pause, opt-out."""
-    known = replace(known, opted_out=conversations.is_opted_out(tx, address_of(message), message.participant_sid))
+    """Return the same with what may have changed since: who is here and wants silence, state, pause."""
+    known = consents.with_people(tx, message, known, bot)
     here = conversations.conversation(tx, message.conversation_sid)
     if here is None:
         return known

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from app.bot.consents import note_refusal_of_carrier
 from app.bot.context import Bot
 from app.bot.follow_ups import put_follow_up_in_line
 from app.bot.recording import note_message
@@ -91,7 +92,8 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
         detail = f"details not fetched: {error.reason}"
     deliveries.note_detail(bot.tx, event.delivery_receipt_sid, detail, code)
     if code == OPTED_OUT:
-        conversations.opt_out(bot.tx, event.conversation_sid, event.participant_sid, bot.now)
+        at = min(event.date_updated or bot.now, bot.now)
+        note_refusal_of_carrier(event.participant_sid, code, event.conversation_sid, event.message_sid, at, bot)
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
     log.warning(event.status, extra={**facts, "meaning": meaning(code), "detail": detail})
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"

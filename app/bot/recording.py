@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app.bot.consents import address_of, note_wish
 from app.bot.context import Bot
-from app.bot.facts_loader import address_of
 from app.rules import facts as facts_module
 from app.store import conversations, messages
 from app.twilio_api.events import MessageEvent
@@ -34,20 +34,17 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
     messages.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
 
 
-def note_author(message: facts_module.Message, writer: str, code: str, bot: Bot) -> None:
+def note_author(message: facts_module.Message, known: facts_module.Known, writer: str, code: str, bot: Bot) -> None:
     """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
     tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}
     if writer == "customer":
         conversations.note_inbound(tx, sid, message.participant_sid, who, message.sent_at)
+        note_wish(message, known, code, bot)
     elif writer == "agent":
         if message.participant_sid:
             conversations.note_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
         note_takeover(tx, sid, message.sent_at, bot.rules.bot.pause_after_agent)
-    if code == "opt-out word":
-        conversations.opt_out(tx, sid, message.participant_sid, bot.now, address=address)
-    elif code == "opt-in word":
-        conversations.opt_in(tx, address)
 
 
 def note_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:

@@ -67,7 +67,7 @@ def _decide(event: MessageAdded, burst: facts.Message, members: Sequence[Member]
     writer = facts.writer_of(occasion.message, known, bot.policy)
     for one in [event, *(member.event for member in members)]:
         note_message(one, bot)
-    note_author(burst, writer, decision.code, bot)
+    note_author(burst, known, writer, decision.code, bot)
     _note_decision(decision, occasion, bot)
     for member in members:
         _note_member(member, occasion.message.message_sid, bot)

@@ -196,8 +196,7 @@ def _show(
             "killed or slow); it can send nothing more."
         )
     if erased.opt_outs:
-        stays = "1 opt-out stays" if erased.opt_outs == 1 else f"{erased.opt_outs} opt-outs stay"
-        click.echo(f"{stays}, as a keyed hash of the address: nobody is answered against their will.")
+        click.echo("1 opt-out stays, as a keyed hash of the address: nobody is answered against their will.")
     if refused:
         click.echo(f"{refused} refused requests {'name' if dry_run else 'named'} this person.")
     for path in recordings:

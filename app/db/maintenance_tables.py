@@ -49,10 +49,10 @@ purged_keys = Table(
     Column("purged_at", Moment, nullable=False),
 )
 
-erased_opt_outs = Table(
+Table(  # what revision 0014 has taken over into consents; an older version that serves beside this one reads it
     "erased_opt_outs",
     metadata,
-    Column("address_hash", Text, primary_key=True),  # keyed; see store/opt_outs.py
+    Column("address_hash", Text, primary_key=True),
     Column("opted_out_at", Moment, nullable=False),
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple_, update
 
+from app.db.consent_tables import consent_ledger
 from app.db.database import Database
 from app.db.page_tables import agent_answers
 from app.db.tables import (
@@ -34,7 +35,7 @@ from app.privacy import silence
 from app.privacy.subject_search import ERASED, Found, Key, Subject, find
 from app.reconcile import progress as reconcile_cursors
 from app.rules.schema import Bot
-from app.store import audit
+from app.store import audit, consent
 
 AT_ONCE = 200
 ROUNDS = 3  # for what comes in while we erase
@@ -79,7 +80,8 @@ def erase(
             found = find(db, subject, agents)
     with db.write() as tx:
         audit.note(tx, actor, "erase a person", db.now(tx), detail=erasing.counts)
-    return Erased(erasing.counts, len(erasing.silent), len(erasing.unfinished))
+        stays = consent.standing(tx, subject.person).opted_out
+    return Erased(erasing.counts, int(stays), len(erasing.unfinished))
 
 
 def _lanes_of(found: Found) -> list[str]:
@@ -87,12 +89,11 @@ def _lanes_of(found: Found) -> list[str]:
 
 
 class _Erasing:
-    """One erasure under way: what was emptied, who of them opted out, and the lanes whose worker did not end."""
+    """One erasure under way: what was emptied, and the lanes whose worker did not end."""
 
     def __init__(self, db: Database, subject: Subject, bot: Bot) -> None:
         self._db, self._subject, self._bot = db, subject, bot
         self.counts: dict[str, int] = {}
-        self.silent: set[str] = set()
         self.unfinished: set[str] = set()
 
     def all_of(self, found: Found, reservation: Reservation, progress: Progress) -> None:
@@ -116,18 +117,16 @@ class _Erasing:
         with self._db.write() as tx:
             now = self._db.now(tx)
             if table is inbox:
-                self._heed_waiting(tx, these, now)
+                silence.heed_waiting(tx, these, self._subject, self._bot, now)
                 _empty_inbox(tx, these, now)
+            elif table is consent_ledger:
+                consent.forget_details(tx, these)
             elif table is audit_log:
                 _empty_audit_log(tx, these, self._subject)
             else:
                 if table is participants:
-                    self.silent |= silence.keep_stored(tx, these)
+                    silence.keep_stored(tx, these)
                 _empty_rows(tx, table, these, now)
-
-    def _heed_waiting(self, tx: Connection, these: Any, now: datetime) -> None:
-        kept, lifted = silence.heed_waiting(tx, these, self._subject, self._bot, now)
-        self.silent = (self.silent - lifted) | kept
 
 
 def _empty_rows(tx: Connection, table: Table, these: Any, now: datetime) -> None:

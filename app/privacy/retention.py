@@ -2,6 +2,7 @@
 
 Kept whatever their age: dead events (nobody has looked at them), replies not sent yet, who has opted out, and what is
 known of conversations that are open. Numbers that only grow must not fall: what was counted in the rows is remembered.
+Of a change of consent the details go; who, as a hash, what, by which word, where and when stays as evidence.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sqlalchemy import (
     select,
 )
 
+from app.db.consent_tables import consent_ledger
 from app.db.database import Database, insert_into
 from app.db.maintenance_tables import purged_counts, purged_keys, receipt_looks, reconcile_cursors
 from app.db.page_tables import agent_answers, login_failures
@@ -48,6 +50,7 @@ from app.db.tables import (
 )
 from app.inbox.purged_keys import KEPT_FOR
 from app.inbox.purged_keys import remember as leave_keys
+from app.store import consent
 
 CHORE = "retention"
 LOOKED_AT_ONCE = 2_000
@@ -116,6 +119,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(login_failures, login_failures.c.id, login_failures.c.at < before),
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
         Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),
+        Sweep(consent_ledger, consent_ledger.c.id, and_(consent_ledger.c.at < before, consent.SAYS_MORE)),
         Sweep(purged_keys, purged_keys.c.key_hash, purged_keys.c.purged_at < now - KEPT_FOR),
         Sweep(gate, gate.c.scope, gate.c.not_before < now),
     )
@@ -128,7 +132,7 @@ def _is_known(conversation_sid: Column[Any]) -> ColumnElement[bool]:
 def purge(
     db: Database, before: datetime, *, wait: Wait, still_ours: Callable[[], None] = lambda: None
 ) -> dict[str, int]:
-    """Delete what is older than a time; return how many rows of each table, those without any left out.
+    """Delete or empty what is older than a time; return how many rows of each table, those without any left out.
 
     `wait` waits for seconds and returns whether to stop; `still_ours` is called between batches, and what it raises
     ends the purge. It may stop and begin anew at any time. Raises DatabaseUnavailable.
@@ -143,12 +147,19 @@ def purge(
                     _remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
                 if sweep.table is inbox:
                     leave_keys(tx, and_(sweep.key.in_(keys), sweep.is_old), now)
-                count = tx.execute(delete(sweep.table).where(sweep.key.in_(keys), sweep.is_old)).rowcount
+                count = _remove(tx, sweep, keys)
             deleted[sweep.table.name] = deleted.get(sweep.table.name, 0) + count
             still_ours()
             if wait(PAUSE_SECONDS):
                 return deleted
     return deleted
+
+
+def _remove(tx: Connection, sweep: Sweep, keys: Sequence[Any]) -> int:
+    these = (sweep.key.in_(keys), sweep.is_old)
+    if sweep.table is consent_ledger:
+        return consent.forget_details(tx, *these)
+    return tx.execute(delete(sweep.table).where(*these)).rowcount
 
 
 def _old_keys(db: Database, sweep: Sweep) -> Iterator[Sequence[Any]]:

@@ -1,4 +1,4 @@
-"""Lets the wish for silence outlive whoever had it: an opt-out that is stored, or said in a message that waits."""
+"""Lets the wish for silence outlive whoever had it: one that is stored, or said in a message that waits."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from sqlalchemy import Connection, or_, select
 from app.db.tables import inbox, participants
 from app.inbox.internal_events import read_said
 from app.privacy.subject_search import Subject
+from app.rules.consent_words import Wanted, wanted_by
 from app.rules.schema import Bot
-from app.rules.text_matching import words_of
-from app.store import conversations, opt_outs
-from app.twilio_api.addresses import spellings
+from app.store import consent
+from app.store.consent import Change, Person
+from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded
 
-
-def keep_stored(tx: Connection, these: Any) -> set[str]:
-    """Keep the opt-outs of participants about to be emptied; return their addresses in plain spelling."""
-    columns = participants.c.address, participants.c.opted_out_at
-    opted_out = (these, participants.c.opted_out_at.is_not(None), participants.c.address != "")
-    rows = tx.execute(select(*columns).where(*opted_out)).all()
-    for address, opted_out_at in rows:
-        opt_outs.keep(tx, address, opted_out_at)
-    return {spellings(address)[1] for address, _ in rows}
+_CHANGE: dict[Wanted, consent.Kind] = {
+    "out": consent.OPTED_OUT,
+    "in": consent.OPTED_IN,
+    "perhaps out": consent.MAY_OPT_OUT,
+}
 
 
-def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: Bot, now: datetime) -> tuple[set[str], set[str]]:
-    """Heed the STOP and START of events that nobody will work on any more; return who opted out, and who in again."""
-    wishes: dict[str, bool] = {}
-    for author, words in _said(tx, these):
-        if not subject.is_name(author):
-            continue
-        if words in bot.opt_outs("sms"):
-            opt_outs.keep(tx, author, now)
-            wishes[spellings(author)[1]] = True
-        elif words in bot.opt_ins:
-            conversations.opt_in(tx, author)
-            wishes[spellings(author)[1]] = False
-    return {one for one, out in wishes.items() if out}, {one for one, out in wishes.items() if not out}
+def keep_stored(tx: Connection, these: Any) -> None:
+    """Keep the opt-outs of participants about to be emptied that a process of version 0.1 has stored."""
+    columns = participants.c.address, participants.c.identity, participants.c.opted_out_at
+    for row in tx.execute(select(*columns).where(these, participants.c.opted_out_at.is_not(None))).all():
+        if row.address or row.identity:
+            person = Person(row.address, channel_of(row.address, "")) if row.address else Person(row.identity, "chat")
+            consent.record(tx, Change(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor=""))
 
 
-def _said(tx: Connection, these: Any) -> list[tuple[str, tuple[str, ...]]]:
-    """Return author and words of each message that has not been dealt with, oldest first."""
+def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: Bot, now: datetime) -> None:
+    """Heed what the subject says about hearing from us in events that nobody will work on any more."""
+    for author, text in _said(tx, these):
+        person = Person(author, channel_of(author, ""))
+        wanted = wanted_by(text, bot, person.channel) if subject.is_name(author) else ""
+        if wanted:
+            change = Change(person=person, change=_CHANGE[wanted], at=now)
+            consent.record(tx, change, per_channel=bot.opt_out_per_channel)
+
+
+def _said(tx: Connection, these: Any) -> list[tuple[str, str]]:
+    """Return author and text of each message that has not been dealt with, oldest first."""
     undone = or_(inbox.c.finished_at.is_(None), inbox.c.state == "dead")
     query = select(inbox.c.method, inbox.c.target, inbox.c.body).where(these, undone).order_by(inbox.c.id)
     rows = tx.execute(query.where(inbox.c.event_type == MessageAdded.event_type)).all()
-    return [(author, words_of(text)) for author, text in (read_said(*row) for row in rows)]
+    return [read_said(*row) for row in rows]

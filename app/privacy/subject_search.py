@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, literal, select, tuple_
 
+from app.db.consent_tables import consent_ledger
 from app.db.database import Database, Record
 from app.db.page_tables import agent_answers
 from app.db.tables import (
@@ -25,6 +26,8 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.store import consent
+from app.store.consent import Person
 from app.twilio_api.addresses import BETWEEN_DIGITS
 from app.twilio_api.form import read_form
 
@@ -71,6 +74,11 @@ class Subject:
         return bool(re.search(digits, text) or re.search(digits, re.sub(f"[{BETWEEN_DIGITS}]", "", text)))
 
     @property
+    def person(self) -> Person:
+        """Who it is where consent is stored: an address, on whatever channel, or a chat user."""
+        return Person(self.text, "" if self.is_number or ":" in self.text else "chat")
+
+    @property
     def looks_like_a_number(self) -> bool:
         """Return whether an identity is rather a number without its plus; those are looked for as they stand."""
         return not self.is_number and bool(re.fullmatch(rf"(?:[a-z_]+:)?[0-9{BETWEEN_DIGITS}]{{7,}}", self.text))
@@ -87,6 +95,7 @@ class Found:
     shared: set[str] = field(default_factory=set)
     participant_sids: set[str] = field(default_factory=set)
     message_sids: set[str] = field(default_factory=set)
+    person: str = ""  # the hash of who it is
     rows: dict[str, list[Key]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -103,7 +112,8 @@ def find(db: Database, subject: Subject, agents: Sequence[str]) -> Found:
 
     Goes through every table, a page at a time. What an agent wrote is theirs, their customers' conversations are not.
     """
-    found = Found()
+    with db.read() as tx:
+        found = Found(person=consent.hash_of(tx, subject.person))
     _find_conversations(db, subject, agents, found)
     _find_messages(db, subject, found)
     for table, speaks in _TESTS.items():
@@ -249,6 +259,9 @@ _TESTS: dict[Table, Speaks] = {
     deliveries: lambda row, _subject, found: (
         bool(row.detail or row.channel_message_sid)
         and (row.participant_sid in found.participant_sids or row.conversation_sid in found.whole)
+    ),
+    consent_ledger: lambda row, _subject, found: (
+        row.person == found.person and bool(row.actor or row.why or row.message_sid or row.conversation_sid)
     ),
     agent_answers: lambda row, subject, _found: subject.is_name(row.author),
     audit_log: lambda row, subject, found: (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Literal
 
 from app.rules.opt_out_phrases import ABOUT_MESSAGES, COURTESY, WISHES
@@ -70,6 +70,12 @@ def wanted_by(text: str, bot: Bot, channel: str) -> Wanted:
     if kind in ("opt-out word", "opt-in word"):
         return "out" if kind == "opt-out word" else "in"
     return "perhaps out" if wish_in(text, bot, channel, words) else ""
+
+
+def word_of(texts: Sequence[str], bot: Bot, channel: str, kind: str) -> str:
+    """Return the word by which these texts opt out or in, as it is written in the rules: the last one counts."""
+    known = bot.opt_outs(channel) if kind == "opt-out word" else bot.opt_ins
+    return next((known[words] for words in map(words_of, reversed(texts)) if words in known), "")
 
 
 def newest_wish(texts: Iterable[str], bot: Bot, channel: str) -> Wanted:

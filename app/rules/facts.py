@@ -56,6 +56,7 @@ class Known:
     first_contact: bool = True
     opted_out: bool = False
     may_opt_out: bool = False  # the author has asked for silence in words that are no opt-out word; nobody has decided
+    wished_before: bool = False  # the same, but they have written again since
     others_opted_out: bool = False  # somebody else here, who would get the reply too, has opted out or may want to
     has_messaging_participant: bool = False
     author_role: str = ""

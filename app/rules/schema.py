@@ -93,6 +93,7 @@ class Bot(_Table):
     opt_out_words: Words = ()
     no_opt_out_words: Words = ()
     opt_out_sentences: StrictBool = True
+    opt_out_per_channel: StrictBool = False
     help_words: Words = ("HELP", "INFO")
     opt_in_words: Words = ("START", "UNSTOP", "YES")
 

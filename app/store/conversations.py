@@ -5,23 +5,24 @@ Webhooks arrive twice and out of order, so every note is a merge: an older fact 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, case, or_, select, union_all, update
 
 from app.db.database import Record, insert_into, upsert
 from app.db.tables import conversations, participants
-from app.store import opt_outs
 
 FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 _HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
-_HAS_ADDRESS = select(exists().where(_HERE, participants.c.address != ""))
-_WHO = or_(participants.c.participant_sid == bindparam("sid"), participants.c.address == bindparam("address"))
-_OPTED_OUT = select(or_(exists().where(_WHO, participants.c.opted_out_at.is_not(None)), opt_outs.IS_KEPT))
+_PERSON = ("participant_sid", "conversation_sid", "address", "identity", "opted_out_at")
+_WHO = select(*(participants.c[name] for name in _PERSON))
+_ELSEWHERE = and_(participants.c.address == bindparam("address"), participants.c.opted_out_at.is_not(None))
+# Two look-ups by index: with OR, PostgreSQL reads the whole table as long as nothing was analysed.
+_PEOPLE = union_all(_WHO.where(_HERE), _WHO.where(_ELSEWHERE))
 _WAITING_SINCE = (
     update(conversations)
     .where(conversations.c.conversation_sid == bindparam("sid"))
@@ -124,9 +125,9 @@ def participant(tx: Connection, sid: str) -> Record | None:
     return _row(tx, participants, sid)
 
 
-def has_messaging_participant(tx: Connection, conversation_sid: str) -> bool:
-    """Return whether somebody here is on SMS, WhatsApp or another channel with an address."""
-    return bool(tx.scalar(_HAS_ADDRESS, {"sid": conversation_sid}))
+def people_of(tx: Connection, conversation_sid: str, address: str) -> Sequence[Record]:
+    """Return who is in a conversation, and the opted-out rows that this address has in others."""
+    return tx.execute(_PEOPLE, {"sid": conversation_sid, "address": address or "-"}).all()
 
 
 def pause(tx: Connection, conversation_sid: str, until: datetime, why: str, *, by: str) -> None:
@@ -177,27 +178,6 @@ def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew
     """
     asked = {"sid": conversation_sid, "since": since, "anew_before": anew_before}
     return tx.execute(_WAITING_SINCE, asked).rowcount > 0
-
-
-def opt_out(tx: Connection, conversation_sid: str, participant_sid: str, at: datetime, *, address: str = "") -> None:
-    """Store that somebody wants no messages, or that the carrier says so (21610)."""
-    if participant_sid:
-        note_participant(tx, participant_sid, {"conversation_sid": conversation_sid, "opted_out_at": at})
-    if address:
-        tx.execute(update(participants).where(participants.c.address == address).values(opted_out_at=at))
-
-
-def opt_in(tx: Connection, address: str) -> None:
-    """Forget the opt-out of an address in every conversation: START holds for the number, not for one thread."""
-    if address:
-        opt_outs.forget(tx, address)
-        tx.execute(update(participants).where(participants.c.address == address).values(opted_out_at=None))
-
-
-def is_opted_out(tx: Connection, address: str, participant_sid: str = "") -> bool:
-    """Return whether this address or participant has opted out, here or before, also one who was erased since."""
-    who = {"sid": participant_sid or "-", "address": address or "-"}
-    return bool(tx.scalar(_OPTED_OUT, {**who, **opt_outs.hashes(tx, address)}))
 
 
 def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:

@@ -29,8 +29,42 @@ def is_phone_number(address: str) -> bool:
     return re.fullmatch(r"\+[0-9]{2,15}", address) is not None
 
 
-def spellings(address: str) -> tuple[str, str]:
-    """Return an address as it is written and as Twilio would write it: "whatsapp:+15550100001"."""
-    channel, number = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9_-]*:)?)(.*)", address.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
-    digits = re.sub(f"[{BETWEEN_DIGITS}]", "", number)
-    return address, channel.lower() + (digits if is_phone_number(digits) else number.strip())
+# The same telephone is written with and without a digit before its number. Source: WhatsApp's and Twilio's pages on
+# numbers of Mexico (a 1 until 2019), Brazil (the ninth digit) and Argentina (a 9), read 2026-11-29.
+_WRITTEN_IN_TWO_WAYS = (
+    (re.compile(r"\+521(\d{10})"), r"+52\1"),
+    (re.compile(r"\+55(\d{2})9(\d{8})"), r"+55\1\2"),
+    (re.compile(r"\+549(\d{10})"), r"+54\1"),
+)
+_WRITTEN_OTHERWISE = (
+    (re.compile(r"\+52(\d{10})"), r"+521\1"),
+    (re.compile(r"\+55(\d{2})(\d{8})"), r"+55\g<1>9\2"),
+    (re.compile(r"\+54(\d{10})"), r"+549\1"),
+)
+_NUMBERED_CHANNELS = ("", "whatsapp:", "rcs:", "sms:", "viber:")
+
+
+def person_of(address: str) -> str:
+    """Return whose address it is: one text for a number in every spelling and on every channel.
+
+    "whatsapp:+521 55 1234 5678" and "+525512345678" are one person, "messenger:4711" is nobody else's.
+    """
+    channel, rest = re.fullmatch(r"((?:[A-Za-z][A-Za-z0-9_-]*:)?)(.*)", address.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    number = re.sub(f"[{BETWEEN_DIGITS}]", "", rest)
+    return _one_way(number) if is_phone_number(number) else channel.lower() + rest.strip()
+
+
+def spellings(address: str) -> tuple[str, ...]:
+    """Return how Twilio may write the address of the same person: a number on each channel that has numbers."""
+    person = person_of(address)
+    if not is_phone_number(person):
+        return (address, person) if address != person else (address,)
+    numbers = [person, *(form.sub(other, person) for form, other in _WRITTEN_OTHERWISE if form.fullmatch(person))]
+    return tuple(channel + number for channel in _NUMBERED_CHANNELS for number in numbers)
+
+
+def _one_way(number: str) -> str:
+    for form, plain in _WRITTEN_IN_TWO_WAYS:
+        if form.fullmatch(number):
+            return form.sub(plain, number)
+    return number

@@ -1,5 +1,6 @@
 """Upgrading a database that has rows: nothing is lost, and what is new is filled in from what is there."""
 
+import hmac
 from datetime import UTC, datetime
 
 import pytest
@@ -8,9 +9,12 @@ from sqlalchemy import MetaData, Table, insert, select, text
 from app import config
 from app.db import schema
 from app.db.database import Database
-from app.db.tables import conversations, decisions, messages, metadata, replies
+from app.db.maintenance_tables import installation_keys
+from app.db.tables import conversations, decisions, messages, metadata, participants, replies
+from app.store import consent
 from app.store import messages as stored_messages
 from app.store import replies as delivery_log
+from app.store.consent import OPTED_IN, Change, Person
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -108,3 +112,33 @@ def test_an_upgrade_keeps_what_was_decided_and_sent(empty_database, revision):
     with empty_database.read() as tx:
         assert stored_messages.decision(tx, "IM1").reason == "matched"
         assert [row.message_sid for row in delivery_log.replies_to(tx, "IM1")] == ["IM1-reply"]
+
+
+def test_opt_outs_of_earlier_versions_hold_on_every_channel(empty_database):
+    upgrade(empty_database, "0013")
+    with empty_database.write() as tx:
+        key = bytes(tx.scalar(select(installation_keys.c.value)))
+    erased = [hmac.digest(key, one.encode(), "sha256").hex() for one in ("whatsapp:+5215512345678", "+15550100003")]
+    here = {"conversation_sid": "CH1", "attributes": {}, "identity": "", "opted_out_at": NINE}
+    store(
+        empty_database,
+        participants,
+        here | {"participant_sid": "MB1", "address": "whatsapp:+15550100001"},
+        here | {"participant_sid": "MB2", "address": "+15550100001", "opted_out_at": TEN},
+        here | {"participant_sid": "MB3", "identity": "anna", "address": ""},
+        here | {"participant_sid": "MB4", "address": "+15550100002", "opted_out_at": None},
+        here | {"participant_sid": "MB5", "address": ""},
+    )
+    rows = metadata.tables["erased_opt_outs"]
+    store(empty_database, rows, *({"address_hash": one, "opted_out_at": NINE} for one in erased))
+    schema.migrate(empty_database)
+
+    silent = ("rcs:+15550100001", "+525512345678", "whatsapp:+15550100003")
+    with empty_database.write() as tx:
+        assert all(consent.standing(tx, Person(one)).opted_out for one in silent)
+        assert consent.standing(tx, Person("anna", "chat")).opted_out
+        assert not consent.standing(tx, Person("+15550100002")).opted_out
+        assert [one.at for one in consent.history(tx, Person("+15550100001"))] == [TEN, NINE]
+        back = Change(person=Person("+525512345678", "sms"), change=OPTED_IN, at=TEN)
+        assert consent.record(tx, back)
+        assert not consent.standing(tx, Person("whatsapp:+5215512345678")).opted_out

@@ -179,6 +179,7 @@ def test_every_table_was_thought_of():
         "purged_keys",
         "erased_opt_outs",
         "installation_keys",
+        "consents",
     }
     with_one = {
         "inbox",
@@ -192,6 +193,7 @@ def test_every_table_was_thought_of():
         "responder_calls",
         "audit_log",
         "agent_answers",
+        "consent_ledger",
     }
 
     assert set(metadata.tables) == without_a_person | with_one

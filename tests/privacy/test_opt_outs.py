@@ -5,8 +5,10 @@ import hashlib
 import pytest
 from sqlalchemy import select
 
-from app.db.maintenance_tables import erased_opt_outs, installation_keys
-from app.store import conversations, opt_outs
+from app.db.consent_tables import consent_ledger, consents
+from app.db.maintenance_tables import installation_keys
+from app.store import consent
+from app.store.consent import OPTED_OUT, Change, Person
 from tests.support.one_person import texts
 
 NUMBER = "+15550100001"
@@ -75,12 +77,12 @@ def test_who_had_not_opted_out_is_answered_after_an_erasure(writes, erase, emula
     assert "opt-out" not in said
 
 
-def test_a_stop_of_one_channel_is_no_stop_of_another_after_an_erasure_as_before(writes, erase, emulator):
+def test_it_holds_on_every_channel_after_an_erasure_too(writes, erase, emulator):
     writes("STOP")
     erase()
     writes("hello", channel="sms", sender=NUMBER)
 
-    assert len(emulator.replies()) == 1
+    assert emulator.replies() == []
 
 
 def test_a_stop_that_waited_to_be_worked_on_when_its_writer_was_erased_counts(writes, erase, emulator):
@@ -111,15 +113,22 @@ def test_the_words_of_the_rules_are_those_that_count(writes, erase, emulator, ru
 
 @pytest.mark.parametrize(
     "asked",
-    [WHATSAPP, "WhatsApp:+15550100001", "whatsapp:+1 555 010-0001", "whatsapp: +15550100001"],
+    [
+        NUMBER,
+        WHATSAPP,
+        "WhatsApp:+15550100001",
+        "whatsapp:+1 555 010-0001",
+        "whatsapp: +15550100001",
+        "rcs:+15550100001",
+    ],
 )
 def test_whichever_way_the_address_is_spelled(db, asked):
     with db.write() as tx:
-        opt_outs.keep(tx, "whatsapp:+1 (555) 0100001", db.now(tx))
+        consent.record(tx, Change(person=Person("whatsapp:+1 (555) 0100001"), change=OPTED_OUT, at=db.now(tx)))
 
     with db.read() as tx:
-        assert conversations.is_opted_out(tx, asked)
-        assert not conversations.is_opted_out(tx, NUMBER)
+        assert consent.standing(tx, Person(asked)).opted_out
+        assert not consent.standing(tx, Person("+15550100002")).opted_out
 
 
 def test_what_is_kept_tells_nobody_the_number(writes, erase, db):
@@ -127,8 +136,11 @@ def test_what_is_kept_tells_nobody_the_number(writes, erase, db):
     erase()
 
     with db.read() as tx:
-        kept = set(tx.scalars(select(erased_opt_outs.c.address_hash)))
+        kept = set(tx.scalars(select(consents.c.person)))
+        ledger = tx.execute(select(consent_ledger)).one()
         key = tx.scalar(select(installation_keys.c.value))
     plain = {hashlib.sha256(one.encode()).hexdigest() for one in (NUMBER, WHATSAPP)}
     assert "5550100001" not in texts(db)
     assert (len(key), kept & plain, len(kept)) == (32, set(), 1)
+    assert (ledger.person, ledger.change, ledger.word, ledger.channel) == (kept.pop(), "opted out", "STOP", "whatsapp")
+    assert (ledger.actor, ledger.why, ledger.message_sid, ledger.conversation_sid) == ("", "", "", "")

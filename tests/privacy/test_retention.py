@@ -14,8 +14,10 @@ from app.inbox.queue import NewEvent
 from app.privacy import retention
 from app.reconcile import progress
 from app.runtime.worker import make_worker
+from app.store import consent
 from app.store import conversations as memory
 from app.store import replies as delivery_log
+from app.store.consent import OPTED_OUT, Change, Person
 from app.store.messages import note_decision, note_message
 from app.store.replies import Content
 from tests.support.eventually import eventually
@@ -122,14 +124,18 @@ def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, cl
         for sid, address in (("MB1", "+15550100001"), ("MB2", "+15550100002")):
             facts = {"conversation_sid": "CH1", "address": address, "removed_at": now}
             memory.note_participant(tx, sid, facts, dated=now)
-        memory.opt_out(tx, "CH1", "MB1", now, address="+15550100001")
+        person = Person("+15550100001", "sms")
+        consent.record(tx, Change(person=person, change=OPTED_OUT, at=now, word="STOP", message_sid="IM1"))
     clock.advance(31 * DAY)
 
     purge()
 
     assert (rows(db, conversations), rows(db, participants)) == (0, 1)
     with db.read() as tx:
-        assert memory.is_opted_out(tx, "+15550100001")
+        assert consent.standing(tx, person).opted_out
+        (change,) = consent.history(tx, person)
+    assert (change.change, change.word, change.channel, change.at) == ("opted out", "STOP", "sms", now)
+    assert (change.actor, change.message_sid) == ("", "")
 
 
 def test_what_was_erased_is_remembered_though_reconciliation_was_long_ago(db, clock, purge):

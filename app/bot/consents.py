@@ -1,0 +1,130 @@
+"""Whether the people of a conversation want to hear from us: asked before a reply, stored when a message says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from sqlalchemy import Connection
+
+from app.bot.context import Bot
+from app.db.database import Record
+from app.rules import consent_words, facts, guards
+from app.store import consent, conversations
+from app.store.consent import Change, Person, Standing
+from app.twilio_api.addresses import channel_of
+
+
+def address_of(message: facts.Message) -> str:
+    """Return the phone number or other address of the author; "" for a chat identity."""
+    return message.author if message.channel != "chat" else ""
+
+
+def with_people(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> facts.Known:
+    """Return the same with who is in the conversation, and whether one of them wants silence: a reply reaches all."""
+    rows = conversations.people_of(tx, message.conversation_sid, address_of(message))
+    here = [row for row in rows if row.conversation_sid == message.conversation_sid]
+    author = Person(message.author, message.channel)
+    people = {author: _rows_of_author(message, rows)}
+    for row in _customers(here, bot):
+        if row not in people[author]:
+            people.setdefault(_person(row), []).append(row)
+    found = consent.standings(tx, people, per_channel=bot.rules.bot.opt_out_per_channel)
+    own, others = found[author], [_is_silent(found[one], people[one]) for one in people if one != author]
+    since = own.undecided_since
+    return replace(
+        known,
+        has_messaging_participant=any(row.address for row in here),
+        opted_out=_has_opted_out(own, people[author]),
+        may_opt_out=since is not None and since >= message.sent_at,
+        wished_before=since is not None and since < message.sent_at,
+        others_opted_out=any(others),
+    )
+
+
+def _rows_of_author(message: facts.Message, rows: Sequence[Record]) -> list[Record]:
+    """Return the rows of the author, here and elsewhere."""
+    name, is_chat = message.author, message.channel == "chat"
+    return [
+        row
+        for row in rows
+        if (row.participant_sid == message.participant_sid and row.participant_sid)
+        or (name and name == (row.identity if is_chat else row.address))
+    ]
+
+
+def _customers(here: Sequence[Record], bot: Bot) -> Iterator[Record]:
+    """Yield who may be a customer: beside a phone every chat user is one of ours."""
+    beside_phones = any(row.address for row in here)
+    for row in here:
+        if row.address or (row.identity and not beside_phones and not _is_ours(row.identity, bot)):
+            yield row
+
+
+def _is_ours(identity: str, bot: Bot) -> bool:
+    return identity == bot.policy.bot_author or any(fnmatchcase(identity, one) for one in bot.policy.agents)
+
+
+def _person(row: Record) -> Person:
+    return Person(row.address, channel_of(row.address, "")) if row.address else Person(row.identity, "chat")
+
+
+def _is_silent(standing: Standing, rows: Sequence[Record]) -> bool:
+    return standing.undecided_since is not None or _has_opted_out(standing, rows)
+
+
+def _has_opted_out(standing: Standing, rows: Sequence[Record]) -> bool:
+    """Return whether somebody has opted out: what a process of version 0.1 stored since counts as well."""
+    newest = max((row.opted_out_at for row in rows if row.opted_out_at is not None), default=None)
+    if newest is None or (standing.changed_at is not None and newest <= standing.changed_at):
+        return standing.opted_out
+    return True
+
+
+def note_wish(message: facts.Message, known: facts.Known, code: str, bot: Bot) -> None:
+    """Store what a customer's message says about hearing from us, if anything; `code` is that of the decision."""
+    texts, words = message.texts or (message.text,), bot.rules.bot
+    if code in ("opt-out word", "opt-in word"):
+        word = consent_words.word_of(texts, words, message.channel, code)
+        _record(message, consent.OPTED_OUT if code == "opt-out word" else consent.OPTED_IN, word, bot)
+    elif code == guards.MAY_OPT_OUT and (wish := guards.wish_of(message, words)):
+        _record(message, consent.MAY_OPT_OUT, wish, bot)
+    elif known.wished_before:
+        _record(message, consent.WROTE_AGAIN, "", bot)
+
+
+def _record(message: facts.Message, change: consent.Kind, word: str, bot: Bot) -> None:
+    at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, bot.now)
+    told = Change(
+        person=Person(message.author, message.channel),
+        change=change,
+        at=at,
+        word=word,
+        message_sid=message.message_sid,
+        conversation_sid=message.conversation_sid,
+        participant_sid=message.participant_sid,
+    )
+    consent.record(bot.tx, told, per_channel=bot.rules.bot.opt_out_per_channel)
+
+
+def note_refusal_of_carrier(
+    participant_sid: str, code: int, conversation_sid: str, message_sid: str, at: datetime, bot: Bot
+) -> None:
+    """Store that the carrier takes no message for a participant, because they have opted out there."""
+    row = conversations.participant(bot.tx, participant_sid)
+    person = _person(row) if row and (row.address or row.identity) else Person(participant_sid)
+    if row is None:
+        conversations.note_participant(bot.tx, participant_sid, {"conversation_sid": conversation_sid})
+    told = Change(
+        person=person,
+        change=consent.OPTED_OUT,
+        at=at,
+        word=str(code),
+        actor=consent.CARRIER,
+        message_sid=message_sid,
+        conversation_sid=conversation_sid,
+        participant_sid=participant_sid,
+    )
+    consent.record(bot.tx, told, per_channel=bot.rules.bot.opt_out_per_channel)
