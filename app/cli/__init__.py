@@ -24,6 +24,7 @@ def register(app: Flask) -> None:
     from app.cli.replay import replay_command
     from app.cli.rules import rules_commands
     from app.cli.services import services_commands
+    from app.cli.setup import setup_command
     from app.cli.signature import signature_commands
     from app.cli.tokens import tokens_commands
     from app.cli.trigger.command import trigger_command
@@ -49,6 +50,7 @@ def register(app: Flask) -> None:
         replay_command,
         rules_commands,
         services_commands,
+        setup_command,
         signature_commands,
         tokens_commands,
         trigger_command,

@@ -173,7 +173,9 @@ def clear_command(
 def point_command(
     address: str | None, ngrok: bool, port: int, ngrok_api: str, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Let the account's webhook call Parley at URL (or the ngrok tunnel) + /conversations/webhook, with its events.
+    """Let the account's webhook call Parley at URL + /conversations/webhook, with its events.
+
+    Without URL at PUBLIC_URL, with --ngrok at the tunnel.
 
     Takes a pre-event URL away: what it answers can forbid a message. Asks before it replaces a URL.
 
@@ -182,11 +184,14 @@ def point_command(
     from app.cli.dev.tunnel import find_tunnel
     from app.operations.webhooks import fetch, overriding_services, pointed_at
 
-    if bool(address) == ngrok:
+    if address and ngrok:
         raise click.UsageError("give either a URL or --ngrok")
+    origin = address or ("" if ngrok else parley().settings.public_url)
+    if not origin and not ngrok:
+        raise click.UsageError("give a URL or --ngrok, or set PUBLIC_URL (see .env.example)")
     with operating() as account:
         account = replace(account, service_sid="")
-        origin = address or find_tunnel(ngrok_api, port)
+        origin = origin or find_tunnel(ngrok_api, port)
         now = fetch(account)
         wanted = pointed_at(now, origin)
         _replace(account, now, wanted, yes=yes, as_json=as_json, dry_run=dry_run)

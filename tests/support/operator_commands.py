@@ -82,6 +82,7 @@ webhooks clear --conversation CH... --yes
 webhooks point https://bot.example.com --yes
 doctor
 doctor --fix --yes
+setup --number +15550100096 --yes
 reconcile --since 2h
 """
 LINES = tuple(line for line in COMMAND_LINES.strip().splitlines() if line)
