@@ -151,7 +151,7 @@ def test_a_signal_restores_the_webhook_and_ends_the_app(number, live, webhook, p
     assert run.says("Ready. "), run.printed()
 
     assert run.end(number) == 0
-    assert "Restored the global webhook: GET https://prod.example.com/h, 2 filters." in run.printed()
+    assert "Restored the global webhook: GET https://prod.example.com/h, 2 filters, and asks" in run.printed()
     assert {**webhook(), "filters": set(webhook()["filters"])} == {**FORMER, "filters": set(FORMER["filters"])}
     assert not (tmp_path / "live.json").exists()
     with socket.socket() as nobody:
