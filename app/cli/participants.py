@@ -62,9 +62,9 @@ def add_command(
 ) -> None:
     """Add one or many: by SMS, WhatsApp, chat identity or group MMS.
 
-    A file has one number, whatsapp:+1... or identity a line; a CSV has a header with some of the columns address,
-    identity, channel (sms, whatsapp, chat, group), proxy_address, attributes. Run it again after a crash: who is
-    there already is left alone. At most 25 are added in a second.
+    A file has one number with its +, whatsapp:+1... or identity a line; a CSV has a header with some of the columns
+    address, identity, channel (sms, whatsapp, chat, group), proxy_address, attributes. Bad lines are named and nobody
+    is added. Run it again after a crash: who is there already is left alone. At most 25 are added in a second.
 
     Example: flask participants add CH... --sms +15550100001 --proxy-address +15550100099
     """
@@ -74,9 +74,9 @@ def add_command(
         named = {"sms": sms, "whatsapp": whatsapp, "identity": identity, "group": group}
         entries = participant_file.from_arguments(named, proxy_address, projected_address, attributes)
         if listed:
-            csv_only = str(getattr(listed, "name", "")).lower().endswith(".csv")
+            name = str(getattr(listed, "name", "<stdin>")).replace("<stdin>", "standard input")
             entries += participant_file.read(
-                listed.read(), proxy_address=proxy_address, attributes=attributes, csv_only=csv_only
+                listed.read(), proxy_address=proxy_address, attributes=attributes, name=name
             )
         planned = bulk_add.plan(account, conversation, participant_file.each_once(entries))
         if dry_run:

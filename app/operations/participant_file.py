@@ -1,19 +1,14 @@
-"""A list of people who shall join a conversation: arguments, text or CSV; every bad line is named, with its number.
-
-Text: one address or identity a line; empty lines and those that begin with # say nothing.
-CSV: a header of the columns below, in any order; separated by commas, or by semicolons as Excel does in Europe.
-"""
+"""Who shall join a conversation, by arguments or by a list: text or CSV; every bad line is named, with its number."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.operations.list_format import Row, decode, of_plain, rows
 from app.operations.participant_spec import KINDS, Newcomer, newcomer
 from app.operations.validation import Refused
 
-COLUMNS = ("address", "identity", "channel", "proxy_address", "attributes")
 NAMED_AT_MOST = 20  # bad lines in one refusal
 
 
@@ -30,24 +25,26 @@ class Entry:
         return f"line {self.line}, {self.one.name}" if self.line else self.one.name
 
 
-def read(content: bytes, *, proxy_address: str = "", attributes: str = "", csv_only: bool = False) -> list[Entry]:
+def read(content: bytes, *, proxy_address: str = "", attributes: str = "", name: str = "") -> list[Entry]:
     """Return the people of a list; a line without a proxy address or attributes takes those given here.
 
-    `csv_only`: the list is known to be CSV, so its header must be there. Raises Refused, which names all bad lines.
+    `name` is what messages call the list. Raises Refused, which names all bad lines.
     """
+    called = f"{name}: " if name else ""
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused(f"the list is not UTF-8 (byte {error.start}); save it as UTF-8 and try again") from None
+        listed = rows(decode(content))
+    except Refused as refused:
+        raise Refused(f"{called}{refused}") from None
     default = {"proxy_address": proxy_address, "attributes": attributes}
-    rows = _rows(text, csv_only=csv_only)
     entries, faults = [], []
-    for line, row in rows:
+    for line, row in listed:
         try:
-            entries.append(Entry(_newcomer(row, default), line))
+            entries.append(Entry(_newcomer(of_plain(row["line"]) if "line" in row else row, default), line))
         except Refused as refused:
             faults.append(f"line {line}: {refused}")
-    _refuse(faults, f"{len(faults)} of {len(rows)} lines cannot be used")
+    _refuse(faults, f"{called}{len(faults)} of {len(listed)} lines cannot be used")
+    if not entries:
+        raise Refused(f"{called}the list names nobody: it has a header and no line below it")
     return entries
 
 
@@ -92,57 +89,7 @@ def _refuse(faults: list[str], summary: str) -> None:
     raise Refused(f"{summary}, so nobody was added:{named}{more}")
 
 
-def _rows(text: str, *, csv_only: bool) -> list[tuple[int, dict[str, str]]]:
-    """Return each line that says something, with its number, as columns; the address column alone for plain text."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = ";" if ";" in first and "," not in first else ","
-    header = [name.strip().lower() for name in first.split(delimiter)]
-    if not csv_only and not set(header) & {"address", "identity"}:
-        lines = enumerate((line.strip() for line in text.splitlines()), start=1)
-        return [(number, _plain(line)) for number, line in lines if line and not line.startswith("#")]
-    _check_header(header)
-    return list(_csv_rows(text, delimiter))
-
-
-def _plain(line: str) -> dict[str, str]:
-    return {"address": line} if line.startswith(("+", "00", "whatsapp:")) else {"identity": line}
-
-
-def _check_header(header: list[str]) -> None:
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown:
-        raise Refused(f"the CSV has a column {unknown[0][:40]!r}; the columns are {', '.join(COLUMNS)}")
-    if len(set(header)) < len(header):
-        raise Refused(f"the CSV names a column twice: {', '.join(header)}")
-    if not set(header) & {"address", "identity"}:
-        raise Refused("the CSV needs a header with a column `address` or `identity`")
-
-
-def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    while True:
-        number = reader.line_num + 1
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Refused(f"line {number}: this is not CSV ({error}); put text with quotes into quotes") from None
-        if not any(cells):
-            continue
-        if not header:
-            header = [name.lower() for name in cells]
-            continue
-        if len(cells) > len(header):
-            raise Refused(
-                f"line {number}: {len(cells)} cells under {len(header)} columns; put JSON into quotes, "
-                'with its own quotes doubled, like "{""vip"": true}"'
-            )
-        yield number, dict(zip(header, cells, strict=False))
-
-
-def _newcomer(row: dict[str, str], default: dict[str, str]) -> Newcomer:
+def _newcomer(row: Row, default: Row) -> Newcomer:
     address, identity = row.get("address", ""), row.get("identity", "")
     channel = row.get("channel", "").lower() or _channel_of(address)
     if channel not in KINDS:
@@ -161,4 +108,4 @@ def _newcomer(row: dict[str, str], default: dict[str, str]) -> Newcomer:
 def _channel_of(address: str) -> str:
     if not address:
         return "chat"
-    return "whatsapp" if address.startswith("whatsapp:") else "sms"
+    return "whatsapp" if address.lower().startswith("whatsapp:") else "sms"

@@ -10,6 +10,7 @@ from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.participant_spec import Kind, Newcomer, newcomer
 from app.operations.validation import Refused
+from app.twilio_api.addresses import without_marks
 from app.twilio_api.errors import SendError
 
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
@@ -154,10 +155,11 @@ def _the_one(everybody: list[Shown], name: str, conversation: str) -> Shown:
 
 
 def _as_listed(name: str) -> str:
-    """Return a number as Twilio writes it, however a person wrote it; anything else as it is. Raises Refused."""
-    if name.startswith("whatsapp:"):
-        return validation.whatsapp_address(name)
-    return validation.phone_number(name) if name.startswith("+") else validation.identity(name)
+    """Return an address as Twilio writes it, however a person wrote it; an identity as it is. Raises Refused."""
+    plain = without_marks(name)
+    if plain.startswith("+") or validation.is_address(plain):
+        return validation.address(plain)
+    return validation.identity(plain)
 
 
 def _proxy(participant: Shown) -> str:

@@ -12,11 +12,14 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.twilio_api.addresses import in_ascii_digits, number_in, without_marks
+
 # Source: conversations-classic/conversations-limits, read 2026-11-22; characters, and bytes of JSON.
 NAME_CHARS = 256
 CONVERSATION_ATTRIBUTES = 16 * 1024
 OTHER_ATTRIBUTES = 4 * 1024
 _AS_VARIABLES = """write them like '{"1": "Ann"}'"""
+_ADDRESSES = ("whatsapp", "messenger", "rcs", "sms", "tel")
 UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -43,25 +46,55 @@ def conversation(text: str) -> str:
 
 def identity(text: str) -> str:
     """Return the identity of a chat user, at most 256 characters. Raises Refused."""
-    if not text.strip() or len(text) > NAME_CHARS or not text.isprintable():
+    name = without_marks(text)
+    if not name.strip() or len(name) > NAME_CHARS or not name.isprintable():
         raise Refused(f"{text[:40]!r} is no identity; it needs 1 to {NAME_CHARS} characters that can be printed")
-    if re.fullmatch(r"(\w+:)?\+[0-9]+", text):
-        raise Refused(f"{text!r} is an address, not an identity; add it with --sms or --whatsapp")
-    return text
+    if is_address(name):
+        raise Refused(f"{text[:40]!r} is an address, not an identity; add it with --sms or --whatsapp")
+    return name
+
+
+def is_address(text: str) -> bool:
+    """Return whether a name is rather a number with its plus, or begins with a channel as addresses do."""
+    prefix, _, rest = text.rpartition(":")
+    if prefix.lower() in _ADDRESSES:
+        return True
+    return "+" in in_ascii_digits(rest) and bool(number_in(rest))
 
 
 def phone_number(text: str) -> str:
-    """Return a number in E.164, without the spaces, dots, dashes and brackets people write. Raises Refused."""
-    number = re.sub(r"[\s().\-\u2010-\u2015]", "", text)
-    number = f"+{number[2:]}" if number.startswith("00") else number
-    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+    """Return a number in E.164, without what people and telephones write between its digits. Raises Refused.
+
+    It has as many digits as numbers of its country can have; whether anybody has it only Twilio can say.
+    """
+    number = number_in(text)
+    if not number:
         raise Refused(f"{text[:40]!r} is not a phone number; write it with + and the country code, like +15550100001")
+    if fault := _impossible(number):
+        raise Refused(f"{text[:40]!r} cannot be a phone number: {fault}; look at its country code and its digits")
     return number
+
+
+def _impossible(number: str) -> str:
+    """Return why nobody can have this number, "" where somebody can."""
+    import phonenumbers  # only commands and forms ask, so no other process reads its tables
+
+    try:  # WhatsApp writes mobile numbers of Mexico with a 1 behind +52, as all did until 2019
+        parsed = phonenumbers.parse(re.sub(r"^\+521(?=[0-9]{10}$)", "+52", number))
+    except phonenumbers.NumberParseException:
+        return "no country has its code"
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
+        return ""
+    of_country = f"of a number with +{parsed.country_code}"
+    if reason == phonenumbers.ValidationResult.TOO_LONG:
+        return f"more digits than those {of_country}"
+    return f"fewer digits than those {of_country}, or a number that is none there"
 
 
 def whatsapp_address(text: str) -> str:
     """Return `whatsapp:` and the number, whether or not the prefix was given. Raises Refused."""
-    return f"whatsapp:{phone_number(text.removeprefix('whatsapp:'))}"
+    return f"whatsapp:{phone_number(re.sub('^whatsapp:', '', without_marks(text), flags=re.IGNORECASE))}"
 
 
 def web_url(text: str, *, secure: bool = False) -> str:
@@ -172,8 +205,20 @@ def day(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """Return a phone number, or a WhatsApp address where it begins with `whatsapp:`. Raises Refused."""
-    return whatsapp_address(text) if text.startswith("whatsapp:") else phone_number(text)
+    """Return the address of somebody who may be there already: a number as Twilio writes it, else as it was given.
+
+    Some channels know people by other names: whatsapp:US.134..., messenger:772... Raises Refused for what is neither.
+    """
+    plain = without_marks(text)
+    prefix, colon, rest = plain.partition(":")
+    if not colon:
+        return phone_number(plain)
+    if prefix.lower() == "whatsapp" and (rest.startswith("+") or not re.search("[A-Za-z]", rest)):
+        return whatsapp_address(plain)
+    shaped = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*:\S+", plain)
+    if not shaped or len(plain) > NAME_CHARS or not plain.isprintable():
+        raise Refused(f"{text[:40]!r} is no address; write +15550100001, whatsapp:+15550100001 or messenger:...")
+    return prefix.lower() + colon + rest
 
 
 def _in_a_url(text: str, what: str, next_step: str) -> str:

@@ -1,9 +1,12 @@
 """Addresses of people as Twilio writes them, and which channel each belongs to; whose they are is not known here."""
 
 import re
+import unicodedata
 
-# What people and telephones write between the digits of a number: all kinds of space, of hyphen, of direction mark.
-BETWEEN_DIGITS = r"\s()./\u2010-\u2015\u200e\u200f\u202a-\u202e\u2066-\u2069-"
+# What telephones and programs write that nobody sees: soft hyphens, joiners, direction marks, the mark of an encoding.
+_UNSEEN = r"\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+# What people and telephones write between the digits of a number: all kinds of space, of hyphen, and what is not seen.
+BETWEEN_DIGITS = rf"\s()./\u2010-\u2015\u2212{_UNSEEN}-"
 CHANNEL_OF_SOURCE = {"mms": "sms"} | {
     name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
 }
@@ -68,3 +71,25 @@ def _one_way(number: str) -> str:
         if form.fullmatch(number):
             return form.sub(plain, number)
     return number
+
+
+def without_marks(text: str) -> str:
+    """Return a text without what nobody sees at its ends: direction marks, as telephones put them around a number."""
+    return re.sub(rf"^[{_UNSEEN}]+|[{_UNSEEN}]+$", "", text)
+
+
+def in_ascii_digits(text: str) -> str:
+    """Return a text with the digits and the plus of every script as 0 to 9 and +, one character for each."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else "+" if one == "＋" else one for one in text)
+
+
+def number_in(text: str) -> str:
+    """Return a phone number as Twilio writes it, however a person or a telephone wrote it, "" for what is none.
+
+    It has a plus or 00 and the country's code: "\u202a+1 (555) 010-0001\u202c", "0015550100001".
+    """
+    number = re.sub(f"[{BETWEEN_DIGITS}]", "", in_ascii_digits(text))
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    return number if re.fullmatch(r"\+[1-9][0-9]{6,14}", number) else ""

@@ -66,6 +66,27 @@ def test_a_newcomer_is_what_twilio_wants(given, kind, parameters):
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("\u202a+15550100001\u202c", id="copied from a telephone"),
+        pytest.param("\u2066+1\u00a0(555)\u00a0010\u20110001\u2069\u200e", id="with marks and unseen spaces"),
+        pytest.param("001 555/010.0001", id="as it is dialled"),
+        pytest.param("＋１ ５５５ ０１０ ０００１", id="full width"),
+        pytest.param("+١٥٥٥٠١٠٠٠٠١", id="Arabic digits"),
+    ],
+)
+def test_a_number_is_read_however_a_person_or_a_telephone_wrote_it(written):
+    assert newcomer(sms=written, proxy_address=PROXY).address == "+15550100001"
+
+
+@pytest.mark.parametrize(
+    "number", ["+5215512345678", "+525512345678", "+5491123456789", "+4930123456", "+8613800138000"]
+)
+def test_a_number_that_somebody_can_have_is_taken(number):
+    assert newcomer(whatsapp=number, proxy_address=PROXY).address == f"whatsapp:{number}"
+
+
+@pytest.mark.parametrize(
     ("given", "sentence"),
     [
         pytest.param({"sms": "+15550100001"}, "'+15550100001' by SMS needs one of your Twilio numbers", id="no number"),
@@ -95,6 +116,22 @@ def test_a_newcomer_is_what_twilio_wants(given, kind, parameters):
         pytest.param({"group": "+15550100001", "projected_address": PROXY}, "only your own number", id="group twice"),
         pytest.param({"sms": "+15550100001", "projected_address": PROXY}, "with --group instead", id="sms projected"),
         pytest.param({"identity": "+15550100001"}, "is an address, not an identity", id="identity is a number"),
+        pytest.param({"identity": "+1 (555) 010-0001"}, "is an address, not an identity", id="number as people write"),
+        pytest.param({"identity": "WhatsApp:US.12345"}, "is an address, not an identity", id="address of no number"),
+        pytest.param(
+            {"sms": "+999999999999", "proxy_address": PROXY},
+            "'+999999999999' cannot be a phone number: no country has its code",
+            id="no such country",
+        ),
+        pytest.param(
+            {"sms": "+1555010000", "proxy_address": PROXY}, "fewer digits than those of a number with +1", id="short"
+        ),
+        pytest.param(
+            {"whatsapp": "+155501000011", "proxy_address": PROXY}, "more digits than those of a number", id="long"
+        ),
+        pytest.param(
+            {"sms": "+15550100001", "proxy_address": "+0000000"}, "'+0000000' is not a phone number", id="zeros"
+        ),
         pytest.param({"identity": "a" * 257}, "is no identity", id="long identity"),
         pytest.param({"identity": "alice", "attributes": "[1]"}, "not a JSON object", id="list as attributes"),
         pytest.param({"identity": "alice", "attributes": "{vip}"}, "not valid JSON", id="no JSON"),
@@ -170,7 +207,7 @@ def test_of_very_many_bad_lines_twenty_are_named():
     [
         pytest.param(b"adress,identity\n+15550100001,\n", "has a column 'adress'", id="unknown column"),
         pytest.param(b"channel,attributes\nsms,\n", "needs a header with a column", id="nobody in the header"),
-        pytest.param(b"+15550100001\n+15550100002\n", "has a column '+15550100001'", id="no header"),
+        pytest.param(b"+15550100001,sms\n", "has several columns and no header names them", id="no header"),
         pytest.param(b"address,address\n+15550100001,\n", "names a column twice", id="column twice"),
         pytest.param(b'identity,attributes\nbob,{"a": 1, "b": 2}\n', "3 cells under 2 columns", id="unquoted JSON"),
         pytest.param(b'identity\n"bob\n', "line 2: this is not CSV", id="open quote"),
@@ -182,7 +219,7 @@ def test_of_very_many_bad_lines_twenty_are_named():
 )
 def test_a_csv_that_cannot_be_right_is_refused(content, sentence):
     with pytest.raises(Refused) as refusal:
-        participant_file.read(content, proxy_address=PROXY, csv_only=True)
+        participant_file.read(content, proxy_address=PROXY)
 
     assert sentence in str(refusal.value)
 

@@ -182,6 +182,7 @@ def test_nobody_takes_part_in_a_new_conversation(flask_command, conversation):
     "who",
     [
         pytest.param("+1 555 010 0001", id="number"),
+        pytest.param("\u202a+15550100001\u202c", id="number copied from a telephone"),
         pytest.param("whatsapp:+15550100002", id="whatsapp"),
         pytest.param("Zoë / sales?", id="identity that no URL can carry"),
     ],
@@ -221,6 +222,8 @@ def test_somebody_with_two_of_our_numbers_is_named_by_sid(fail, account, convers
     [
         pytest.param("bob", "nobody in", id="stranger"),
         pytest.param("+12", "'+12' is not a phone number", id="no number"),
+        pytest.param("messenger:7777777777", "is 'messenger:7777777777'; `flask participants list", id="Messenger"),
+        pytest.param("WhatsApp:US.13491208655", "is 'whatsapp:US.13491208655'; `flask", id="WhatsApp, no number"),
     ],
 )
 def test_if_one_is_not_there_nobody_is_removed(fail, account, conversation, who, sentence):

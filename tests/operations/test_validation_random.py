@@ -22,7 +22,7 @@ SHAPES: dict[str, tuple[Callable[[str], object], str]] = {
     "a conversation": (validation.conversation, r"[A-Za-z0-9_.~+@:-]{1,256}"),
     "a phone number": (validation.phone_number, r"\+[1-9][0-9]{6,14}"),
     "a WhatsApp address": (validation.whatsapp_address, r"whatsapp:\+[1-9][0-9]{6,14}"),
-    "an address": (validation.address, r"(whatsapp:)?\+[1-9][0-9]{6,14}"),
+    "an address": (validation.address, r"\+[1-9][0-9]{6,14}|[a-z][a-z0-9_-]*:\S+"),
     "a unique name": (validation.unique_name, r"[A-Za-z0-9_.~+@:-]{1,256}"),
     "an identity": (validation.identity, r"(?!\+[0-9]+$).{1,256}"),
     "a URL": (validation.web_url, r"(?i:https?)://[^\s\x00-\x20\x7f]+"),
