@@ -62,7 +62,7 @@ def setup_command(number: str, send_to: str, yes: bool) -> None:
 def _credentials(yes: bool) -> Settings:
     """Return the settings; what is missing is asked for and written into .env. Raises ClickException."""
     click.echo("1. Credentials")
-    settings = config.from_environment()
+    settings = parley().settings
     missing = [name for name, field in _FIELDS.items() if not getattr(settings, field)]
     if settings.faults or (missing and yes):
         raise click.ClickException("\n".join(config.faults_for_serving(settings)))

@@ -5,6 +5,7 @@ import threading
 import pytest
 from werkzeug.serving import make_server
 
+from app import config
 from app.cli import setup
 from app.emulator.client import Emulator
 
@@ -25,11 +26,23 @@ def environ(environ, free_port):
 
 @pytest.fixture
 def own_folder(monkeypatch, tmp_path, environ):
-    """The settings are those of the test, and .env is a file of the test."""
+    """.env is a file of the test, and the environment says what it would."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(setup, "PROJECT", tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def lacking(app, own_folder, monkeypatch):
+    """Take settings away."""
+
+    def take(*names):
+        for name in names:
+            monkeypatch.setenv(name, "")
+        app.extensions["parley"].settings = config.from_environment()
+
+    return take
 
 
 @pytest.fixture
@@ -115,21 +128,18 @@ def test_an_app_that_does_not_answer_ends_it_before_a_message_is_sent(run, emula
     assert emulator.replies() == []
 
 
-def test_without_a_number_it_says_where_to_get_one(own_folder, app):
+def test_without_a_number_it_says_where_to_get_one(run, lacking, monkeypatch):
     with Emulator.start() as bare:
-        parley = app.extensions["parley"]
-        result = app.test_cli_runner().invoke(
-            args=["setup", "--yes"], env={"TWILIO_API_BASE_URL": bare.url, "PUBLIC_URL": parley.settings.public_url}
-        )
+        monkeypatch.setenv("TWILIO_API_BASE_URL", bare.url)
+        lacking()
+        code, said = run("--yes")
 
-    assert result.exit_code == 1
-    assert "buy a number in the Twilio console" in result.output
+    assert (code, "buy a number in the Twilio console" in said) == (1, True)
 
 
-def test_what_is_missing_is_asked_for_and_written_into_env(serving, run, own_folder, monkeypatch, environ):
+def test_what_is_missing_is_asked_for_and_written_into_env(serving, run, own_folder, lacking, environ):
     (own_folder / ".env.example").write_text("# The account\nTWILIO_ACCOUNT_SID=\nTWILIO_AUTH_TOKEN=\nBOT_AUTHOR=\n")
-    for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "PUBLIC_URL"):
-        monkeypatch.setenv(name, "")
+    lacking("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "PUBLIC_URL")
     asked = [environ["TWILIO_ACCOUNT_SID"], environ["TWILIO_AUTH_TOKEN"], environ["PUBLIC_URL"], "y"]
     code, said = run(answers="\n".join([*asked, NUMBER, "y", "y", "", ""]))
     file = own_folder / ".env"
@@ -146,8 +156,8 @@ def test_what_is_missing_is_asked_for_and_written_into_env(serving, run, own_fol
     assert asked[1] not in said
 
 
-def test_with_yes_nothing_is_asked_and_what_is_missing_is_named(run, monkeypatch):
-    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "")
+def test_with_yes_nothing_is_asked_and_what_is_missing_is_named(run, lacking):
+    lacking("TWILIO_AUTH_TOKEN")
     code, said = run("--yes")
 
     assert (code, "TWILIO_AUTH_TOKEN is empty" in said) == (1, True)

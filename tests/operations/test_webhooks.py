@@ -130,6 +130,12 @@ def test_pointing_sets_url_method_and_filters(flask_command, v1, address):
     assert set(found.filters) == {"onUserAdded", *needed_filters()}
 
 
+def test_pointing_without_a_url_takes_the_public_one(flask_command, v1):
+    flask_command("webhooks", "point")
+
+    assert v1.configuration.webhooks().fetch().post_webhook_url == "https://bot.example.com/conversations/webhook"
+
+
 def test_pointing_finds_ngroks_tunnel_and_says_what_to_set(flask_command, v1):
     with Ngrok(8000) as ngrok:
         said = flask_command("webhooks", "point", "--ngrok", "--ngrok-api", ngrok.api)
@@ -230,7 +236,6 @@ def test_what_is_wrong_is_refused_before_anything_is_changed(fail, emulator, v1,
         ["set", "--replay-after", "3"],
         ["set", "--conversation", "CH", "--pre-webhook-url", URL],
         ["clear", "--webhook", "WH" + "0" * 32],
-        ["point"],
         ["point", URL, "--ngrok"],
     ],
     ids=" ".join,
