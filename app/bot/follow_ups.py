@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, stored_message, with_history
+from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
 from app.inbox.queue import NewEvent
 from app.rules import engine
+from app.rules.engine import Decision
 from app.store import conversations, messages
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,13 +55,36 @@ def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
     """
     here = conversations.conversation(bot.tx, event.conversation_sid)
     if here is None or here.waiting_since != event.waiting_since:
-        return "a human has answered"
-    told = {name: getattr(event, name) for name in Wait.__dataclass_fields__ if name != "event_type"}
-    _schedule(FollowUpDue(**told), event.conversation_sid, bot.work.now(), bot)
+        return over(here)
+    _schedule(FollowUpDue(**_told(event)), event.conversation_sid, bot.work.now(), bot)
+    if event.due_at:
+        return "what was put off is tried again"  # the next timer was set when this one ended first
     longer = [timer for timer in engine.timers_of(bot.rules) if timer > timedelta(seconds=event.seconds)]
     if longer:
         _set_timer(replace(event, seconds=int(longer[0].total_seconds())), bot)
     return f"nobody has answered for {event.seconds} s"
+
+
+def put_off(event: FollowUpDue, decision: Decision, bot: Bot) -> str:
+    """Let a follow-up that fell due outside its hours come back when they begin.
+
+    All that a customer's wait puts off to one moment have one lane: they come back in the order in which they were due.
+    """
+    assert decision.again_at
+    again = TimerEnded(**_told(event) | {"due_at": decision.again_at})
+    lane = f"{internal_events.TIMER_LANES}{event.message_sid}:{decision.again_at.isoformat()}"
+    _schedule(again, lane, decision.again_at, bot)
+    return f"no reply yet: {decision.reason}"
+
+
+def over(conversation: Record | None) -> str:
+    """Return why nobody waits any more since the time that a follow-up is about."""
+    waits_anew = conversation is not None and conversation.waiting_since is not None
+    return "the customer has begun to wait anew" if waits_anew else "a human has answered"
+
+
+def _told(event: Wait) -> dict[str, Any]:
+    return {item.name: getattr(event, item.name) for item in fields(event)}
 
 
 def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) -> Occasion | None:

@@ -16,7 +16,7 @@ from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
-from app.store import actions, messages, replies
+from app.store import actions, conversations, messages, replies
 from app.store.replies import Content
 from app.twilio_api.events import MessageAdded
 
@@ -46,10 +46,23 @@ def follow_up(event: FollowUpDue, bot: Bot) -> str:
     with bot.work.look() as tx:
         earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
         occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
+        here = conversations.conversation(tx, event.conversation_sid)
     if occasion is None:
-        return "a human has answered"
-    reason = earlier.reason if earlier else _decide_follow_up(occasion, bot)
-    return _carry_out(occasion, reason, bot, met_again=earlier is not None)
+        return follow_ups.over(here)
+    if earlier:
+        return _carry_out(occasion, earlier.reason, bot, met_again=True)
+    decision = decide_follow_up(event, occasion, bot)
+    if decision.again_at:
+        return follow_ups.put_off(event, decision, bot)
+    _note_decision(decision, occasion, bot)
+    return _carry_out(occasion, decision.reason, bot, met_again=False)
+
+
+def decide_follow_up(event: FollowUpDue, occasion: Occasion, bot: Bot) -> Decision:
+    """Return what follows on a wait now, or that it is put off; nothing is written down."""
+    return engine.decide(
+        occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer, due_at=event.due_at
+    )
 
 
 def _carry_out(occasion: Occasion, reason: str, bot: Bot, *, met_again: bool) -> str:
@@ -73,12 +86,6 @@ def _decide(event: MessageAdded, burst: facts.Message, members: Sequence[Member]
         _note_member(member, occasion.message.message_sid, bot)
     if writer == "customer":
         follow_ups.note_waiting(occasion, decision.code, bot)
-    return decision.reason
-
-
-def _decide_follow_up(occasion: Occasion, bot: Bot) -> str:
-    decision = engine.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
-    _note_decision(decision, occasion, bot)
     return decision.reason
 
 

@@ -15,6 +15,7 @@ from app.bot import follow_ups
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
 from app.bot.handlers import HANDLERS
+from app.bot.replying import decide_follow_up
 from app.db.database import Instant, Record
 from app.inbox import internal_events
 from app.inbox.internal_events import FollowUpDue
@@ -24,7 +25,7 @@ from app.rules import engine
 from app.rules.engine import Decision
 from app.rules.facts import Policy
 from app.rules.schema import Rules
-from app.store import messages
+from app.store import conversations, messages
 from app.store import replies as delivery_log
 from app.twilio_api.events import MessageAdded
 
@@ -102,11 +103,10 @@ def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
     earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
     occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
-        return Foreseen(("Nothing: a human has answered.",))
+        return Foreseen((f"Nothing: {follow_ups.over(conversations.conversation(tx, event.conversation_sid))}.",))
     if earlier:
         return _decided(tx, earlier, occasion, bot)
-    decision = engine.decide(occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer)
-    return _not_decided(decision, "")
+    return _not_decided(decide_follow_up(event, occasion, bot), "")
 
 
 def _decided(tx: Connection, earlier: Record, occasion: Occasion, bot: Bot) -> Foreseen:

@@ -25,7 +25,10 @@ ANSWERED = "ParleyAnswered"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """A customer has waited for `seconds`, since `waiting_since`; that is when the message was sent."""
+    """A customer has waited for `seconds`, since `waiting_since`; that is when the message was sent.
+
+    `due_at` is set when this is tried again because it fell due outside its hours: until then it was put off.
+    """
 
     conversation_sid: str = parameter("ConversationSid")
     chat_service_sid: str = parameter("ChatServiceSid")
@@ -33,6 +36,7 @@ class Wait:
     waiting_since: datetime | None = parameter("DateWaitingSince", read_date)  # noqa: RUF009 - it is a field
     seconds: int = parameter("Seconds", read_number)
     was_first_contact: bool | None = parameter("StateFirstContact", read_flag)
+    due_at: datetime | None = parameter("DateDue", read_date)  # noqa: RUF009 - it is a field
     event_type: ClassVar[str] = ""
 
 
@@ -99,5 +103,6 @@ def parse(form: Form) -> Wait | None:
 
 
 def event_key(event: Wait) -> str:
-    """Return what makes it the only one: one event for each message and length of time."""
-    return f"{event.event_type}:{event.message_sid}:{event.seconds}"
+    """Return what makes it the only one: one event for each message and length of time, and each time it is put off."""
+    again = f":{event.due_at.isoformat()}" if event.due_at else ""
+    return f"{event.event_type}:{event.message_sid}:{event.seconds}{again}"

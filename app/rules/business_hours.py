@@ -1,11 +1,13 @@
 """Open or closed, when we next open, and quiet hours: all read off a clock on the wall of the bot's time zone."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from app.rules.schema import Bot
 from app.rules.values import Span
 
 DAYS_AHEAD = 14  # how far an opening is looked for
+MOST_ENDS = 6  # an opening may lie in quiet hours, whose end may lie outside the opening hours, and so on
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 WHOLE_DAY: Span = (0, 1440)
@@ -43,6 +45,17 @@ def quiet_until(bot: Bot, channel: str, now: datetime) -> datetime | None:
         return None
     ends = (_end_within(span, now.astimezone(bot.timezone)) for span in quiet.between)
     return max(filter(None, ends), default=None)
+
+
+def silence_ends(bot: Bot, channel: str, start: datetime) -> Iterator[tuple[datetime, str]]:
+    """Yield, in UTC, when quiet hours end or we open, each with why one waits for it, until neither is waited for."""
+    for _ in range(MOST_ENDS):
+        quiet_end = quiet_until(bot, channel, start)
+        end = quiet_end or (None if is_open(bot, start) else next_opening(bot, start))
+        if end is None:
+            return
+        start = end.astimezone(UTC)
+        yield start, "quiet hours" if quiet_end else "we are closed"
 
 
 def _openings(bot: Bot, day: date) -> list[datetime]:

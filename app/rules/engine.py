@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from app.rules.business_hours import is_open, next_opening
+from app.rules.business_hours import is_open, next_opening, silence_ends
 from app.rules.conditions import first_failure
 from app.rules.facts import Asked, Known, Message, Policy
 from app.rules.guards import first_stop, whatsapp_window
 from app.rules.schema import Bot, ContentTemplate, Rule, Rules
 from app.rules.templates import ReplyError, render_reply
+
+PUT_OFF = "put off"
 
 
 class Tried(NamedTuple):
@@ -62,6 +64,7 @@ class Decision:
     template: Template | None = None
     actions: Actions = field(default_factory=Actions)
     observed: tuple[str, ...] = ()  # rules in mode "observe" that would have decided
+    again_at: datetime | None = None  # when a follow-up that is put off is tried again
 
     @property
     def says_something(self) -> bool:
@@ -70,19 +73,55 @@ class Decision:
 
 
 def decide(
-    message: Message, known: Known, rules: Rules, policy: Policy, now: datetime, *, timer: timedelta | None = None
+    message: Message,
+    known: Known,
+    rules: Rules,
+    policy: Policy,
+    now: datetime,
+    *,
+    timer: timedelta | None = None,
+    due_at: datetime | None = None,
 ) -> Decision:
     """Return the one reply to a message, or None with the reason: guards first, then the rules in file order.
 
     `now` is aware. The guards stop a reply whatever the rules say; the first rule whose conditions hold and
     whose cool-down and quota allow it decides. With `timer` this is a follow-up on that much silence: only rules
-    whose `unanswered_for` it is are tried.
+    whose `unanswered_for` it is are tried, and outside their hours it is put off; `due_at` is then until when.
     """
-    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), timer)
+    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), timer, due_at)
+    decision = _decided(rules, asked)
+    put_off = _put_off(rules, asked, decision) if timer else None
+    if put_off and put_off.again_at and put_off.again_at <= asked.now:  # nobody was at work then
+        return decide(message, known, rules, policy, now, timer=timer, due_at=put_off.again_at)
+    return put_off or decision
+
+
+def _decided(rules: Rules, asked: Asked) -> Decision:
     if stop := first_stop(asked):
         code, reason = stop
         return Decision(None, "", reason, (Tried(code, ""),), code)
-    return _first_rule(rules_asked(rules, timer), asked)
+    return _first_rule(rules_asked(rules, asked.timer), asked)
+
+
+def _put_off(rules: Rules, asked: Asked, decision: Decision) -> Decision | None:
+    """Return that a follow-up which falls due while we are closed, or in quiet hours, is tried again after that.
+
+    None where no rule would apply then, or one that asks for no hours: what else stops it now is no matter of hours.
+    """
+    if decision.code not in ("no rule", "quiet hours", "too old"):
+        return None
+    # One that is late was perhaps due while we were closed: from then on, not from now on.
+    start = asked.due if decision.code == "too old" else asked.now
+    reasons: list[str] = []
+    for at, reason in silence_ends(asked.bot, asked.message.channel, start):
+        reasons.append(reason)
+        then = _decided(rules, replace(asked, now=at, due_at=at))
+        if rule := next((rule for rule in rules.rules if rule.name == then.rule), None):
+            if not rule.when.depends_on_hours and "quiet hours" not in reasons:
+                return None
+            when = f"{at.astimezone(asked.bot.timezone):%A %Y-%m-%d at %H:%M (%Z)}"
+            return replace(decision, reason=f"{reasons[0]}; tried again on {when}", code=PUT_OFF, again_at=at)
+    return None
 
 
 def _first_rule(rules: tuple[Rule, ...], asked: Asked) -> Decision:

@@ -88,7 +88,8 @@ class Policy:
 class Asked:
     """Everything one decision is made from; `now` is in UTC, because local times must not be subtracted.
 
-    `timer` is set for a follow-up: that much time has passed since the message, and no human has answered.
+    `timer` is set for a follow-up: that much time has passed since the message, and no human has answered. `due_at`
+    is set for one that was put off: when it was to be tried again.
     """
 
     message: Message
@@ -97,6 +98,12 @@ class Asked:
     policy: Policy
     now: datetime
     timer: timedelta | None = None
+    due_at: datetime | None = None
+
+    @property
+    def due(self) -> datetime:
+        """When this was to be decided: at once, after the timer, or when it was put off to."""
+        return self.due_at or self.message.sent_at + (self.timer or timedelta())
 
     @cached_property
     def spoken(self) -> Spoken:

@@ -179,7 +179,7 @@ def _nothing_to_answer(asked: Asked) -> Stop:
 
 def _too_late(asked: Asked) -> Stop:
     limit = asked.policy.max_reply_age
-    if limit is None or asked.now - asked.message.sent_at <= limit + (asked.timer or timedelta()):
+    if limit is None or asked.now - asked.due <= limit:
         return None
     if asked.timer:
         return "too old", f"the follow-up is late by more than {in_words(limit)}"

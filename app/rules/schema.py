@@ -176,6 +176,11 @@ class Condition(_Table):
         return tuple(map(without_accents, phrases)) if self.ignores_accents else phrases
 
     @property
+    def depends_on_hours(self) -> bool:
+        """Whether it asks for open or closed, here or in `any`, `all` or `not`."""
+        return self.hours is not None or any(part.depends_on_hours for part in self._parts)
+
+    @property
     def ignores_accents(self) -> bool:
         """Whether its keywords are found with other accents as well."""
         return self._ignores_accents
@@ -183,8 +188,12 @@ class Condition(_Table):
     def ignore_accents(self) -> None:
         """Let the keywords here and in `any`, `all` and `not` be found with other accents as well."""
         self._ignores_accents = True
-        for part in (*(self.any_ or ()), *(self.all_ or ()), *((self.not_,) if self.not_ else ())):
+        for part in self._parts:
             part.ignore_accents()
+
+    @property
+    def _parts(self) -> tuple["Condition", ...]:
+        return (*(self.any_ or ()), *(self.all_ or ()), *((self.not_,) if self.not_ else ()))
 
 
 def _something(value: Any) -> Any:

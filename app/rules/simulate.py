@@ -129,6 +129,10 @@ def _follow_ups(
     for timer in timers_of(rules):
         decision = decide(message, known, rules, policy, now + timer, timer=timer)
         yield timer, decision
+        if decision.again_at:
+            again_at = decision.again_at
+            decision = decide(message, known, rules, policy, again_at, timer=timer, due_at=again_at)
+            yield again_at - now, decision
         known = _afterwards(known, decision, now + timer)
 
 

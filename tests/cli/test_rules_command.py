@@ -222,6 +222,16 @@ def test_a_decision_for_scripts_is_one_document(decided):
     assert [(one["after_seconds"], one["rule"]) for one in found["follow_ups"]] == [(900, "still waiting")]
 
 
+def test_a_follow_up_that_falls_due_outside_its_hours_is_shown_where_it_comes(decided, tmp_path):
+    hours = RULES.replace('unanswered_for = "15m"', 'unanswered_for = "15m", hours = "open"')
+    (tmp_path / "rules.toml").write_text(hours)
+    put_off, then = decided("a human", "--at", "2026-11-24 22:00")["follow_ups"]
+
+    assert (put_off["after_seconds"], put_off["code"], put_off["rule"]) == (900, "put off", "")
+    assert put_off["reason"].startswith("we are closed; tried again on Wednesday 2026-11-25 at ")
+    assert (then["after_seconds"] > 900, then["rule"]) == (True, "still waiting")
+
+
 MISUSES = [
     (["hi", "--at", "tomorrow"], '\'tomorrow\' is no time; write "2026-11-28 22:00", "Sat 22:00" or "22:00"'),
     (["hi", "--at", "Tue 25:00"], "is no time"),
