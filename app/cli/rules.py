@@ -37,14 +37,17 @@ def check_command(file: Path | None, as_json: bool) -> None:
 
     Example: flask rules check rules.toml
     """
+    from app.rules.lint import responder_sentence
+
     settings = parley().settings
     path = file or settings.bot_rules
     rules, findings = _check(path, has_responder=bool(settings.bot_responder))
     count = len(rules.rules) if rules else 0
     errors = [one for one in findings if one.severity == "error"]
     warnings = [one for one in findings if one.severity == "warning"]
+    responder = responder_sentence(rules) if rules and settings.bot_responder else None
     if as_json:
-        found = {"errors": _plain(errors), "warnings": _plain(warnings)}
+        found = {"errors": _plain(errors), "warnings": _plain(warnings), "responder": responder}
         show_json(
             {"file": str(path), "rules": count, **found, "opt_out_words": _opt_outs(rules.bot) if rules else None}
         )
@@ -53,6 +56,8 @@ def check_command(file: Path | None, as_json: bool) -> None:
         click.echo(f"{one.severity}: {_place(one)}{one.problem}")
     if rules:
         _say_opt_outs(rules.bot)
+        if responder:
+            click.echo(f"BOT_RESPONDER is {settings.bot_responder}: {responder}")
     summary = f"{path.name}: {_number(count, 'rule')}, {_number(len(errors), 'error')}, "
     summary += _number(len(warnings), "warning")
     if errors:

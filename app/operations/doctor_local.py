@@ -10,6 +10,8 @@ from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
 from app.rules import lint, loader
+from app.rules.reachability import taking_all
+from app.rules.schema import Rules
 from app.twilio_api.signature import Keys
 
 _NOT_MIGRATED = Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
@@ -44,10 +46,23 @@ def rules(patient: Patient) -> list[Finding]:
         return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]
     doubts = lint.lint(found, folder=path.parent, has_responder=bool(patient.settings.bot_responder))
     count = f"{path.name}: {len(found.rules)} rules"
+    responder = _responder(patient, found)
     if not doubts:
-        return [Finding("rules", OK, count)]
+        return [Finding("rules", OK, count), *responder]
     state = PROBLEM if any(one.severity == "error" for one in doubts) else WARNING
-    return [Finding("rules", state, f"{count}, {len(doubts)} doubt(s)", "`flask rules check` shows why")]
+    return [Finding("rules", state, f"{count}, {len(doubts)} doubt(s)", "`flask rules check` shows why"), *responder]
+
+
+def _responder(patient: Patient, found: Rules) -> list[Finding]:
+    """Return when the responder is asked, where there is one."""
+    if not (name := patient.settings.bot_responder):
+        return []
+    taking, left = taking_all(found)
+    told = f"{name}: {lint.responder_sentence(found)}"
+    if left or not taking:
+        return [Finding("responder", OK, told)]
+    step = "remove from the rules what it shall answer; docs/responders.md shows a rules file for a responder"
+    return [Finding("responder", WARNING, told, step)]
 
 
 def token_key(patient: Patient) -> list[Finding]:

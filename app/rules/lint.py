@@ -18,6 +18,7 @@ from app.rules.reachability import (
     holds_keyword,
     parts_of,
     possible,
+    taking_all,
 )
 from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
 from app.rules.schema import TWILIO_ACTS_ON, TWILIO_OPT_OUT_WORDS, Bot, Rule, Rules, When
@@ -47,7 +48,7 @@ def lint(
     """Return what to look at, in file order, what concerns the whole file last.
 
     `lines` are those of each `[[rule]]`, `folder` is where media files are looked for. A responder answers what no
-    rule does, so that no fallback is missing.
+    rule does, so that no fallback is missing, and rules that take everything leave nothing to it.
     """
     possible_cells = cells(rules)
     findings = []
@@ -58,7 +59,7 @@ def lint(
     whole = (
         *_long_fallback(rules),
         *_not_taken_away(rules.bot),
-        *(() if has_responder else _no_fallback(rules, possible_cells)),
+        *(_before_the_responder(rules) if has_responder else _no_fallback(rules, possible_cells)),
     )
     return findings + [Finding(code, severity, "", None, problem) for code, severity, problem in whole]
 
@@ -221,6 +222,30 @@ def _too_often(rule: Rule) -> Found:
             "answers everything",
             "warning",
             'answers every message that comes to it; add a cooldown such as "30m", or conditions',
+        )
+
+
+def responder_sentence(rules: Rules) -> str:
+    """Return in a sentence when a responder is asked: rules come first, and some take every message."""
+    taking, left = taking_all(rules)
+    if not taking:
+        return "rules come first; the responder is asked where none matches"
+    names = _named([one.name for one in taking])
+    takes = "takes" if len(taking) == 1 else "take"
+    if left:
+        return f"rules come first; {names} {takes} each message of some kind (hours, channel, ...), whatever it says"
+    cooling = "" if any(always_wins(one) for one in taking) else " but for cool-downs"
+    return f"rules come first; {names} {takes} every message{cooling}, whatever it says"
+
+
+def _before_the_responder(rules: Rules) -> Found:
+    taking, left = taking_all(rules)
+    if taking and not left:
+        yield (
+            "responder not asked",
+            "warning",
+            f"BOT_RESPONDER is hardly ever asked: {responder_sentence(rules)}; remove what the responder shall answer "
+            "(docs/responders.md shows a rules file for one)",
         )
 
 

@@ -63,6 +63,24 @@ def always_wins(rule: Rule) -> bool:
     return not rule.cooldown and rule.quota is None and rule.mode is None
 
 
+def taking_all(rules: Rules) -> tuple[list[Rule], list[Cell]]:
+    """Return the rules that take every message of some cell, whatever it says, and the cells that no rule takes so.
+
+    A rule that cools down takes them too, but for a while. Follow-ups and rules that only observe take none.
+    """
+    taken: dict[str, Rule] = {}
+    left = []
+    for cell in cells(rules):
+        whole = [one for one in rules.rules if _takes_all(one, cell)]
+        taken |= {one.name: one for one in whole}
+        left += [] if whole else [cell]
+    return [one for one in rules.rules if one.name in taken], left
+
+
+def _takes_all(rule: Rule, cell: Cell) -> bool:
+    return rule.mode is None and rule.when.unanswered_for is None and follows(rule.when, ANYTHING, cell)
+
+
 def possible(condition: Condition, cell: Cell) -> bool:
     """Return whether the condition can hold for a message of this cell."""
     facts = [
