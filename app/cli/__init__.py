@@ -8,6 +8,7 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Add all commands to the `flask` command of this application."""
     from app.cli.addresses import addresses_commands
+    from app.cli.consent import consent_commands
     from app.cli.conversations import conversations_commands
     from app.cli.database import db_commands
     from app.cli.deliveries import deliveries_commands
@@ -34,6 +35,7 @@ def register(app: Flask) -> None:
 
     for command in (
         addresses_commands,
+        consent_commands,
         conversations_commands,
         db_commands,
         deliveries_commands,

@@ -30,7 +30,9 @@ def keep_stored(tx: Connection, these: Any) -> None:
     for row in tx.execute(select(*columns).where(these, participants.c.opted_out_at.is_not(None))).all():
         if row.address or row.identity:
             person = Person(row.address, channel_of(row.address, "")) if row.address else Person(row.identity, "chat")
-            consent.record(tx, Change(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor=""))
+            known = consent.standing(tx, person).changed_at
+            if known is None or known < row.opted_out_at:
+                consent.record(tx, Change(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor=""))
 
 
 def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: Bot, now: datetime) -> None:

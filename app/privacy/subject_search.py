@@ -27,7 +27,7 @@ from app.db.tables import (
     rule_actions,
 )
 from app.store import consent
-from app.store.consent import Person
+from app.store.consent import Person, name_in_audit_log
 from app.twilio_api.addresses import BETWEEN_DIGITS
 from app.twilio_api.form import read_form
 
@@ -265,7 +265,7 @@ _TESTS: dict[Table, Speaks] = {
     ),
     agent_answers: lambda row, subject, _found: subject.is_name(row.author),
     audit_log: lambda row, subject, found: (
-        (bool(row.detail) and row.conversation_sid in found.whole)
+        (bool(row.detail) and (row.conversation_sid in found.whole or row.subject == name_in_audit_log(found.person)))
         or subject.is_name(row.actor)
         or subject.is_name(row.subject)
     ),

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Engine, bindparam, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Engine, and_, bindparam, insert, or_, select, update
 
 from app.db.consent_tables import consent_ledger, consents
 from app.db.database import Record, upsert
@@ -121,6 +121,22 @@ def history(tx: Connection, person: Person, *, limit: int = 100) -> Sequence[Rec
     """Return the newest changes of somebody, newest first: what was said last, not what was stored last."""
     of_theirs = select(consent_ledger).where(consent_ledger.c.person.in_(_hashes(tx, person)))
     return tx.execute(of_theirs.order_by(consent_ledger.c.at.desc(), consent_ledger.c.id.desc()).limit(limit)).all()
+
+
+def undecided(tx: Connection, *, limit: int = 100) -> Sequence[Record]:
+    """Return the ledger's entries about those who may want to opt out and wait for a decision, the newest first."""
+    waits = and_(
+        consents.c.person == consent_ledger.c.person,
+        consents.c.channel == consent_ledger.c.channel,
+        consents.c.undecided_since == consent_ledger.c.at,
+    )
+    query = select(consent_ledger).join(consents, waits).where(consent_ledger.c.change == MAY_OPT_OUT)
+    return tx.execute(query.order_by(consent_ledger.c.at.desc(), consent_ledger.c.id.desc()).limit(limit)).all()
+
+
+def name_in_audit_log(person: str) -> str:
+    """Return what the audit log calls a person: the beginning of the hash."""
+    return f"person {person[:12]}"
 
 
 def hash_of(tx: Connection, person: Person) -> str:
