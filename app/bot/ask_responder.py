@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,12 +30,12 @@ WAITS = "the responder is asked"
 RECENT = 20  # messages that a responder is told of
 
 
-def answer(bot: Bot, message: Message, known: Known, decision: Decision) -> Decision:
+def answer(bot: Bot, message: Message, members: Sequence[str], known: Known, decision: Decision) -> Decision:
     """Return what the responder says to a message that no rule matched; any other decision as it is.
 
-    Raises Postponed while the responder is asked. What became of the call is deleted in the transaction that
-    stores the decision, so a process may end at any step: one answer or one fallback is sent, and nobody is asked
-    twice.
+    `members` are the MessageSids of the later messages that are one burst with it. Raises Postponed while the
+    responder is asked. What became of the call is deleted in the transaction that stores the decision, so a process
+    may end at any step: one answer or one fallback is sent, and nobody is asked twice.
     """
     if decision.code != "no rule":
         responder_pool.take_call(bot.tx, message.message_sid)  # asked before the rules or the pause changed
@@ -44,7 +44,7 @@ def answer(bot: Bot, message: Message, known: Known, decision: Decision) -> Deci
         call = responder_pool.find_call(tx, message.message_sid)
         opted_out = call is not None and _opted_out_meanwhile(tx, message, bot)
     if call is None:
-        return _ask(message, known, decision, bot)
+        return _ask(message, members, known, decision, bot)
     deadline = call.asked_at + bot.rules.bot.responder_wait
     if call.answered_at is None and call.asked_at <= bot.now < deadline:
         raise Postponed(deadline, WAITS)
@@ -57,7 +57,7 @@ def answer(bot: Bot, message: Message, known: Known, decision: Decision) -> Deci
     return _decided(taken.answer, message, known, decision, bot)
 
 
-def _ask(message: Message, known: Known, decision: Decision, bot: Bot) -> Decision:
+def _ask(message: Message, members: Sequence[str], known: Known, decision: Decision, bot: Bot) -> Decision:
     if bot.responder.is_full:
         return _fallback("responder busy", f"{NAME} has too many calls waiting", message, known, decision, bot)
     with bot.work.look() as tx:
@@ -65,7 +65,7 @@ def _ask(message: Message, known: Known, decision: Decision, bot: Bot) -> Decisi
     now = bot.work.now()
     deadline, lane = now + bot.rules.bot.responder_wait, bot.work.claimed.lane
     question = Call(_said_by(message, known, bot), context, lane, deadline)
-    responder_pool.record_question(bot.tx, message.message_sid, lane, now)
+    responder_pool.record_question(bot.tx, message.message_sid, lane, members, now)
     # Asked when the question is on disk and the lane free: an answer that is faster finds both.
     raise Postponed(deadline, WAITS, afterwards=lambda: bot.responder.ask(question))
 

@@ -36,22 +36,32 @@ def gather(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot)
     """Return the messages that belong to one burst with this one, which comes first; raises Postponed to wait for more.
 
     A burst ends with the message after which nothing came for `coalesce`, at most `coalesce_most` after its first,
-    and where a human agent joins in. Once the responder was asked it does not grow any more.
+    and where a human agent joins in. Once the responder was asked it is what it was asked about.
     """
+    call = responder_pool.find_call(tx, message.message_sid) if bot.responder is not None else None
+    if call is not None and call.members is not None:
+        return _asked_about(tx, call.members, bot)
     quiet = bot.rules.bot.coalesce
     if quiet is None or facts.writer_of(message, known, bot.policy) != "customer":
         return []
     stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
     first = message.sent_at if message.found_late else bot.work.claimed.received_at
     members = _members(tx, stored, message, known, first, bot)
-    call = responder_pool.find_call(tx, message.message_sid) if bot.responder is not None else None
-    if call is not None:
+    if call is not None:  # by an earlier version
         return [one for one in members if one.received_at <= call.asked_at]
     last = max([first, *(one.received_at for one in members)])
     due_at = min(last + quiet, first + bot.rules.bot.coalesce_most)
     if last <= bot.now < due_at:  # what seems to come from the future came before the clock was set back
         raise Postponed(due_at, "more messages may belong to it")
     return members
+
+
+def _asked_about(tx: Connection, message_sids: Sequence[str], bot: Bot) -> list[Member]:
+    if not message_sids:
+        return []
+    stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
+    found = [Member(event, _came_at(event, one)) for one in stored for event in read_messages([one])]
+    return _undecided(tx, [one for one in found if one.event.message_sid in message_sids])
 
 
 def _members(

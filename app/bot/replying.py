@@ -76,7 +76,8 @@ def _decide(event: MessageAdded, burst: facts.Message, members: Sequence[Member]
     known = occasion.known
     decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
     if bot.responder is not None:
-        decision = ask_responder.answer(bot, burst, known, decision)
+        sids = [member.event.message_sid for member in members]
+        decision = ask_responder.answer(bot, burst, sids, known, decision)
     writer = facts.writer_of(occasion.message, known, bot.policy)
     for one in [event, *(member.event for member in members)]:
         note_message(one, bot)

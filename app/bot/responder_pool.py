@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -152,9 +152,9 @@ def find_call(tx: Connection, message_sid: str) -> Record | None:
     return tx.execute(select(responder_calls).where(responder_calls.c.message_sid == message_sid)).first()
 
 
-def record_question(tx: Connection, message_sid: str, lane: str, now: datetime) -> None:
-    """Write down that the responder is about to be asked."""
-    row = {"message_sid": message_sid, "lane": lane, "asked_at": now}
+def record_question(tx: Connection, message_sid: str, lane: str, members: Sequence[str], now: datetime) -> None:
+    """Write down that the responder is about to be asked, about these later messages of a burst too."""
+    row = {"message_sid": message_sid, "lane": lane, "asked_at": now, "members": list(members)}
     tx.execute(insert_into(tx.dialect.name, responder_calls).on_conflict_do_nothing(), row)
 
 

@@ -266,6 +266,7 @@ responder_calls = Table(
     Column("message_sid", Text, primary_key=True),
     Column("lane", Text, nullable=False),
     Column("asked_at", Moment, nullable=False),
+    Column("members", JSON(none_as_null=True)),  # MessageSids of the later messages of its burst; null: nobody said
     Column("answer", JSON(none_as_null=True)),
     Column("answered_at", Moment),
 )

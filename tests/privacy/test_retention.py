@@ -62,7 +62,7 @@ def add_message(db, sid: str) -> None:
         delivery_log.intend(tx, sid, "CH1", "a", [Content("hi"), Content("there")], now)
         for reply in delivery_log.open_replies(tx, sid):
             delivery_log.note_sent(tx, reply, f"{sid}-{reply.n}", now)
-        responder_pool.record_question(tx, sid, "CH1", now)
+        responder_pool.record_question(tx, sid, "CH1", [], now)
         tx.execute(insert(audit_log).values(at=now, actor="page", action="pause", detail={}))
 
 
@@ -111,7 +111,7 @@ def test_a_reply_that_was_never_sent_stays(db, clock, purge):
 
 def test_the_call_of_the_responder_about_an_event_that_died_goes(db, clock, purge):
     with db.write() as tx:
-        responder_pool.record_question(tx, "IM1", "CH1", db.now(tx))
+        responder_pool.record_question(tx, "IM1", "CH1", [], db.now(tx))
     clock.advance(31 * DAY)
 
     assert purge() == {"responder_calls": 1}
