@@ -90,7 +90,7 @@ def test_the_filters_are_counted(db):
     with db.read() as tx:
         counts = conversation_list.read(tx, minutes(10)).counts
 
-    assert counts == {"waiting": 1, "failed": 0, "paused": 1}
+    assert counts == {"waiting": 1, "failed": 0, "paused": 1, "undecided": 0}
 
 
 @pytest.mark.parametrize(

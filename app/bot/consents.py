@@ -76,11 +76,7 @@ def _is_silent(standing: Standing, rows: Sequence[Record]) -> bool:
 
 
 def _has_opted_out(standing: Standing, rows: Sequence[Record]) -> bool:
-    """Return whether somebody has opted out: what a process of version 0.1 stored since counts as well."""
-    newest = max((row.opted_out_at for row in rows if row.opted_out_at is not None), default=None)
-    if newest is None or (standing.changed_at is not None and newest <= standing.changed_at):
-        return standing.opted_out
-    return True
+    return consent.has_opted_out(standing, [row.opted_out_at for row in rows])
 
 
 def note_wish(message: facts.Message, known: facts.Known, code: str, bot: Bot) -> None:

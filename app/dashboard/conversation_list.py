@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, text, union
 
 from app.dashboard.participants import PERSON, Person, channels_of, people_of, plain_name, title_of
+from app.db.consent_tables import consent_ledger
 from app.db.database import Record
 from app.db.tables import FAILED, conversations, deliveries, messages, participants, replies
+from app.store.consent import UNDECIDED_IN
 
-FILTERS = ("waiting", "failed", "paused")
+FILTERS = ("waiting", "failed", "paused", "undecided")
 FAILED_WITHIN = timedelta(days=7)  # what failed before that, nobody needs to look at any more
 COUNTED = 100
 
@@ -66,10 +68,12 @@ _NOT_SENT = select(replies.c.conversation_sid).where(text("state = 'failed'"), r
 _FAILED_HERE = union(
     _RECEIPTS.where(deliveries.c.conversation_sid.in_(_SIDS)), _NOT_SENT.where(replies.c.conversation_sid.in_(_SIDS))
 )
+_UNDECIDED_HERE = UNDECIDED_IN.where(consent_ledger.c.conversation_sid.in_(_SIDS))
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "waiting": and_(conversations.c.waiting_since.is_not(None), conversations.c.state != "closed"),
     "failed": or_(_HERE.in_(_RECEIPTS), _HERE.in_(_NOT_SENT)),
     "paused": conversations.c.paused_until > _NOW,
+    "undecided": _HERE.in_(UNDECIDED_IN),
 }
 
 
@@ -86,13 +90,14 @@ class ListRows:
     replies: Sequence[Record]
     failed: frozenset[str]
     paused: frozenset[str]
+    undecided: frozenset[str]  # somebody there may want to opt out
     counts: dict[str, int]
 
     @property
     def told(self) -> tuple[Any, ...]:
         """Return all of it, to be compared with what was there before: plain tuples, the repr of a row is cut."""
         rows = [list(map(tuple, some)) for some in (self.conversations, self.people, self.messages, self.replies)]
-        return rows, sorted(self.failed), sorted(self.paused), self.counts
+        return rows, sorted(self.failed), sorted(self.paused), sorted(self.undecided), self.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class Summary:
     is_paused: bool
     state: str
     failed: bool
+    may_opt_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,7 @@ def read(tx: Connection, now: datetime, *, only: str = "", search: str = "", lim
         replies=tx.execute(_REPLIES, {"sids": [row.reply for row in rows if row.reply]}).all(),
         failed=frozenset(tx.scalars(_FAILED_HERE, here | times)),
         paused=frozenset(row.conversation_sid for row in rows if row.paused_until and row.paused_until > now),
+        undecided=frozenset(tx.scalars(_UNDECIDED_HERE, here)),
         counts=dict(tx.execute(_counts(), times).one()._mapping),
     )
 
@@ -191,6 +198,7 @@ def _summary(row: Record, people: Sequence[Person], said: _Said | None, rows: Li
         is_paused=row.conversation_sid in rows.paused,
         state=row.state,
         failed=row.conversation_sid in rows.failed,
+        may_opt_out=row.conversation_sid in rows.undecided,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from app.dashboard import conversation_list, thread_queries, threads
 from app.dashboard.conversation_list import ListRows
 from app.dashboard.fragments import fragment
-from app.dashboard.request_context import reading
+from app.dashboard.request_context import keeps_channels_apart, reading
 from app.dashboard.thread_queries import ThreadRows
 from app.store.decision_trace import trace_of
 
@@ -121,7 +121,7 @@ def _asked() -> Asked:
 
 def _thread_rows(tx: Connection, sid: str) -> ThreadRows:
     lines, before = _lines_asked()
-    rows = thread_queries.read(tx, _plain(sid), before=before, limit=lines)
+    rows = thread_queries.read(tx, _plain(sid), before=before, limit=lines, per_channel=keeps_channels_apart())
     if rows is None:
         abort(404, f"No webhook has told of a conversation {sid}.")
     return rows

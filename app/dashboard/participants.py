@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.db.database import Record
+from app.store import consent
+from app.store.consent import NOTHING, Standing, has_opted_out
 from app.twilio_api.addresses import channel_of
 
 # The columns of `participants` that this is made from.
@@ -20,6 +22,7 @@ class Person:
     name: str
     channel: str
     opted_out: bool = False
+    may_opt_out: bool = False  # nobody has decided yet
     has_left: bool = False
 
 
@@ -54,12 +57,20 @@ def plain_name(author: str) -> str:
     return address if colon and address and prefix.isalpha() else author
 
 
-def person_of(row: Record) -> Person:
-    """Return somebody, from a row of `participants`."""
+def person_of(row: Record, standing: Standing = NOTHING) -> Person:
+    """Return somebody, from a row of `participants` and what is known of their consent."""
     return Person(
         row.participant_sid,
         plain_name(row.address) or row.identity,
         channel_of(row.address, "") if row.address else "chat",
-        opted_out=row.opted_out_at is not None,
+        opted_out=has_opted_out(standing, [row.opted_out_at]),
+        may_opt_out=standing.undecided_since is not None,
         has_left=row.removed_at is not None,
     )
+
+
+def who_is(row: Record) -> consent.Person:
+    """Return whose consent it is about: the person on the channel of this row of `participants`."""
+    if row.address:
+        return consent.Person(row.address, channel_of(row.address, ""))
+    return consent.Person(row.identity, "chat") if row.identity else consent.Person(row.participant_sid)

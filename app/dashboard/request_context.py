@@ -88,6 +88,14 @@ def pause_after_agent() -> timedelta:
         return Bot().pause_after_agent
 
 
+def keeps_channels_apart() -> bool:
+    """Return whether an opt-out holds on its own channel only; no while the rules are faulty."""
+    try:
+        return rules_in_force().bot.opt_out_per_channel
+    except (ValueError, OSError):
+        return False
+
+
 def policy() -> Policy:
     """Return who is who, as the worker sees it."""
     return make_policy(settings())

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, select, text
 
-from app.dashboard.participants import PERSON
+from app.dashboard.participants import PERSON, who_is
 from app.db.database import Record
 from app.db.tables import conversations, decisions, deliveries, inbox, messages, participants, replies, rule_actions
 from app.inbox import internal_events
+from app.store import consent
+from app.store.consent import Standing
 from app.twilio_api import events
 
 MOST_NOT_DECIDED = 50
@@ -71,6 +73,7 @@ class ThreadRows:
 
     conversation: Record
     people: Sequence[Record]
+    standings: Mapping[str, Standing]  # by ParticipantSid: who has opted out, or may want to
     written: Sequence[Record]
     answers: Sequence[Record]
     deliveries: Sequence[Record]
@@ -86,13 +89,19 @@ class ThreadRows:
         return (
             tuple(self.conversation),
             [list(map(tuple, rows)) for rows in several],
+            list(self.standings.items()),
             [tuple(row) for row, _ in self.undecided],
             self.older_than,
         )
 
 
-def read(tx: Connection, sid: str, *, before: datetime | None, limit: int) -> ThreadRows | None:
-    """Return the newest lines of a conversation, those noted before a time if given; None when it is not known."""
+def read(
+    tx: Connection, sid: str, *, before: datetime | None, limit: int, per_channel: bool = False
+) -> ThreadRows | None:
+    """Return the newest lines of a conversation, those noted before a time if given; None when it is not known.
+
+    With `per_channel` an opt-out holds on its own channel only.
+    """
     here = tx.execute(_CONVERSATION, {"sid": sid}).first()
     if here is None:
         return None
@@ -102,10 +111,12 @@ def read(tx: Connection, sid: str, *, before: datetime | None, limit: int) -> Th
     since, is_cut = _start(written, answers, limit)
     written = [row for row in written if since is None or row.noted_at >= since]
     answers = [row for row in answers if since is None or row.intended_at >= since]
+    people = people_of(tx, sid)
     sids = {"sids": [row.message_sid for row in (*written, *answers) if row.message_sid]}
     return ThreadRows(
         conversation=here,
-        people=tx.execute(_PEOPLE, {"sid": sid}).all(),
+        people=people,
+        standings=standings_of(tx, people, per_channel=per_channel),
         written=written,
         answers=answers,
         deliveries=tx.execute(_DELIVERIES, sids).all(),
@@ -114,6 +125,18 @@ def read(tx: Connection, sid: str, *, before: datetime | None, limit: int) -> Th
         undecided=_undecided(tx, sid) if before is None else (),
         older_than=since if is_cut else None,
     )
+
+
+def people_of(tx: Connection, sid: str) -> Sequence[Record]:
+    """Return who is and was in a conversation: rows of `participants`."""
+    return tx.execute(_PEOPLE, {"sid": sid}).all()
+
+
+def standings_of(tx: Connection, people: Sequence[Record], *, per_channel: bool) -> dict[str, Standing]:
+    """Return by ParticipantSid what is known of the consent of each of them."""
+    who = {row.participant_sid: who_is(row) for row in people}
+    found = consent.standings(tx, who.values(), per_channel=per_channel)
+    return {sid: found[one] for sid, one in who.items()}
 
 
 def place_of(tx: Connection, message_sid: str) -> tuple[str, datetime] | None:

@@ -104,7 +104,9 @@ class Thread:
 
 def arrange(rows: ThreadRows) -> Thread:
     """Return the rows of a conversation as people read them."""
-    people = tuple(person_of(row) for row in rows.people if row.address or row.identity)
+    people = tuple(
+        person_of(row, rows.standings[row.participant_sid]) for row in rows.people if row.address or row.identity
+    )
     lines = _explained(_in_order(_merged(rows)), rows, people)
     lines += [_undecided_line(row, event) for row, event in rows.undecided]
     present = in_order(person for person in people if not person.has_left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Table, Text
 
-from app.db.tables import Moment, metadata, row_id
+from app.db.tables import Moment, metadata, partial_index, row_id
 
 consents = Table(
     "consents",
@@ -14,6 +14,7 @@ consents = Table(
     Column("status", Text, nullable=False, server_default=""),  # out, in; empty: neither was said
     Column("changed_at", Moment),  # when the status was said
     Column("undecided_since", Moment),  # a wish to opt out was said that nobody has decided on
+    partial_index("consents_undecided", "person", where="undecided_since IS NOT NULL"),
 )
 
 consent_ledger = Table(

@@ -44,7 +44,7 @@ metadata = MetaData()
 row_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
+def partial_index(name: str, *columns: str, where: str) -> Index:
     """Return an index of some rows. The revisions make it; here the condition is said in words that need no dialect:
     SQLAlchemy's own would load PostgreSQL's, 30 ms and 2 MB, wherever there is only SQLite.
     """
@@ -68,9 +68,9 @@ inbox = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("finished_at", Moment),
-    _partial("inbox_unfinished", "lane", "id", where="finished_at IS NULL"),
-    _partial("inbox_from_clients", "lane", "id", where=f"finished_at IS NULL AND {CLIENTS}"),
-    _partial("inbox_dead", "lane", "id", where="state = 'dead'"),
+    partial_index("inbox_unfinished", "lane", "id", where="finished_at IS NULL"),
+    partial_index("inbox_from_clients", "lane", "id", where=f"finished_at IS NULL AND {CLIENTS}"),
+    partial_index("inbox_dead", "lane", "id", where="state = 'dead'"),
     Index("inbox_state", "state", "id"),
 )
 
@@ -85,7 +85,7 @@ lanes = Table(
     Column("lease_boot_id", Text),  # on SQLite, together with the next: which start of the machine
     Column("lease_boot_until", Float),  # by its boot clock; counts for tokens that begin with leases.BOOT
     Column("next_token", Text),  # whoever has it next, before any worker; see reservations.py
-    _partial("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
+    partial_index("lanes_ready", "ready_at", where="ready_at IS NOT NULL"),
 )
 
 gate = Table(
@@ -142,9 +142,9 @@ replies = Table(
     Column("not_again_before", Moment),  # Twilio may still store what was tried; null: it cannot, or nobody said
     Column("sent_at", Moment),
     Index("replies_conversation", "conversation_sid", "intended_at"),
-    _partial("replies_sent", "sent_at", where="state = 'sent'"),
-    _partial("replies_failed", "conversation_sid", "intended_at", where="state = 'failed'"),
-    _partial("replies_result", "rule", "state", where=SETTLED),
+    partial_index("replies_sent", "sent_at", where="state = 'sent'"),
+    partial_index("replies_failed", "conversation_sid", "intended_at", where="state = 'failed'"),
+    partial_index("replies_result", "rule", "state", where=SETTLED),
 )
 
 deliveries = Table(
@@ -162,7 +162,7 @@ deliveries = Table(
     Column("updated_at", Moment, nullable=False),
     Index("deliveries_message", "message_sid"),
     Index("deliveries_first", "first_at", "status", "error_code"),
-    _partial("deliveries_failed", "conversation_sid", "updated_at", where=FAILED),
+    partial_index("deliveries_failed", "conversation_sid", "updated_at", where=FAILED),
 )
 
 delivery_events = Table(
@@ -175,7 +175,7 @@ delivery_events = Table(
     Column("dated", Moment),
     Column("received_at", Moment, nullable=False),
     Index("delivery_events_receipt", "delivery_receipt_sid"),
-    _partial("delivery_events_failed", "error_code", where=FAILED),
+    partial_index("delivery_events_failed", "error_code", where=FAILED),
 )
 
 conversations = Table(
@@ -199,8 +199,8 @@ conversations = Table(
     Column("last_agent_at", Moment),
     Column("last_message_at", Moment),  # of anybody, ours too: what the page sorts by
     Index("conversations_newest", "last_message_at"),
-    _partial("conversations_waiting", "waiting_since", where="waiting_since IS NOT NULL"),
-    _partial("conversations_paused", "paused_until", where="paused_until IS NOT NULL"),
+    partial_index("conversations_waiting", "waiting_since", where="waiting_since IS NOT NULL"),
+    partial_index("conversations_paused", "paused_until", where="paused_until IS NOT NULL"),
 )
 
 participants = Table(
@@ -239,8 +239,8 @@ decisions = Table(
     Column("decided_at", Moment, nullable=False),
     Index("decisions_conversation", "conversation_sid", "decided_at"),
     Index("decisions_at", "decided_at", "rule", "code"),
-    _partial("decisions_observed", "decided_at", where="observed <> '[]'"),
-    _partial("decisions_fired", "conversation_sid", "rule", "decided_at", where=FIRED),
+    partial_index("decisions_observed", "decided_at", where="observed <> '[]'"),
+    partial_index("decisions_fired", "conversation_sid", "rule", "decided_at", where=FIRED),
 )
 
 rule_actions = Table(

@@ -35,6 +35,16 @@ _keys: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 _PERSONS: BindParameter[Sequence[str]] = bindparam("persons", expanding=True)
 _DETAILS = ("actor", "why", "message_sid", "conversation_sid")
 SAYS_MORE = or_(*(consent_ledger.c[name] != "" for name in _DETAILS))  # than what is kept after an erasure
+_ASKS = and_(
+    consents.c.undecided_since.is_not(None),
+    consents.c.person == consent_ledger.c.person,
+    consents.c.channel == consent_ledger.c.channel,
+    consents.c.undecided_since == consent_ledger.c.at,
+)
+# Conversations in which somebody said what may be a wish to opt out, and nobody has decided.
+UNDECIDED_IN = (
+    select(consent_ledger.c.conversation_sid).join(consents, _ASKS).where(consent_ledger.c.change == MAY_OPT_OUT)
+)
 _OF = select(consents).where(consents.c.person.in_(_PERSONS))
 
 
@@ -125,13 +135,16 @@ def history(tx: Connection, person: Person, *, limit: int = 100) -> Sequence[Rec
 
 def undecided(tx: Connection, *, limit: int = 100) -> Sequence[Record]:
     """Return the ledger's entries about those who may want to opt out and wait for a decision, the newest first."""
-    waits = and_(
-        consents.c.person == consent_ledger.c.person,
-        consents.c.channel == consent_ledger.c.channel,
-        consents.c.undecided_since == consent_ledger.c.at,
-    )
-    query = select(consent_ledger).join(consents, waits).where(consent_ledger.c.change == MAY_OPT_OUT)
+    query = select(consent_ledger).join(consents, _ASKS).where(consent_ledger.c.change == MAY_OPT_OUT)
     return tx.execute(query.order_by(consent_ledger.c.at.desc(), consent_ledger.c.id.desc()).limit(limit)).all()
+
+
+def has_opted_out(standing: Standing, marked: Iterable[datetime | None]) -> bool:
+    """Return whether somebody has opted out: what a process of an earlier version has marked since counts as well."""
+    newest = max((at for at in marked if at is not None), default=None)
+    if newest is None or (standing.changed_at is not None and newest <= standing.changed_at):
+        return standing.opted_out
+    return True
 
 
 def name_in_audit_log(person: str) -> str:
