@@ -23,7 +23,7 @@ from app.recordings.files import SUFFIX
 if TYPE_CHECKING:
     from app.config import Settings
     from app.privacy.erasure import Erased
-    from app.privacy.subject_search import Subject
+    from app.privacy.subject import Subject
     from app.rules.schema import Bot
 
 ACTOR = "flask privacy erase"
@@ -35,7 +35,7 @@ def privacy_commands() -> None:
 
 
 @privacy_commands.command("erase")
-@click.argument("person", metavar="NUMBER|IDENTITY")
+@click.argument("person", metavar="NUMBER|ADDRESS|IDENTITY")
 @click.option(
     "--recordings",
     type=click.Path(file_okay=False, path_type=Path),
@@ -51,30 +51,25 @@ def privacy_commands() -> None:
 def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Erase texts, names and numbers of one person from every table; empty rows stay, so that the counts still hold.
 
-    A number is that person on every channel. Conversations without another customer are emptied as a whole. Their
-    opt-out stays, as a keyed hash of the address, until they write START. Twilio keeps its own copy: delete it there
-    too.
+    A number is that person on every channel; an address that is no number is found as the page shows it, with its
+    channel or without. Conversations without another customer are emptied as a whole. Their opt-out stays, as a keyed
+    hash of the address, until they write START. Twilio keeps its own copy: delete it there too. Nothing known: ends
+    with 1.
 
     Example: flask privacy erase +15550100001 --dry-run
     """
     from app.privacy.erasure import Erased, erase
-    from app.privacy.subject_search import NoSubject, Subject, find
+    from app.privacy.subject_search import find
 
-    settings = local_settings(parley())
-    try:
-        subject = Subject.of(person)
-    except NoSubject as fault:
-        raise click.UsageError(str(fault)) from fault
-    if subject.looks_like_a_number:
-        click.echo(
-            "Looked for as a chat user's identity; a phone number begins with + and the country's code.", err=True
-        )
+    settings, subject = local_settings(parley()), subject_of(person)
     db, refused, hints = database(), settings.instance_folder / rejections.FILE, _recordings_of(recordings, subject)
     with explained():
         found = find(db, subject, settings.bot_agents)
         kept_refusals = rejections.forget(refused, _speaks_of(subject), dry_run=True)
+        is_known = bool(found or kept_refusals or hints)
         if dry_run:
-            return _show(Erased(found.counts, 0), kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
+            _show(Erased(found.counts, 0), kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
+            return must_be_known(is_known, subject)
         if found or kept_refusals:
             confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
         with _progress(sum(found.counts.values()), as_json) as shown:
@@ -94,7 +89,27 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
     _show(erased, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
     if rewritten is False:
         sys.exit(1)
-    return None
+    return must_be_known(is_known, subject)
+
+
+def subject_of(person: str) -> Subject:
+    """Return whose data is meant; what names nobody is an error of usage."""
+    from app.privacy.subject import NoSubject, Subject
+
+    try:
+        return Subject.of(person)
+    except NoSubject as fault:
+        raise click.UsageError(str(fault)) from fault
+
+
+def must_be_known(is_known: bool, subject: Subject) -> None:
+    """End the command with 1 where nothing is known of somebody: who asked has rather misspelled a name."""
+    if is_known:
+        return
+    click.echo("Look at how the page writes the name: an address, or the identity of a chat user.", err=True)
+    if subject.looks_like_a_number:
+        click.echo("It was looked for as it stands; a phone number begins with + and the country's code.", err=True)
+    sys.exit(1)
 
 
 def _bot_of(settings: Settings) -> Bot | None:

@@ -32,7 +32,8 @@ from app.db.tables import (
 )
 from app.inbox.reservations import Report, Reservation, Wait, reserved
 from app.privacy import silence
-from app.privacy.subject_search import ERASED, Found, Key, Subject, find
+from app.privacy.subject import Subject
+from app.privacy.subject_search import ERASED, Found, Key, find
 from app.reconcile import progress as reconcile_cursors
 from app.rules.schema import Bot
 from app.store import audit, consent
@@ -80,8 +81,8 @@ def erase(
             found = find(db, subject, agents)
     with db.write() as tx:
         audit.note(tx, actor, "erase a person", db.now(tx), detail=erasing.counts)
-        stays = consent.standing(tx, subject.person).opted_out
-    return Erased(erasing.counts, int(stays), len(erasing.unfinished))
+        stays = sum(one.opted_out for one in consent.standings(tx, subject.people).values())
+    return Erased(erasing.counts, stays, len(erasing.unfinished))
 
 
 def _lanes_of(found: Found) -> list[str]:

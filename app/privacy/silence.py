@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, select
 
 from app.db.tables import inbox, participants
 from app.inbox.internal_events import read_said
-from app.privacy.subject_search import Subject
+from app.privacy.subject import Subject
 from app.rules.consent_words import Wanted, wanted_by
 from app.rules.schema import Bot
 from app.store import consent

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Table, literal, select, tuple_
@@ -26,62 +26,18 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
+from app.privacy.subject import Subject, is_address
 from app.store import consent
-from app.store.consent import Person, name_in_audit_log
-from app.twilio_api.addresses import BETWEEN_DIGITS
+from app.store.consent import name_in_audit_log
 from app.twilio_api.form import read_form
 
 AT_ONCE = 2_000
 ERASED = "erased"
-_NAMES = ("Author", "Identity", "ClientIdentity")
-_NUMBER = rf"(?:[a-z_]+:)?[{BETWEEN_DIGITS}]*(\+[0-9{BETWEEN_DIGITS}]{{7,30}})"
+_NAMES = (
+    *("Author", "Identity", "ClientIdentity"),
+    *("MessagingBinding.Address", "MessagingBinding.AuthorAddress"),
+)
 Key = tuple[Any, ...]
-
-
-class NoSubject(ValueError):
-    """What was given is neither a phone number nor the identity of a chat user; the message says what to write."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whose data is looked for: somebody with this phone number, or the chat user with this identity."""
-
-    text: str
-    is_number: bool
-
-    @classmethod
-    def of(cls, text: str) -> Subject:
-        """Return the subject that a person named. Raises NoSubject."""
-        text = text.strip()
-        number = re.fullmatch(_NUMBER, text, re.IGNORECASE)
-        if number:
-            digits = re.sub(r"[^0-9]", "", number[1])
-            if 7 <= len(digits) <= 15:
-                return cls(f"+{digits}", True)
-        if not text or len(text) > 256 or text.startswith("+") or not text.isprintable():
-            raise NoSubject(f"{text[:20]!r} is neither a number such as +15550100001 nor the identity of a chat user")
-        return cls(text, False)
-
-    def is_name(self, name: str) -> bool:
-        """Return whether an author, address or identity is this person's, on whatever channel."""
-        return name == self.text or (self.is_number and name.endswith(f":{self.text}"))
-
-    def is_in(self, text: str) -> bool:
-        """Return whether a text has this person's number, however it is written; identities are words like others."""
-        if not self.is_number:
-            return False
-        digits = f"(?<![0-9])(?:00|011)?{self.text[1:]}(?![0-9])"
-        return bool(re.search(digits, text) or re.search(digits, re.sub(f"[{BETWEEN_DIGITS}]", "", text)))
-
-    @property
-    def person(self) -> Person:
-        """Who it is where consent is stored: an address, on whatever channel, or a chat user."""
-        return Person(self.text, "" if self.is_number or ":" in self.text else "chat")
-
-    @property
-    def looks_like_a_number(self) -> bool:
-        """Return whether an identity is rather a number without its plus; those are looked for as they stand."""
-        return not self.is_number and bool(re.fullmatch(rf"(?:[a-z_]+:)?[0-9{BETWEEN_DIGITS}]{{7,}}", self.text))
 
 
 @dataclass
@@ -95,11 +51,16 @@ class Found:
     shared: set[str] = field(default_factory=set)
     participant_sids: set[str] = field(default_factory=set)
     message_sids: set[str] = field(default_factory=set)
-    person: str = ""  # the hash of who it is
+    persons: frozenset[str] = frozenset()  # the hashes of who it may be
     rows: dict[str, list[Key]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(self.rows.values())
+
+    @cached_property
+    def audit_names(self) -> frozenset[str]:
+        """How the log of actions names who it is, where consent was changed."""
+        return frozenset(map(name_in_audit_log, self.persons))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -113,16 +74,20 @@ def find(db: Database, subject: Subject, agents: Sequence[str]) -> Found:
     Goes through every table, a page at a time. What an agent wrote is theirs, their customers' conversations are not.
     """
     with db.read() as tx:
-        found = Found(person=consent.hash_of(tx, subject.person))
+        found = Found(persons=frozenset(consent.hash_of(tx, person) for person in subject.people))
     _find_conversations(db, subject, agents, found)
     _find_messages(db, subject, found)
-    for table, speaks in _TESTS.items():
-        found.rows[table.name] = [
-            key_of(table, row)
-            for row in pages(db, table)
-            if not _is_empty(table, row) and (speaks(row, subject, found) or subject.is_in(texts_of(row)))
-        ]
+    for table in _TESTS:
+        found.rows[table.name] = list(_keys(db, table, subject, found))
     return found
+
+
+def _keys(db: Database, table: Table, subject: Subject, found: Found) -> Iterator[Key]:
+    for row in pages(db, table):
+        if _is_empty(table, row):
+            continue
+        if _TESTS[table](row, subject, found) or subject.is_in(texts_of(row)):
+            yield key_of(table, row)
 
 
 def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: Found) -> None:
@@ -141,7 +106,7 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
     for row in pages(db, messages):
         if subject.is_name(row.author):
             found.shared.add(row.conversation_sid)
-        elif re.search(r"\+[0-9]{7}", row.author):
+        elif is_address(row.author):
             people.setdefault(row.conversation_sid, set()).add(row.author)
     for row in pages(db, inbox):
         _note_webhook(_values(row), subject, people, found)
@@ -153,14 +118,12 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
 def _note_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: Found) -> None:
     """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
     sid = told.get("ConversationSid", "")
-    names = {told[name] for name in (*_NAMES, "MessagingBinding.Address") if told.get(name)}
+    names = {told[name] for name in _NAMES if told.get(name)}
     if any(subject.is_name(name) for name in names):
         found.shared.add(sid)
         if subject.is_name(told.get("Author", "")):
             found.message_sids.add(told.get("MessageSid", ""))
-    people.setdefault(sid, set()).update(
-        name for name in names if not subject.is_name(name) and re.search(r"\+[0-9]{7}", name)
-    )
+    people.setdefault(sid, set()).update(name for name in names if not subject.is_name(name) and is_address(name))
 
 
 def _is_agent(identity: str, agents: Sequence[str]) -> bool:
@@ -261,11 +224,11 @@ _TESTS: dict[Table, Speaks] = {
         and (row.participant_sid in found.participant_sids or row.conversation_sid in found.whole)
     ),
     consent_ledger: lambda row, _subject, found: (
-        row.person == found.person and bool(row.actor or row.why or row.message_sid or row.conversation_sid)
+        row.person in found.persons and bool(row.actor or row.why or row.message_sid or row.conversation_sid)
     ),
     agent_answers: lambda row, subject, _found: subject.is_name(row.author),
     audit_log: lambda row, subject, found: (
-        (bool(row.detail) and (row.conversation_sid in found.whole or row.subject == name_in_audit_log(found.person)))
+        (bool(row.detail) and (row.conversation_sid in found.whole or row.subject in found.audit_names))
         or subject.is_name(row.actor)
         or subject.is_name(row.subject)
     ),

@@ -10,7 +10,8 @@ from app.inbox import queue
 from app.inbox.dispatch import work_on
 from app.inbox.job import Work
 from app.privacy.erasure import erase
-from app.privacy.subject_search import Subject, find
+from app.privacy.subject import Subject
+from app.privacy.subject_search import find
 from app.runtime.worker import make_worker
 from app.store import agent_answers
 from app.store.agent_answers import AgentAnswer

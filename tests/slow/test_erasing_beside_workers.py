@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from app.db.tables import replies
 from app.privacy.erasure import Erased, erase
-from app.privacy.subject_search import Subject, find
+from app.privacy.subject import Subject
+from app.privacy.subject_search import find
 from app.twilio_api.form import webhook_date
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
