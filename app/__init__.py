@@ -70,7 +70,9 @@ def _receiver(runtime: Runtime) -> webhook.Door:
             probe=partial(probe.try_to_store, db),
         ),
         stored=runtime.stored,
-        refusals=rejections.Refusals(keys, settings.public_url, settings.instance_folder / rejections.FILE),
+        refusals=rejections.Refusals(
+            keys, settings.public_url, settings.instance_folder / rejections.FILE, settings.account_sid
+        ),
     )
 
 

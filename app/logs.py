@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
 import traceback
 from datetime import UTC, datetime
@@ -59,6 +60,31 @@ class WithoutQuotes(logging.Filter):
         passes = now >= self._next_at
         self._next_at = now + 1.0 if passes else self._next_at
         return passes
+
+
+class Sparingly:
+    """Writes errors of which each may come many times a second: the same one at most once a minute, with its number."""
+
+    def __init__(self, log: logging.Logger, every_seconds: float = 60.0) -> None:
+        self._log, self._every = log, every_seconds
+        self._lock = threading.Lock()
+        self._said: dict[tuple[str, ...], tuple[float, int]] = {}  # until when it is not said again, how often it came
+
+    def error(self, message: str, **facts: str) -> None:
+        """Write the line, or count it."""
+        this, now = (message, *facts.values()), time.monotonic()
+        with self._lock:
+            until, times = self._said.get(this, (0.0, 0))
+            says = now >= until
+            self._said[this] = (now + self._every, 0) if says else (until, times + 1)
+        if says:
+            self._log.error(message, extra={**facts, "times_since_last_line": times + 1})
+
+    def forget(self) -> None:
+        """Say the next one at once: it went well in between."""
+        if self._said:
+            with self._lock:
+                self._said.clear()
 
 
 def fault(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from app import logs
+from tests.support.eventually import eventually
 
 SECRET = "+15550100001 says hello"
 NASTY = 'a\r\nlevel=error "forged"\x1b[2J\u2028\x00\ud800'
@@ -115,3 +116,15 @@ def test_configuring_twice_prints_once(capsys):
 
     printed = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert printed == ["once", "once too"]
+
+
+def test_what_is_said_sparingly_is_said_again_after_a_time_with_its_number_and_at_once_after_a_success(caplog):
+    sparingly = logs.Sparingly(logging.getLogger("sparing"), every_seconds=3600)
+    for reason in ("no tables", "no tables", "locked", "no tables"):
+        sparingly.error("waiting", reason=reason)
+    sparingly.forget()
+    sparingly.error("waiting", reason="no tables")
+    assert [one.reason for one in caplog.records] == ["no tables", "locked", "no tables"]
+
+    often = logs.Sparingly(logging.getLogger("sparing"), every_seconds=0.2)
+    assert eventually(lambda: often.error("again") or caplog.records[-1].times_since_last_line > 1)

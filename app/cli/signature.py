@@ -92,7 +92,7 @@ def _explain_file(received: Received, settings: Settings, as_json: bool) -> None
     keys = _keys(settings)
     _want_public_url(settings)
     verdict = check(received, keys, signature.public_url(settings.public_url, received.target))
-    explanations = explain(received, keys, settings.public_url)
+    explanations = explain(received, keys, settings.public_url, settings.account_sid)
     if as_json:
         return show_json(
             {

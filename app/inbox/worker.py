@@ -18,7 +18,7 @@ from app.inbox.dispatch import Handlers, work_on
 from app.inbox.job import Work
 from app.inbox.periodic import Rounds
 from app.inbox.queue import Claimed
-from app.logs import fault
+from app.logs import Sparingly, fault
 
 RENEW_SECONDS = 5.0
 SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
@@ -66,6 +66,7 @@ class Worker:
         self._stopped = threading.Event()
         self._calls = threading.Condition()
         self._called = 0
+        self._troubles = Sparingly(log)
         self._scouting = threading.Lock()
         self._busy: dict[str, Claimed] = {}
         self._busy_lock = threading.Lock()
@@ -183,11 +184,13 @@ class Worker:
 
     def _try_once(self) -> bool:
         try:
-            return self.work_along()
+            worked = self.work_along()
+            self._troubles.forget()
+            return worked
         except DatabaseUnavailable as unavailable:
-            log.error("waiting for the database", extra={"reason": str(unavailable)})
+            self._troubles.error("waiting for the database", reason=str(unavailable))
         except Exception as error:  # noqa: BLE001 - a thread that ended would be missed by nobody
-            log.error("fault", extra={"fault": fault(error)})
+            self._troubles.error("fault", fault=fault(error))
         self._stopping.wait(1.0)
         return False
 
@@ -249,4 +252,4 @@ class Worker:
             step()
         except Exception as error:  # noqa: BLE001 - the next time it may work
             reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
-            log.error(otherwise, extra={"reason": reason})
+            self._troubles.error(otherwise, reason=reason)

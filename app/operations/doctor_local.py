@@ -80,7 +80,7 @@ def signature(patient: Patient) -> list[Finding]:
     if not patient.settings.public_url or not (tokens or keys.shared):
         return [Finding("signature", NOT_CHECKED, "needs PUBLIC_URL and TWILIO_AUTH_TOKEN")]
     url = patient.settings.public_url + webhooks.ROUTE
-    signed, unsigned = round_trip.post_signed(url, keys), round_trip.post_unsigned(url)
+    signed, unsigned = round_trip.post_signed(url, keys), round_trip.post_unsigned(url, keys)
     if (signed, unsigned) == (200, 403):
         return [Finding("signature", OK, f"{url} takes what is signed and refuses what is not")]
     return [_fault_of_trip(url, signed, unsigned)]

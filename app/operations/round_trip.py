@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -9,9 +10,20 @@ from app.twilio_api import signature
 from app.twilio_api.client import is_here
 from app.twilio_api.signature import Keys
 
+MARK = "X-Parley-Doctor"  # the header by which the door knows our own call, so that it is no refusal to look into
 CALL_SECONDS = 5
 # A pre-action event: the door checks its signature, accepts it unchanged and stores nothing.
 _PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))
+
+
+def is_ours(mark: str, keys: Keys) -> bool:
+    """Return whether a request with this MARK comes from a doctor who has one of our keys."""
+    secrets = (*keys.tokens, *keys.shared.values())
+    return bool(mark) and any(hmac.compare_digest(_mark(secret), mark.encode()) for secret in secrets if secret)
+
+
+def _mark(secret: str) -> bytes:
+    return signature.compute(secret, "parley doctor", ()).encode("ascii")
 
 
 def post_signed(url: str, keys: Keys) -> int:
@@ -21,12 +33,12 @@ def post_signed(url: str, keys: Keys) -> int:
     headers = {"X-Twilio-Signature": signature.compute(token or secret, url, _PROBE)}
     if not token:
         headers["X-Twilio-Webhooks-Signature-Settings"] = f"key={key_id},algorithm={signature.DEFAULT_ALGORITHM}"
-    return _post(url, headers)
+    return _post(url, headers, keys)
 
 
-def post_unsigned(url: str) -> int:
+def post_unsigned(url: str, keys: Keys) -> int:
     """Return the status of the same webhook without a signature, 0 for no answer; Parley says 403."""
-    return _post(url, {})
+    return _post(url, {}, keys)
 
 
 def call(request: Request) -> tuple[int, str]:
@@ -44,7 +56,8 @@ def call(request: Request) -> tuple[int, str]:
         return 0, ""
 
 
-def _post(url: str, headers: dict[str, str]) -> int:
+def _post(url: str, headers: dict[str, str], keys: Keys) -> int:
     body = "&".join(f"{name}={value}" for name, value in _PROBE).encode("ascii")
-    headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    mark = _mark(next(iter((*keys.tokens, *keys.shared.values()))))
+    headers = {"Content-Type": "application/x-www-form-urlencoded", MARK: mark.decode(), **headers}
     return call(Request(url, body, headers))[0]  # noqa: S310 - http or https, see config

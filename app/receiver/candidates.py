@@ -60,6 +60,11 @@ class Received:
         """Return a header, or "" when there is none."""
         return self.headers.get(name.lower(), "")
 
+    def names_account(self, account_sid: str) -> bool:
+        """Return whether a webhook of this account came, as it says itself; others rarely know its SID."""
+        said = f"AccountSid={account_sid}".encode()
+        return bool(account_sid) and (said in self.body or said in self.target.encode("utf-8", "replace"))
+
     @property
     def in_url(self) -> bool:
         """Whether the parameters are in the URL."""
@@ -87,6 +92,8 @@ class Variant:
     changes: tuple[Change, ...] = ()
 
 
+# What services behind a proxy are often reached under; of other names nothing is known but what the proxy says.
+_USUAL_PREFIXES = ("parley", "twilio", "api", "app", "bot", "webhooks", "conversations", "sms", "chat", "prod", "v1")
 Option = tuple[str, Change | None]
 
 
@@ -115,6 +122,14 @@ def of_url(received: Received, public_url: str, form: Form) -> Iterator[Variant]
         if len(changes) <= MOST_CHANGES:
             port_part = f":{port_is[0]}" if port_is[0] else ""
             yield Variant(f"{scheme_is[0]}://{host_is[0]}{port_part}{path_is[0]}{query_is[0]}", form, changes)
+
+
+def with_usual_prefixes(received: Received, public_url: str, form: Form) -> Iterator[Variant]:
+    """Yield the request as if a proxy had stripped a prefix that many use."""
+    scheme, host, port, prefix = origin_of(public_url)
+    origin, target = f"{scheme}://{host}{f':{port}' if port else ''}", "".join(_path_and_query(received.target))
+    for name in _USUAL_PREFIXES:
+        yield Variant(f"{origin}{prefix}/{name}{target}", form, (Change("path prefix", f"{prefix}/{name}"),))
 
 
 def of_form(received: Received, url: str, form: Form) -> Iterator[Variant]:

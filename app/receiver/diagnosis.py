@@ -6,7 +6,16 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.receiver.candidates import MOST_FIELDS, Change, Received, Variant, of_form, of_url, origin_of
+from app.receiver.candidates import (
+    MOST_FIELDS,
+    Change,
+    Received,
+    Variant,
+    of_form,
+    of_url,
+    origin_of,
+    with_usual_prefixes,
+)
 from app.twilio_api import signature
 from app.twilio_api.form import Form, read_form
 from app.twilio_api.signature import DEFAULT_ALGORITHM, Keys
@@ -37,10 +46,11 @@ class _Key:
     change: Change | None = None
 
 
-def explain(received: Received, keys: Keys, public_url: str) -> list[Explanation]:
+def explain(received: Received, keys: Keys, public_url: str, account_sid: str = "") -> list[Explanation]:
     """Return why a request is refused, one explanation for each thing that is otherwise; [] for a valid request.
 
-    What is never found out: a token that is in no setting, a parameter that was lost or changed on the way.
+    What is never found out: a token that is in no setting, a path prefix of any name that a proxy strips, a parameter
+    that was lost or changed on the way. With `account_sid`, what names that account is not called forged.
     """
     verdict = check(received, keys, signature.public_url(public_url, received.target))
     if verdict.valid:
@@ -50,7 +60,14 @@ def explain(received: Received, keys: Keys, public_url: str) -> list[Explanation
     changes, url = _search(received, keys, public_url) or ((), "")
     if changes:
         return [_explanation(change, public_url, url, received) for change in changes]
-    return [_UNKNOWN_KEY if verdict.reason in ("unknown key", "unknown algorithm") else _UNEXPLAINED]
+    if verdict.reason in ("unknown key", "unknown algorithm"):
+        return [_UNKNOWN_KEY]
+    return [_UNEXPLAINED_OF_OURS if received.names_account(account_sid) else _UNEXPLAINED]
+
+
+def explain_path(received: Received, keys: Keys, public_url: str, account_sid: str = "") -> list[Explanation]:
+    """Return why nothing takes a request that came to another path than that of webhooks, and what else is wrong."""
+    return [_WRONG_PATH, *explain(received, keys, public_url, account_sid)]
 
 
 def check(received: Received, keys: Keys, url: str) -> signature.Verdict:
@@ -90,6 +107,7 @@ def _candidates(received: Received, keys: Keys, public_url: str) -> Iterator[tup
     yield from ((bare, key) for key in odd)
     yield from ((variant, key) for variant in of_form(received, as_checked, form) for key in usual)
     yield from ((variant, key) for variant in of_url(received, public_url, form) for key in usual)
+    yield from ((variant, key) for variant in with_usual_prefixes(received, public_url, form) for key in usual)
     # Anybody can sign with an empty token: such a signature must not vouch for an address.
     ours = [key for key in odd if key.secret]
     yield from ((variant, key) for variant in _once_changed(received, public_url, form) for key in ours)
@@ -246,11 +264,23 @@ _UNKNOWN_KEY = Explanation(
     "unknown shared key",
     "its header names a shared key or algorithm that we do not have: add id:secret to TWILIO_SHARED_KEYS",
 )
-_UNEXPLAINED = Explanation(
-    "unexplained",
-    "forged, or signed with a token that is in no setting (a secondary token signs nothing until it is promoted; a "
-    "subaccount has its own): compare TWILIO_AUTH_TOKEN with the primary token in the console. Or a parameter was "
-    f"changed or lost on the way, which cannot be known. Tried: {TRIED}",
+_UNKNOWN_SIGNER = (
+    "a token that is in no setting (a secondary token signs nothing until it is promoted; a subaccount has its own): "
+    "compare TWILIO_AUTH_TOKEN with the primary token in the console"
+)
+_STRIPPED = (
+    "a proxy strips a path prefix: PUBLIC_URL must have all that stands before /conversations/webhook in the webhook's "
+    "URL in the Twilio console"
+)
+_CHANGED = f"a parameter was changed or lost on the way, which cannot be known. Tried: {TRIED}"
+_UNEXPLAINED = Explanation("unexplained", f"forged, or signed with {_UNKNOWN_SIGNER}. Or {_STRIPPED}. Or {_CHANGED}")
+_UNEXPLAINED_OF_OURS = Explanation(
+    "unexplained", f"it names our account; likely {_STRIPPED}. Or it was signed with {_UNKNOWN_SIGNER}. Or {_CHANGED}"
+)
+_WRONG_PATH = Explanation(
+    "path",
+    "a signed request came to a path where nothing takes webhooks: make the webhook's URL in the Twilio console end in "
+    "/conversations/webhook, without a slash behind it; if it does, let the proxy pass the path as it is",
 )
 # The door's reason -> word, sentence; where nothing needs to be tried.
 _BY_REASON = {

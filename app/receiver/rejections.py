@@ -19,7 +19,7 @@ from typing import Any
 
 from app.logs import fault
 from app.receiver.candidates import Received, plain_name
-from app.receiver.diagnosis import Explanation, explain
+from app.receiver.diagnosis import Explanation, explain, explain_path
 from app.twilio_api.signature import Keys
 
 FILE = "refused.jsonl"
@@ -27,7 +27,9 @@ KEPT = 100
 LOCK_SECONDS = 1.0
 LARGEST_FILE = 1024 * 1024  # bytes; ours is far smaller, somebody else's is not read to its end
 MOST_NAMES = 30
-MOST_WAITING = 5
+MOST_WAITING = 30
+MOST_KINDS = 50  # of requests; each is explained once a second
+WRONG_PATH = "wrong path"
 
 log = logging.getLogger("parley.webhooks")
 
@@ -43,6 +45,12 @@ class Refusal:
     reason: str
     explanations: tuple[Explanation, ...]
     refused: int = 1
+    names_our_account: bool = False
+
+    @property
+    def kind(self) -> tuple[str, str, bool]:
+        """Return what one of is always kept."""
+        return self.reason, self.mismatch, self.names_our_account
 
     @property
     def mismatch(self) -> str:
@@ -51,28 +59,38 @@ class Refusal:
 
 
 class Refusals:
-    """Explains, logs and keeps refused requests: one a second, so that a flood of forgeries costs next to nothing."""
+    """Explains, logs and keeps refused requests: of each kind one a second, so that a flood of forgeries costs little.
 
-    def __init__(self, keys: Keys, public_url: str, file: Path) -> None:
-        self._keys, self._public_url, self._file = keys, public_url, file
+    What names our account is of another kind than what does not: a flood hides no webhook of Twilio's.
+    """
+
+    def __init__(self, keys: Keys, public_url: str, file: Path, account_sid: str = "") -> None:
+        self._keys, self._public_url, self._file, self._account_sid = keys, public_url, file, account_sid
         self._lock = threading.Lock()
-        self._next_at = 0.0
-        self._untold = 0
+        self._gates: dict[tuple[str, ...], _Gate] = {}
         self._waiting: SimpleQueue[tuple[str, str, Received, int]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def note(self, url: str, reason: str, received: Received) -> None:
         """Hand a request to the thread that explains: the answer waits for nothing."""
         with self._lock:
-            self._untold += 1
-            now = time.monotonic()
-            if now < self._next_at:
+            count = self._gate(reason, received).pass_through(time.monotonic())
+            if not count:
                 return
-            count, self._untold, self._next_at = self._untold, 0, now + 1.0
             if self._thread is None:
                 self._thread = _started(self._work)
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put((url, reason, received, count))
+
+    def _gate(self, reason: str, received: Received) -> _Gate:
+        """Return the gate for requests like this one; of those in use the oldest gives way to one too many."""
+        kind: tuple[str, ...] = (reason,)
+        if received.names_account(self._account_sid):
+            kind = (reason, received.method, received.target.partition("?")[0], received.header("Host"))
+        gate = self._gates.setdefault(kind, _Gate())
+        if len(self._gates) > MOST_KINDS:
+            del self._gates[next(iter(self._gates))]
+        return gate
 
     def _work(self) -> None:
         while True:
@@ -81,17 +99,41 @@ class Refusals:
     def _tell(self, url: str, reason: str, received: Received, count: int) -> None:
         """Write the log line, with the URL that the signature was checked against but for its query, and keep it."""
         try:
-            explanations = tuple(explain(received, self._keys, self._public_url))
+            told = explain_path if reason == WRONG_PATH else explain
+            explanations = tuple(told(received, self._keys, self._public_url, self._account_sid))
         except Exception as error:  # noqa: BLE001 - a request that we fail to explain is still to be logged
             explanations = (Explanation("unexplained", f"the diagnosis failed: {fault(error)}"),)
         checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
         refusal = Refusal(
-            datetime.now(UTC), received.method, checked, query_names(received.target), reason, explanations, count
+            datetime.now(UTC),
+            received.method,
+            checked,
+            query_names(received.target),
+            reason,
+            explanations,
+            count,
+            received.names_account(self._account_sid),
         )
         facts = {"reason": reason, "diagnosis": refusal.mismatch, "checked_url": checked}
         log.warning("refused", extra={**facts, "refused_since_last_line": count})
         with contextlib.suppress(OSError, ValueError):
             keep(self._file, refusal)
+
+
+class _Gate:
+    """Lets one request a second pass and counts the others."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+        self._untold = 0
+
+    def pass_through(self, now: float) -> int:
+        """Return how many came since the last one that passed, this one too; 0: it does not pass."""
+        self._untold += 1
+        if now < self._next_at:
+            return 0
+        count, self._untold, self._next_at = self._untold, 0, now + 1.0
+        return count
 
 
 def _started(work: Callable[[], None]) -> threading.Thread | None:
@@ -111,13 +153,25 @@ def query_names(target: str) -> tuple[str, ...]:
 
 
 def keep(file: Path, refusal: Refusal) -> None:
-    """Add a refusal to the file and drop the oldest beyond KEPT. Raises OSError, also when others hold it too long."""
+    """Add a refusal to the file; beyond KEPT drop the oldest, but the last of its kind.
+
+    Raises OSError, also when others hold it too long.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with _locked(file.with_suffix(".lock")):
-        lines = [line for line in _lines(file) if _parsed(line)][-(KEPT - 1) :]
+        lines = _worth_keeping([*_lines(file), json.dumps(asdict(refusal), default=str)])
         draft = file.with_suffix(".draft")
-        draft.write_text("\n".join([*lines, json.dumps(asdict(refusal), default=str), ""]), encoding="utf-8")
+        draft.write_text("\n".join([*lines, ""]), encoding="utf-8")
         draft.replace(file)
+
+
+def _worth_keeping(lines: list[str]) -> list[str]:
+    """Return the newest line of each kind, and of the others the newest, KEPT in all."""
+    newest_first = [(line, refusal) for line in reversed(lines) if (refusal := _parsed(line))]
+    last_of_kind = {refusal.kind: place for place, (_, refusal) in reversed(list(enumerate(newest_first)))}
+    kept = sorted(last_of_kind.values())[:MOST_KINDS]
+    others = [place for place in range(len(newest_first)) if place not in kept]
+    return [newest_first[place][0] for place in sorted(kept + others[: KEPT - len(kept)], reverse=True)]
 
 
 def read(file: Path) -> list[Refusal]:
@@ -176,6 +230,7 @@ def _parsed(line: str) -> Refusal | None:
             reason=str(said["reason"]),
             explanations=tuple(Explanation(str(one["mismatch"]), str(one["fix"])) for one in said["explanations"]),
             refused=int(said["refused"]),
+            names_our_account=bool(said.get("names_our_account")),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -16,9 +16,10 @@ from app.db.database import DatabaseUnavailable
 from app.inbox import queue
 from app.logs import fault
 from app.monitoring.webhook_metrics import UNVERIFIED, Outcome, WebhookCounts
+from app.operations import round_trip
 from app.receiver.candidates import Received
 from app.receiver.group_commit import GroupCommit
-from app.receiver.rejections import Refusals
+from app.receiver.rejections import WRONG_PATH, Refusals
 from app.twilio_api import form as form_module
 from app.twilio_api import parsing, signature
 
@@ -62,18 +63,33 @@ def receive() -> Response:
     return answer.response
 
 
+@blueprint.after_app_request
+def note_wrong_path(response: Response) -> Response:
+    """Note a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
+    if "HTTP_X_TWILIO_SIGNATURE" in request.environ and request.path != ROUTE:
+        door: Door = current_app.extensions["parley.door"]
+        target, body = _raw_target(request), _read_body(request)
+        read = body if isinstance(body, bytes) else b""
+        received = Received.of(request.method, target, request.headers.items(), read)
+        if not _is_our_doctor(door, request):
+            door.refusals.note(signature.public_url(door.public_url, target), WRONG_PATH, received)
+            door.counts.note("refused", 0.0, reason=WRONG_PATH)
+    return response
+
+
 def _answer(door: Door, request: Request) -> Answer:
     target = _raw_target(request)
     url = signature.public_url(door.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
-        return _refuse(door, url, "missing", Received(request.method, target, {}, b""))
+        return _refuse(door, url, "missing", Received(request.method, target, {}, b""), request)
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
     form = form_module.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
     if not verdict.valid:
-        return _refuse(door, url, verdict.reason, Received.of(request.method, target, request.headers.items(), body))
+        received = Received.of(request.method, target, request.headers.items(), body)
+        return _refuse(door, url, verdict.reason, received, request)
     if request.method == "POST" and not _is_form(request):
         return _cannot_use(415, "The body is not application/x-www-form-urlencoded.")
     if parsing.is_pre_action(parsing.event_type(form)):
@@ -128,9 +144,16 @@ def _check(door: Door, url: str, form: form_module.Form, body: bytes, request: R
     )
 
 
-def _refuse(door: Door, url: str, reason: str, received: Received) -> Answer:
-    door.refusals.note(url, reason, received)
+def _refuse(door: Door, url: str, reason: str, received: Received, request: Request) -> Answer:
+    if _is_our_doctor(door, request):
+        reason = ""
+    else:
+        door.refusals.note(url, reason, received)
     return Answer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
+
+
+def _is_our_doctor(door: Door, request: Request) -> bool:
+    return round_trip.is_ours(request.headers.get(round_trip.MARK, ""), door.keys)
 
 
 def _cannot_use(status: int, sentence: str, event_type: str = UNVERIFIED) -> Answer:

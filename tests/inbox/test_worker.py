@@ -186,6 +186,18 @@ def test_a_fault_that_nobody_foresaw_ends_no_thread(app, arrives, emulator, runn
     assert eventually(lambda: len(emulator.replies()) == 2)
 
 
+@pytest.mark.engines("sqlite")
+def test_a_worker_without_tables_says_so_once_a_minute_however_often_it_tries(app, caplog, running):
+    engine, tries_made = app.extensions["parley"].db.engine, []
+    with app.extensions["parley"].db.write() as tx:
+        tx.exec_driver_sql("DROP TABLE lanes")
+    event.listen(engine, "before_cursor_execute", lambda *_statement: tries_made.append(1))
+    assert eventually(lambda: len(tries_made) > 12)
+
+    said = [one.reason for one in caplog.records if one.getMessage() == "waiting for the database"]
+    assert said == ["the database has no tables yet; run `flask db upgrade`"]
+
+
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
         rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(days=9000), bot.work.now())
