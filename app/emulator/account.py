@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +46,14 @@ class Account:
         self.state = State(options, self.clock)
         self.faults = Faults(options.faults, options.seed)
         self.pending = Pending()
-        self.scheduler = Scheduler(self.pending, self._tick)
+        self.scheduler = Scheduler(self.pending, self.tick)
         self.outgoing = Outgoing(options, self.faults, self.pending, self.scheduler)
         self.carrier = Carrier(
             self.state, self.scheduler, options.receipt_delay, self._tell_receipt, self.faults.for_opted_out
         )
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUEST_LOG_LENGTH)
         self.timers: list[Any] = []
+        self._later: list[tuple[float, Callable[[], None]]] = []
         self._writes: defaultdict[str, deque[float]] = defaultdict(deque)
         self._has_said_no_filters = False
         self._writes_lock = threading.Lock()
@@ -63,6 +64,7 @@ class Account:
         self.outgoing.clear()
         self.pending.settle(self.options.webhook_timeout + 1)
         self.clock.reset()
+        self._later.clear()
         with self._writes_lock:
             self._writes.clear()
         self._has_said_no_filters = False
@@ -155,9 +157,21 @@ class Account:
         service_sid = conversation.service_sid
         self.fire("onDeliveryUpdated", form, TWILIO_ITSELF, service_sid=service_sid, conversation=conversation)
 
-    def _tick(self) -> None:
+    def later(self, seconds: float, deed: Callable[[], None]) -> None:
+        """Do `deed` when so many seconds have gone by on the emulated clock; nobody who settles waits for it."""
+        with self.state.lock:
+            self._later.append((self.clock.seconds() + seconds, deed))
+
+    def tick(self) -> None:
+        """Do what has become due by the emulated clock."""
         for run_timers in self.timers:
             run_timers()
+        with self.state.lock:
+            now = self.clock.seconds()
+            due = [deed for at, deed in self._later if at <= now]
+            self._later = [one for one in self._later if one[0] > now]
+            for deed in due:
+                deed()
 
 
 def _changes(body: bytes) -> dict[str, Any]:

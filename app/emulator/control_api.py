@@ -12,7 +12,6 @@ from flask import Flask, Response, request
 from app.emulator import chat, import_recorded, inbound, phones
 from app.emulator.account import Account
 from app.emulator.clock import rest_time, webhook_time
-from app.emulator.conversations import run_timers
 from app.emulator.errors import TwilioError
 from app.emulator.models import Message
 from app.emulator.rest.phone_numbers import set_sms_url
@@ -178,7 +177,7 @@ def reset(account: Account, said: Said) -> Said:
 def advance_clock(account: Account, said: Said) -> Said:
     """Move the clock forward; timers that end by that fire."""
     account.clock.advance(float(said["advance_seconds"]))
-    run_timers(account)
+    account.tick()
     return {"now": webhook_time(account.clock.now())}
 
 

@@ -28,7 +28,7 @@ _STATUS = {
 class TwilioError(Exception):
     """A refusal, as Twilio's REST API would put it."""
 
-    def __init__(self, code: int, message: str, *, status: int | None = None, retry_after: float | None = None):
+    def __init__(self, code: int, message: str, *, status: int | None = None, retry_after: float | str | None = None):
         super().__init__(message)
         self.code = code
         self.message = message

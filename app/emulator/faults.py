@@ -20,6 +20,7 @@ NONE: dict[str, Any] = {
     "cut_next": 0,
     "hang_next": None,
     "slow_next": None,
+    "late_next": None,
     "set_up": None,
     "receipt_after_stop": False,
 }
@@ -42,10 +43,11 @@ class RequestFault:
     latency: float = 0.0
     status: int | None = None
     code: int = 0
-    retry_after: float | None = None
+    retry_after: float | str | None = None  # seconds, or a date
     cut: bool = False
     hang_seconds: float = 0.0
     hang_stores: bool = True
+    late_seconds: float = 0.0
     early_receipt: bool = False
 
 
@@ -77,6 +79,7 @@ class Faults:
             self._wanted["fail_next"] = [_rule(rule) for rule in wanted.get("fail_next") or ()]
             self._wanted["hang_next"] = _hang(wanted.get("hang_next"))
             self._wanted["slow_next"] = _slow(wanted.get("slow_next"))
+            self._wanted["late_next"] = _late(wanted.get("late_next"))
             self._wanted["set_up"] = _set_up(wanted.get("set_up"))
             self._fail_status, self._fail_chance = _read_fail(self._wanted["fail"])
 
@@ -122,6 +125,8 @@ class Faults:
                 return RequestFault(latency, status, _CODES.get(status, status), 1 if status == 429 else None)
             if not is_send:
                 return RequestFault(latency)
+            if late := self._counted_late():
+                return RequestFault(latency, late_seconds=late)
             hang = self._counted_hang()
             early = self._happens(self._wanted["early_receipt"])
             cut = self._cuts()
@@ -148,6 +153,15 @@ class Faults:
     def _counted_slowness(self) -> float:
         slow, self._wanted["slow_next"] = self._wanted["slow_next"], None
         return float(slow["seconds"]) if slow else 0.0
+
+    def _counted_late(self) -> float:
+        late = self._wanted["late_next"]
+        if not late:
+            return 0.0
+        late["count"] -= 1
+        if late["count"] <= 0:
+            self._wanted["late_next"] = None
+        return float(late["seconds"])
 
     def _counted_hang(self) -> tuple[float, bool]:
         hang = self._wanted["hang_next"]
@@ -185,6 +199,12 @@ def _hang(wanted: Any) -> dict[str, Any] | None:
 
 def _slow(wanted: Mapping[str, Any] | None) -> dict[str, float] | None:
     return {"seconds": float(wanted["seconds"])} if wanted else None
+
+
+def _late(wanted: Any) -> dict[str, Any] | None:
+    if not wanted:
+        return None
+    return {"seconds": float(wanted.get("seconds", 25)), "count": int(wanted.get("count", 1))}
 
 
 def _set_up(wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:

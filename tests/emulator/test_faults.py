@@ -169,3 +169,14 @@ def test_a_conversation_with_participants_can_take_its_time(emulator, twilio, fa
 
     assert at_first == "initializing"
     assert twilio.conversations.v1.conversations(created.sid).fetch().state == after
+
+
+def test_a_late_message_is_not_answered_and_is_stored_when_its_time_has_come(emulator, conversation):
+    emulator.faults(late_next={"seconds": 25})
+    with pytest.raises(requests.ConnectionError):
+        conversation.messages.create(body="late")
+    emulator.advance(24)
+    assert "late" not in [message["body"] for message in emulator.messages()]
+    emulator.advance(2)
+
+    assert [message["body"] for message in emulator.messages()][-1] == "late"

@@ -5,6 +5,8 @@ Spoken to by the unmodified twilio SDK, whose http client has its origin replace
 
 import json
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Flask, Request, Response, request
@@ -76,7 +78,12 @@ def _answer(account: Account, view: View, chat_service_sid: str | None, names: d
         if fault.hang_seconds and not fault.hang_stores:
             _wait(fault.hang_seconds)
             raise TwilioError(20503, "Service unavailable")
-        answer = _run(account, view, _call(account, chat_service_sid), names)
+        call = _call(account, chat_service_sid)
+        if fault.late_seconds:
+            account.later(fault.late_seconds, partial(_run_late, view, call, names))
+            request.environ[CUT] = True
+            return _respond(200, None)
+        answer = _run(account, view, call, names)
         if fault.early_receipt and not isinstance(answer, Response):
             account.carrier.wait_for_receipt(str((answer[1] or {}).get("sid")), account.outgoing.is_idle)
         _wait(fault.hang_seconds)
@@ -92,6 +99,11 @@ def _run(account: Account, view: View, call: RestCall, names: dict[str, str]) ->
         return view(call, **names)
     with account.state.lock:
         return view(call, **names)
+
+
+def _run_late(view: View, call: RestCall, names: dict[str, str]) -> None:
+    with suppress(TwilioError):  # nobody waits for the answer
+        view(call, **names)
 
 
 def _wait(seconds: float) -> None:
@@ -135,7 +147,7 @@ def _respond(status: int, document: dict[str, Any] | None) -> Response:
 def _refusal(error: TwilioError) -> Response:
     response = _respond(error.status, error.body())
     if error.retry_after is not None:
-        response.headers["Retry-After"] = f"{error.retry_after:g}"
+        response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
     return response
