@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -58,8 +59,8 @@ def test_a_reply_that_twilio_stored_before_the_connection_broke_is_found_and_lin
 def test_after_a_request_without_an_answer_nothing_is_asked_for_two_seconds(
     arrives, emulator, run_worker, attempts_go_by
 ):
-    emulator.faults(cut_next=20)
-    for number in range(20):
+    emulator.faults(cut_next=4)
+    for number in range(4):
         arrives(sender=f"+1555010{1000 + number}")
     run_worker()
     seen = len(emulator.requests())
@@ -67,7 +68,7 @@ def test_after_a_request_without_an_answer_nothing_is_asked_for_two_seconds(
     assert len(emulator.requests()) == seen
     attempts_go_by(1, 10)
 
-    assert [request["method"] for request in emulator.requests()[seen:]] == ["GET"] * 20
+    assert [request["method"] for request in emulator.requests()[seen:]] == ["GET"] * 4
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,6 @@ def test_after_a_request_without_an_answer_nothing_is_asked_for_two_seconds(
     [
         pytest.param(500, 20500, id="fault at Twilio"),
         pytest.param(503, 20503, id="unavailable"),
-        pytest.param(502, 0, id="bad gateway"),
-        pytest.param(408, 0, id="Twilio too slow"),
         pytest.param(429, 20429, id="too many requests"),
         pytest.param(401, 20003, id="credentials refused"),
         pytest.param(403, 20003, id="key without permission"),
@@ -95,6 +94,51 @@ def test_a_refusal_that_may_pass_is_tried_again_after_a_look_at_the_conversation
     made = [(request["method"], request["status"]) for request in emulator.requests()]
     assert made == [("POST", status), ("GET", 200), ("POST", 201)]
     assert [event["state"] for event in events()] == ["processed"]
+
+
+@pytest.mark.parametrize("status", [502, 504, 408])
+def test_while_twilio_may_still_be_storing_a_reply_it_is_looked_for_and_not_sent(
+    arrives, emulator, run_worker, attempts_go_by, sends, status
+):
+    refuse(emulator, status)
+    arrives()
+    run_worker()
+    attempts_go_by(7, 4)
+    assert sends() == [status]
+    attempts_go_by(4, 10)
+
+    assert sends() == [status, 201]
+    assert emulator.replies() == [THANKS]
+
+
+@pytest.mark.parametrize("seconds", [9, 25])
+def test_a_reply_that_twilio_stores_long_after_it_should_have_answered_is_one_reply(
+    arrives, emulator, passes, run_worker, sends, events, seconds
+):
+    emulator.faults(late_next={"seconds": seconds})
+    arrives()
+    run_worker()
+    for _ in range(80):
+        passes(1)
+        run_worker()
+
+    assert emulator.replies() == [THANKS]
+    assert sends() == [0]
+    assert [(event["state"], event["attempts"]) for event in events()] == [("processed", 2)]
+
+
+def test_the_wait_before_a_reply_is_sent_again_grows(arrives, emulator, run_worker, clock, sends):
+    emulator.faults(fail="502:1")
+    arrives()
+    waits, began = [], clock()
+    for _ in range(300):
+        run_worker()
+        waits += [(clock() - began).total_seconds()] * (len(sends()) - len(waits))
+        clock.advance(2)
+
+    gaps = [later - earlier for earlier, later in pairwise(waits)]
+    assert len(gaps) >= 3
+    assert all(gap >= least for gap, least in zip(gaps, (30, 60, 120), strict=False))
 
 
 def test_a_retry_that_is_due_in_a_millisecond_is_left_for_the_next_look(

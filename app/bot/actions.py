@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from app.bot import gates
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, silence
-from app.bot.sending import close_gate, is_final, wait_for_gate
+from app.bot.sending import is_final
 from app.rules.engine import Actions
 from app.store import actions as action_log
 from app.store import conversations, replies
@@ -96,11 +97,9 @@ _DOING: dict[str, Callable[[Action, Occasion, Bot], None]] = {
 
 
 def _at_twilio(change: Callable[..., Any], arguments: Any, occasion: Occasion, bot: Bot) -> Any:
-    wait_for_gate(occasion.conversation_sid, bot)
-    bot.work.commit()
+    sid, service_sid = occasion.conversation_sid, occasion.chat_service_sid
     more = () if arguments is None else (arguments,)
-    with bot.work.away():
-        return change(bot.twilio, occasion.conversation_sid, occasion.chat_service_sid, *more)
+    return gates.ask(lambda twilio: change(twilio, sid, service_sid, *more), sid, bot)
 
 
 def _write_down(error: SendError, action: Action, bot: Bot) -> str:
@@ -109,7 +108,6 @@ def _write_down(error: SendError, action: Action, bot: Bot) -> str:
     if final or error.decision == "suppress":
         action_log.note_failed(bot.tx, action, error.reason)
     if error.decision == "retry":
-        close_gate(error, action.conversation_sid, bot)
         bot.work.commit()
         raise error
     facts = {"conversation_sid": action.conversation_sid, "message_sid": action.message_sid}

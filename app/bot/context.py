@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from app.inbox.job import Work
 from app.rules.facts import Policy
 from app.rules.schema import Rules
 from app.twilio_api.client import Conversations
+from app.twilio_api.fence import fenced
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class Bot:
     policy: Policy
     responder: Any = None  # asked where no rule matched; None: nobody is
     folder: Path = Path()  # of the rules file; media are found from here
+
+    @contextmanager
+    def calling_twilio(self, *, within: float | None = None) -> Iterator[Conversations]:
+        """Give Twilio for requests outside of any transaction; each leaves only while the lane is ours.
+
+        `within`: only so many seconds after the last commit. Raises LeaseLost.
+        """
+        with self.work.away(within) as ask, fenced(ask):
+            yield self.twilio
 
     @property
     def tx(self) -> Connection:

@@ -15,7 +15,8 @@ from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
 from app.inbox.dispatch import Handler
 from app.inbox.internal_events import FollowUpDue, TimerEnded
-from app.store import conversations, deliveries, replies
+from app.store import conversations, deliveries, rate_limits, replies
+from app.twilio_api.client import ReceiptDetail
 from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
     ConversationAdded,
@@ -79,13 +80,7 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
     bot.work.commit()  # the receipt is on disk whatever REST says
     code, detail = delivery.error_code, ""
     try:
-        with bot.work.away():
-            found = bot.twilio.fetch_receipt(
-                event.conversation_sid,
-                event.chat_service_sid,
-                message_sid=event.message_sid,
-                delivery_receipt_sid=event.delivery_receipt_sid,
-            )
+        found = _ask_about(event, bot)
         code = found.error_code or code
         detail = f"REST: {found.status or 'no status'}, code {found.error_code}"
     except SendError as error:
@@ -97,6 +92,19 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, bot: Bot) -> str:
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
     log.warning(event.status, extra={**facts, "meaning": meaning(code), "detail": detail})
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
+
+
+def _ask_about(event: DeliveryUpdated, bot: Bot) -> ReceiptDetail:
+    with bot.work.look() as tx:
+        if rate_limits.opens_at(tx, event.conversation_sid, bot.work.now()):
+            raise SendError(rate_limits.ASKED, "retry")
+    with bot.calling_twilio() as twilio:
+        return twilio.fetch_receipt(
+            event.conversation_sid,
+            event.chat_service_sid,
+            message_sid=event.message_sid,
+            delivery_receipt_sid=event.delivery_receipt_sid,
+        )
 
 
 def note_conversation(event: ConversationAdded, bot: Bot) -> str:

@@ -7,17 +7,20 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from app.bot import gates
 from app.bot.context import Bot
 from app.bot.facts_loader import Occasion, Silence, silence
 from app.inbox.job import Postponed
-from app.store import actions, rate_limits, replies
+from app.store import actions, replies
 from app.store.replies import Reply
 from app.twilio_api import media
+from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
 from app.twilio_api.look_up import MARKER, Sought
 
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
-GATE_CLOSED_FOR = timedelta(seconds=1)  # after a 429 without Retry-After
+LEAVES_WITHIN = 15.0  # seconds after it was written down; the next try is at least twice as long after that
+ON_ITS_WAY = "the earlier request may still be on its way"
 _BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)  # where the clock was set back, what is newer than the message counts
 # The recipient opted out, the conversation is closed or gone: nothing else is to be done either.
 NOBODY_THERE = (21610, 50377, 20404, 50350)
@@ -46,7 +49,6 @@ def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> t
             return True, f"rule {reply.rule} -> {sid}, sent by an earlier attempt"
         if stop := silence(occasion, bot):
             return False, _suppress_all(stop, reply, occasion, bot)
-        wait_for_gate(occasion.conversation_sid, bot)
         media_sid = _media_sid(reply, occasion, bot)
         if media_sid != reply.media and (stop := silence(occasion, bot)):  # the upload took its time
             return False, _suppress_all(stop, reply, occasion, bot)
@@ -55,18 +57,11 @@ def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> t
         return False, _write_down(error, reply, occasion, bot)
 
 
-def wait_for_gate(conversation_sid: str, bot: Bot) -> None:
-    """Raise Postponed while Twilio wants no request about this conversation."""
-    if opens_at := rate_limits.opens_at(bot.tx, conversation_sid, bot.work.now()):
-        raise Postponed(opens_at, "Twilio asked us to wait")
-
-
 def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
     author = _author(reply, bot)
-    replies.note_try(bot.tx, reply, bot.work.now(), author=author)
-    bot.work.commit()  # on disk before Twilio hears of it
-    with bot.work.away():
-        sid = bot.twilio.send_message(
+
+    def request(twilio: Conversations) -> str:
+        return twilio.send_message(
             occasion.conversation_sid,
             occasion.chat_service_sid,
             author=author,
@@ -76,6 +71,19 @@ def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
             content_sid=reply.content_sid,
             content_variables=reply.content_variables,
         )
+
+    def failed(error: SendError) -> None:
+        if not error.may_come_late:
+            replies.note_refused(bot.tx, reply)
+
+    sid = gates.ask(
+        request,
+        occasion.conversation_sid,
+        bot,
+        before=lambda: replies.note_try(bot.tx, reply, bot.work.now(), author=author),
+        failed=failed,
+        within=LEAVES_WITHIN,
+    )
     replies.note_sent(bot.tx, reply, sid, bot.work.now())
     return sid
 
@@ -95,23 +103,45 @@ def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SendError(f"the file {path.name} cannot be read ({type(error).__name__})", "give up") from error
-    bot.work.commit()
-    with bot.work.away():
-        sid = media.upload(bot.twilio, occasion.chat_service_sid, content, content_type, path.name)
+    sid = gates.ask(
+        lambda twilio: media.upload(twilio, occasion.chat_service_sid, content, content_type, path.name),
+        occasion.conversation_sid,
+        bot,
+    )
     replies.note_uploaded(bot.tx, reply, sid)
     return sid
 
 
 def _look_up(reply: Reply, occasion: Occasion, bot: Bot) -> str | None:
-    """Return the MessageSid of a reply that an earlier attempt has sent, or None."""
-    if reply.tried_at and bot.work.now() < reply.tried_at + LOOK_UP_AFTER:
-        raise Postponed(reply.tried_at + LOOK_UP_AFTER, "the earlier request may still be on its way")
-    bot.work.commit()
-    with bot.work.away():
-        found = bot.twilio.find_message(
-            occasion.conversation_sid, occasion.chat_service_sid, _sought(reply, bot.work.now()), back_to=reply.reply_to
-        )
-    return found.sid or _the_candidate(found.candidates, bot)
+    """Return the MessageSid of a reply that an earlier attempt has sent, or None when another may be sent.
+
+    Raises Postponed while Twilio may still be storing it: each look waits for twice as long as the one before.
+    """
+    _wait_for_the_try(reply, bot)
+    conversation, sought = (occasion.conversation_sid, occasion.chat_service_sid), _sought(reply, bot.work.now())
+    found = gates.ask(
+        lambda twilio: twilio.find_message(*conversation, sought, back_to=reply.reply_to),
+        occasion.conversation_sid,
+        bot,
+        only_reads=True,
+    )
+    sid = found.sid or _the_candidate(found.candidates, bot)
+    now = bot.work.now()
+    if sid is None and reply.tried_at and reply.not_again_before and now < reply.not_again_before:
+        raise Postponed(min(reply.not_again_before, now + (now - reply.tried_at)), ON_ITS_WAY)
+    return sid
+
+
+def _wait_for_the_try(reply: Reply, bot: Bot) -> None:
+    """Raise Postponed right after a try; Twilio needs a moment, and a human's message may come meanwhile."""
+    if reply.tried_at is None:
+        return
+    now = bot.work.now()
+    if reply.tried_at > now + LOOK_UP_AFTER:
+        replies.note_clock_set_back(bot.tx, reply, now)
+        raise Postponed(now + LOOK_UP_AFTER, f"{ON_ITS_WAY}; the clock was set back")
+    if now < reply.tried_at + LOOK_UP_AFTER:
+        raise Postponed(reply.tried_at + LOOK_UP_AFTER, ON_ITS_WAY)
 
 
 def _sought(reply: Reply, now: datetime) -> Sought:
@@ -159,7 +189,6 @@ def _write_down(error: SendError, reply: Reply, occasion: Occasion, bot: Bot) ->
         return _suppress_all(Silence(error.reason, error.code in NOBODY_THERE), reply, occasion, bot)
     if is_final(error, bot):
         replies.note_failed(bot.tx, reply, error.reason)
-    close_gate(error, occasion.conversation_sid, bot)
     bot.work.commit()
     raise error
 
@@ -167,10 +196,3 @@ def _write_down(error: SendError, reply: Reply, occasion: Occasion, bot: Bot) ->
 def is_final(error: SendError, bot: Bot) -> bool:
     """Return whether this is the last attempt, until a person asks for another."""
     return error.decision == "give up" or (bot.work.is_last_attempt and bot.work.is_spent_by(error.asks_to_wait))
-
-
-def close_gate(error: SendError, conversation_sid: str, bot: Bot) -> None:
-    """Let nobody send there, or for the account, until the time that Twilio asked for, if it did."""
-    if error.scope:
-        scope = rate_limits.ACCOUNT if error.scope == "account" else conversation_sid
-        rate_limits.close(bot.tx, scope, error.retry_after or GATE_CLOSED_FOR, bot.work.now())

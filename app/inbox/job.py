@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -48,6 +49,7 @@ class Work:
         self._desk = desk
         self._goes_on = goes_on
         self._transaction = db.transaction()
+        self._committed_at = claimed.instant.boot
 
     @property
     def tx(self) -> Connection:
@@ -62,25 +64,30 @@ class Work:
             yield tx
 
     @contextmanager
-    def away(self) -> Iterator[Callable[[], None]]:
+    def away(self, within: float | None = None) -> Iterator[Callable[[], None]]:
         """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile.
 
         Gives the fence, to be asked whenever something is about to leave: it raises LeaseLost when this process was
-        frozen, or looked for Twilio, for so long that another worker may be calling for us already.
+        frozen, or looked for Twilio, for so long that another worker may be calling for us already; or for longer
+        than `within`, in seconds since the last commit.
         """
         if self._transaction.is_open:
             raise RuntimeError("commit before you call the network")
-        self._ask_fence()
+        until = self._committed_at + within if within is not None else float("inf")
+        self._ask_fence(until)
         if self._desk is not None:
             self._desk.release()
         try:
-            yield self._ask_fence
+            yield partial(self._ask_fence, until)
         finally:
             if self._desk is not None:
                 self._desk.acquire()
 
-    def _ask_fence(self) -> None:
-        self.claimed.lease.fence(self._db.boot_seconds())
+    def _ask_fence(self, until: float) -> None:
+        now = self._db.boot_seconds()
+        self.claimed.lease.fence(now)
+        if now >= until:
+            raise leases.LeaseLost(f"lane {self.claimed.lane}: it took too long until the request could leave")
 
     @property
     def is_last_attempt(self) -> bool:
@@ -103,6 +110,7 @@ class Work:
         leases.hold(self.tx, self.claimed.lease, instant)
         self._transaction.commit()
         self.claimed.lease.held_until = instant.boot + leases.LEASE_SECONDS
+        self._committed_at = instant.boot
 
     def rollback(self) -> None:
         """Undo what was done since the last commit."""

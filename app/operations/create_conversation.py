@@ -91,7 +91,7 @@ def _patiently(sleep: Sleep, request: Callable[[], Result]) -> Result:
             return request()
         except SendError as error:
             seconds = error.retry_after.total_seconds() if error.retry_after else WAIT_SECONDS
-            if not error.asks_to_wait or seconds > LONGEST_WAIT_SECONDS:
+            if not error.is_rate_limit or seconds > LONGEST_WAIT_SECONDS:
                 raise
             sleep(seconds)
     return request()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select, union_all
@@ -14,7 +14,7 @@ from app.operations import media, validation
 from app.operations.account import Account, document, must_exist
 from app.operations.message_plan import Part, Plan
 from app.operations.validation import Refused
-from app.twilio_api.errors import SendError, meaning
+from app.twilio_api.errors import SendError, meaning, named
 
 _RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
 _TRIES, _LONGEST_WAIT_SECONDS = 5, 30.0
@@ -117,12 +117,18 @@ def _create(account: Account, ready: Plan, part: Part, media_sid: str, wait: Cal
     wanted = _parameters(ready, part, media_sid)
     for _ in range(_TRIES - 1):
         try:
-            return account.ask(lambda v1: document(v1.conversations(ready.conversation_sid).messages.create(**wanted)))
+            return _created(account, ready, wanted)
         except SendError as error:
-            if not error.asks_to_wait:
+            if not error.is_rate_limit:
                 raise
             wait(min(_LONGEST_WAIT_SECONDS, error.retry_after.total_seconds() if error.retry_after else 1.0))
-    return account.ask(lambda v1: document(v1.conversations(ready.conversation_sid).messages.create(**wanted)))
+    return _created(account, ready, wanted)
+
+
+def _created(account: Account, ready: Plan, wanted: Mapping[str, str]) -> Document:
+    made = account.ask(lambda v1: v1.conversations(ready.conversation_sid).messages.create(**wanted))
+    named("IM", made.sid)
+    return document(made)
 
 
 def _parameters(ready: Plan, part: Part, media_sid: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from app.operations.account import Account, document, must_exist
 from app.operations.participant_spec import Kind, Newcomer, newcomer
 from app.operations.validation import Refused
 from app.twilio_api.addresses import without_marks
-from app.twilio_api.errors import SendError
+from app.twilio_api.errors import SendError, named
 
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
 THERE_ALREADY = (50433, 50437)
@@ -69,7 +69,7 @@ def add_newcomer(account: Account, conversation: str, one: Newcomer) -> Added:
             if key_of(found) == one.key:
                 return Added(found["sid"], one.kind, one.name, already=True)
         raise
-    return Added(str(created.sid), one.kind, one.name)
+    return Added(named("MB", created.sid), one.kind, one.name)
 
 
 def list_participants(account: Account, conversation: str, *, limit: int | None = None) -> list[Shown]:

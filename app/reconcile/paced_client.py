@@ -111,7 +111,7 @@ class PoliteCalls:
     def _close_gate(self, error: SendError, conversation_sid: str) -> None:
         scope = conversation_sid if error.scope == "conversation" and conversation_sid else rate_limits.ACCOUNT
         with self._db.write() as tx:
-            rate_limits.close(tx, scope, error.retry_after or NO_RETRY_AFTER, self._db.now(tx))
+            rate_limits.close(tx, scope, error.retry_after or NO_RETRY_AFTER, self._db.now(tx), error.reason)
 
     def _pause_for(self, seconds: float) -> None:
         if self._wait(seconds):

@@ -1,30 +1,152 @@
-"""Until when Twilio asked us to send nothing: to one conversation, or from the whole account."""
+"""Gates: until when nothing is sent to one conversation, or from the whole account, and why.
+
+Twilio closes one by asking to wait (429, 503). When it fails again and again the account's gate is closed, too: then
+one request at a time tries whether it works again. A gate is closed for 15 minutes at most; one that seems to be
+closed for longer is not believed: the clock was set back, or an earlier version took Twilio's word for years.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
-from app.db.database import insert_into
+from app.db.database import Record, insert_into, insert_new
 from app.db.tables import gate
 
 ACCOUNT = "account"
+ASKED = "Twilio asked us to wait"
+LONGEST = timedelta(minutes=15)
+FAILURES = 5  # of Twilio's, one after the other within FAILING: then it is out of order
+FAILING = timedelta(seconds=30)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)  # between two requests that try
+PROBE = timedelta(seconds=20)  # as long as one request may take; then another tries
 
-_OPENS_AT = select(func.max(gate.c.not_before)).where(
-    gate.c.scope.in_(bindparam("scopes", expanding=True)), gate.c.not_before > bindparam("now")
-)
+_CLOSED = (gate.c.not_before > bindparam("now"), gate.c.not_before <= bindparam("latest"))
+_HERE = gate.c.scope.in_(bindparam("scopes", expanding=True))
+_OPENS_AT = select(func.max(gate.c.not_before)).where(_HERE, *_CLOSED)
+_GATES = select(gate).where(_HERE)
 
 
-def close(tx: Connection, scope: str, wait: timedelta, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Whether a request may go now: `opens_at` says when if not. `failures` and `probes` are for what comes of it."""
+
+    opens_at: datetime | None = None
+    reason: str = ""
+    failures: int = 0
+    probes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A gate that is closed; `failing_since` is set where Twilio is out of order: at `opens_at` one request tries."""
+
+    scope: str
+    opens_at: datetime
+    reason: str
+    failing_since: datetime | None
+
+
+def close(tx: Connection, scope: str, wait: timedelta, now: datetime, reason: str = "") -> None:
     """Let nobody send to `scope` (a ConversationSid, or ACCOUNT for all) for a time; never shortens a wait."""
-    closed = {"not_before": now + wait, "set_at": now}
-    insert = insert_into(tx.dialect.name, gate).values(scope=scope, **closed)
-    later = insert.excluded.not_before > gate.c.not_before
-    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_=closed, where=later))
+    not_before = now + min(wait, LONGEST)
+    values = {"not_before": not_before, "set_at": now, "reason": reason}
+    insert = insert_into(tx.dialect.name, gate).values(scope=scope, **values)
+    later = or_(insert.excluded.not_before > gate.c.not_before, gate.c.not_before > now + LONGEST)
+    tx.execute(insert.on_conflict_do_update(index_elements=["scope"], set_=values, where=later))
 
 
 def opens_at(tx: Connection, conversation_sid: str, now: datetime) -> datetime | None:
-    """Return until when Twilio asked us not to send to this conversation; None when we may."""
-    at: datetime | None = tx.scalar(_OPENS_AT, {"scopes": [ACCOUNT, conversation_sid], "now": now})
+    """Return until when nothing may be sent to this conversation; None when it may."""
+    asked = {"scopes": [ACCOUNT, conversation_sid], "now": now, "latest": now + LONGEST}
+    at: datetime | None = tx.scalar(_OPENS_AT, asked)
     return at
+
+
+def enter(tx: Connection, conversation_sid: str, now: datetime) -> Passage:
+    """Ask to make a request. While Twilio is out of order one at a time may: it probes, the others wait for it."""
+    rows = tx.execute(_GATES, {"scopes": [ACCOUNT, conversation_sid]}).all()
+    closed = [row for row in rows if _is_closed(row, now)]
+    if closed:
+        last = max(closed, key=lambda row: row.not_before)
+        return Passage(last.not_before, reason_of(last))
+    account = next((row for row in rows if row.scope == ACCOUNT), None)
+    if account is None or not _is_out_of_order(account, now):
+        return Passage(failures=account.failures if account else 0)
+    this = (gate.c.scope == ACCOUNT, gate.c.not_before == account.not_before)
+    if tx.execute(update(gate).where(*this).values(not_before=now + PROBE, set_at=now)).rowcount:
+        return Passage(failures=account.failures, probes=True)
+    return Passage(now + PROBE, reason_of(account))  # another was faster
+
+
+def _is_closed(row: Record, now: datetime) -> bool:
+    return bool(now < row.not_before <= now + LONGEST)
+
+
+def _is_out_of_order(account: Record, now: datetime) -> bool:
+    """Return whether requests must try one at a time; what nobody has tried for long is forgotten."""
+    return bool(account.failures >= FAILURES and now <= account.not_before + LONGEST)
+
+
+def note_failure(tx: Connection, passage: Passage, reason: str, now: datetime) -> Passage:
+    """Count that Twilio failed; return until when the account's gate is closed because of it, if it is, and why."""
+    insert_new(tx, gate, {"scope": ACCOUNT, "not_before": now, "set_at": now})
+    this = gate.c.scope == ACCOUNT
+    row = tx.execute(select(gate).where(this).with_for_update()).one()
+    if _is_closed(row, now) and not passage.probes:
+        return Passage(row.not_before, reason_of(row)) if row.failures >= FAILURES else Passage()
+    failures = row.failures + 1 if _goes_on(row, now) else 1
+    values = {"failures": failures, "failing_since": row.failing_since if failures > 1 else now}
+    if failures >= FAILURES:
+        pause = min(FIRST_PAUSE * int(2 ** min(failures - FAILURES, 10)), LONGEST_PAUSE)
+        values |= {"not_before": now + pause, "set_at": now, "reason": reason}
+    closed = tx.execute(update(gate).where(this).values(**values).returning(gate)).one()
+    return Passage(closed.not_before, reason_of(closed)) if failures >= FAILURES else Passage()
+
+
+def _goes_on(row: Record, now: datetime) -> bool:
+    """Return whether a failure belongs to those before: close together, or with none between them that succeeded."""
+    if row.failing_since is None:
+        return False
+    return _is_out_of_order(row, now) or bool(row.failing_since <= now <= row.failing_since + FAILING)
+
+
+def note_success(tx: Connection, now: datetime, *, only_read: bool = False) -> None:
+    """Note that Twilio works: a gate that was closed because it did not is open, its failures are forgotten.
+
+    `only_read`: that it takes something is not shown yet, so the next request tries too, and at once.
+    """
+    this = update(gate).where(gate.c.scope == ACCOUNT)
+    closed = this.where(gate.c.failures >= FAILURES)
+    if only_read:
+        tx.execute(closed.values(not_before=now, set_at=now))
+        return
+    failed = {"failures": 0, "failing_since": None}
+    tx.execute(closed.values(not_before=now, set_at=now, reason="", **failed))
+    tx.execute(this.where(gate.c.failures > 0).values(**failed))
+
+
+def reason_of(row: Record) -> str:
+    """Return why a gate is closed; the events that wait for it say the same."""
+    if row.failures >= FAILURES:
+        return f"{row.reason}, again and again: all wait, and one request at a time tries"
+    return f"{ASKED}: {row.reason}" if row.reason else ASKED
+
+
+def closed_gates(tx: Connection, now: datetime) -> list[Closed]:
+    """Return the gates that are closed now, the account's first; one that lets a single request try is closed, too."""
+    this = or_(gate.c.failures >= FAILURES, gate.c.not_before > now)
+    rows = tx.execute(select(gate).where(this).order_by(gate.c.scope != ACCOUNT, gate.c.scope)).all()
+    return [_closed(row) for row in rows if _is_out_of_order(row, now) or _is_closed(row, now)]
+
+
+def _closed(row: Record) -> Closed:
+    failing_since = row.failing_since if row.failures >= FAILURES else None
+    return Closed(row.scope, row.not_before, reason_of(row), failing_since)
+
+
+def lift(tx: Connection, scope: str) -> bool:
+    """Open a gate, whatever it was closed for; return False when there is none."""
+    return tx.execute(delete(gate).where(gate.c.scope == scope)).rowcount > 0

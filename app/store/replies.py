@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,9 @@ from app.db.database import Record, insert_into
 from app.db.tables import conversations, messages, replies
 
 OPEN = ("intended", "sending", "failed")
+# Twilio may store a message long after we have stopped to wait for its answer (seen: 25 s). So long after a try, and
+# twice as long after each further one, nothing is sent again but looked for.
+LATE_STORE, LATEST_STORE = timedelta(seconds=30), timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Reply:
     author: str | None
     first_tried_at: datetime | None
     tried_at: datetime | None
+    tries: int
+    not_again_before: datetime | None
     message_sid: str | None
 
 
@@ -137,9 +142,25 @@ def note_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
 
 
 def note_try(tx: Connection, reply: Reply, now: datetime, *, author: str) -> None:
-    """Write down that a request may be on its way to Twilio from now on, and under which name."""
-    first = reply.first_tried_at or now
-    _set(tx, reply, state="sending", tried_at=now, first_tried_at=first, author=author)
+    """Write down that a request may be on its way to Twilio, under which name, and what must wait for it."""
+    this_try = {"tried_at": now, "first_tried_at": reply.first_tried_at or now, "tries": reply.tries + 1}
+    _set(tx, reply, state="sending", author=author, not_again_before=now + _longest_store(reply.tries), **this_try)
+
+
+def _longest_store(tries: int) -> timedelta:
+    """Return for how long Twilio may be storing what was sent after so many tries that it never answered."""
+    return min(LATE_STORE * int(2 ** min(tries, 10)), LATEST_STORE)
+
+
+def note_refused(tx: Connection, reply: Reply) -> None:
+    """Write down that the try has ended, and that Twilio stores nothing of it any more."""
+    _set(tx, reply, tries=reply.tries, not_again_before=None)
+
+
+def note_clock_set_back(tx: Connection, reply: Reply, now: datetime) -> None:
+    """Let the waits after the last try begin now: by the clock it lies in the future."""
+    again = now + _longest_store(max(0, reply.tries - 1)) if reply.not_again_before else None
+    _set(tx, reply, tried_at=now, not_again_before=again)
 
 
 def note_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """HTTP requests that end in time, whatever the other side does, and whose answers have a bounded size.
 
 The time-outs of requests are for one read each: an answer that comes byte by byte never meets them, nor does a
-name that nobody resolves. It knows nothing of Twilio.
+name that nobody resolves. What leaves asks the fence first. It knows nothing of Twilio.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from requests.utils import super_len
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, DecodeError
+
+from app.twilio_api import fence
 
 MOST_BYTES = 16 * 1024 * 1024  # of an answer, unpacked; a page of a hundred long messages has half of it
 SLOWEST_UPLOAD = 128 * 1024  # bytes a second: a large file may take longer
@@ -88,7 +90,7 @@ class _Answer(HTTPResponse):
 
 
 class _InTime(HTTPConnection):
-    """Connects and sends in time, and reads through a `_Source`."""
+    """Connects and sends in time, asks the fence before each piece that leaves, and reads through a `_Source`."""
 
     response_class = _Answer
 
@@ -115,8 +117,10 @@ class _InTime(HTTPConnection):
             _attempts.release()
 
     def send(self, data: Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(_left(self.timeout))
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_left(self.timeout))
+        fence.ask()
         super().send(data)
 
 

@@ -10,19 +10,15 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from app.twilio_api.errors import SendError, never_connected, no_answer, refusal
+from app.twilio_api.errors import SendError, named, no_answer, refusal
 from app.twilio_api.look_up import MARKER, Found, Sought, look_through
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
-CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
-REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS  # for all of it; less than a lease
 Result = TypeVar("Result")
 
 
@@ -83,7 +79,7 @@ class Conversations:
         said["content_variables"] = json.dumps(dict(content_variables)) if content_variables else ""
         given = {name: value for name, value in said.items() if value}
         attributes = json.dumps({MARKER: marker})
-        return str(self._call(lambda: messages.create(author=author, attributes=attributes, **given)).sid)
+        return named("IM", self._call(lambda: messages.create(author=author, attributes=attributes, **given)).sid)
 
     def find_message(self, conversation_sid: str, service_sid: str, sought: Sought, *, back_to: str) -> Found:
         """Return what is there of a message that an earlier request may have stored. Raises SendError.
@@ -126,8 +122,11 @@ class Conversations:
         if client is None:
             from twilio.rest import Client as TwilioClient
 
+            from app.twilio_api.http_client import FencedHttpClient
+
             user, password, account = self._credentials
-            http_client = _http_client(self.base_url, self._note_call)
+            http_client = FencedHttpClient(self.base_url, self._note_call)
+            http_client.session.trust_env = not is_here(self.base_url)  # no proxy between us and the emulator
             client = self._local.client = TwilioClient(user, password, account, http_client=http_client)
         return client
 
@@ -148,58 +147,6 @@ def _check_sid(prefix: str, sid: str) -> None:
         raise SendError(f"{sid[:40]!r} is not a SID that begins with {prefix}", "give up")
 
 
-def _http_client(base_url: str, note_call: Callable[[str], None] = lambda _result: None) -> Any:
-    """Return the SDK's HTTP client with time-outs, another origin where one is set, and Retry-After kept.
-
-    `note_call` is told of each request: "ok", the HTTP status from 400, "not connected" or "no answer".
-    """
-    from twilio.http.http_client import TwilioHttpClient
-
-    from app.twilio_api.bounded_http import BoundedSession
-
-    class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
-        retry_after: timedelta | None = None
-
-        def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
-            self.retry_after = None
-            options["timeout"] = None  # so that self.timeout, a pair, is used
-            try:
-                response = super().request(method, _at(base_url, url), *args, **options)
-            except Exception as error:
-                note_call("not connected" if never_connected(error) else "no answer")
-                raise
-            note_call("ok" if response.status_code < 400 else str(response.status_code))
-            self.retry_after = _seconds_in(response.headers.get("Retry-After"))
-            return response
-
-    http_client = HttpClient()
-    http_client.session = BoundedSession(REQUEST_SECONDS)
-    http_client.timeout = (CONNECT_SECONDS, READ_SECONDS)
-    if is_here(base_url):
-        http_client.session.trust_env = False  # no proxy between us and the emulator
-    return http_client
-
-
 def is_here(url: str) -> bool:
     """Return whether a URL leads to this machine, as the emulator's does."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-
-
-def _at(base_url: str, url: str) -> str:
-    if not base_url:
-        return url
-    parts = urlsplit(url)
-    return base_url + parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def _seconds_in(retry_after: str | None) -> timedelta | None:
-    """Return the wait of a Retry-After header, in seconds or as a date; None when there is none to understand."""
-    if not retry_after:
-        return None
-    if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", retry_after.strip()):
-        return timedelta(seconds=float(retry_after))
-    try:
-        at = parsedate_to_datetime(retry_after)
-        return max(timedelta(0), at - at.now(at.tzinfo))
-    except (TypeError, ValueError):
-        return None

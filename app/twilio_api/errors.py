@@ -6,8 +6,9 @@ It calls nobody: the requests are made in client.py.
 from __future__ import annotations
 
 import json
+import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -39,8 +40,23 @@ class SendError(Exception):
 
     @property
     def asks_to_wait(self) -> bool:
-        """Whether this is a limit (429): nothing failed, so it counts as no attempt."""
+        """Whether Twilio said that we shall wait (429, or 503 with Retry-After): it counts as no attempt."""
         return bool(self.scope)
+
+    @property
+    def is_rate_limit(self) -> bool:
+        """Whether this is a limit (429): nothing was done, so the same request may be made again."""
+        return bool(self.scope) and not self.uncertain
+
+    @property
+    def may_come_late(self) -> bool:
+        """Whether Twilio may still be storing what we sent; one that has answered with a fault of its own is not."""
+        return self.uncertain and self.status not in (500, 503)
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether Twilio failed, or could not be reached: no fault of this request, so others will fare no better."""
+        return self.decision == "retry" and (self.status == 0 or self.status == 408 or self.status >= 500)
 
 
 @dataclass(frozen=True)
@@ -79,9 +95,11 @@ BY_STATUS = {
 }
 OTHER_5XX = Ruling("retry", "Twilio has a fault", uncertain=True)
 OTHER_4XX = Ruling("give up", "Twilio refused the request")
+OTHER_3XX = Ruling("retry", "the request was sent elsewhere; check TWILIO_API_BASE_URL, or a proxy on the way")
 # No network connection was made, so nothing can have arrived.
 NOT_CONNECTED = Ruling("retry", "Twilio cannot be reached")
 CUT_OFF = Ruling("retry", "no answer from Twilio", uncertain=True)
+UNNAMED = Ruling("retry", "Twilio's answer names nothing", uncertain=True)
 
 # What the code of a delivery receipt means. Source: as above, unless the line says otherwise.
 MEANINGS = {
@@ -142,8 +160,24 @@ NEXT_STEPS = {
 def refusal(error: Any, retry_after: timedelta | None) -> SendError:
     """Return what follows from an error that the SDK raised because of Twilio's answer, and its Retry-After."""
     status, code = _status_and_code(error)
-    ruling = BY_CODE.get(code) or BY_STATUS.get(status) or (OTHER_5XX if status >= 500 or not status else OTHER_4XX)
-    return _ruled(ruling, status=status, code=code, retry_after=retry_after if status in (429, 503) else None)
+    ruling = BY_CODE.get(code) or BY_STATUS.get(status) or _other(status)
+    asked = retry_after if status in (429, 503) else None
+    if asked and status == 503:
+        ruling = replace(ruling, scope="account")
+    return _ruled(ruling, status=status, code=code, retry_after=asked)
+
+
+def _other(status: int) -> Ruling:
+    if status >= 500 or not status:
+        return OTHER_5XX
+    return OTHER_4XX if status >= 400 else OTHER_3XX
+
+
+def named(prefix: str, sid: object) -> str:
+    """Return the SID in an answer of Twilio's. Raises SendError where it is none: what was asked for may be done."""
+    if isinstance(sid, str) and re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
+        return sid
+    raise _ruled(UNNAMED)
 
 
 def _status_and_code(error: Any) -> tuple[int, int]:

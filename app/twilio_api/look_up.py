@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.twilio_api.errors import named
+
 MARKER = "parley"  # our key in a message's Attributes: {"parley": {"reply_to": "IM...", "n": 0}}
 FORM = "parley_answer"  # the same of a human's answer: the form on the page that it was written in
 CLOCKS_APART = timedelta(seconds=60)  # ours and Twilio's
@@ -48,9 +50,9 @@ def look_through(messages: Iterable[Any], sought: Sought, is_older: Callable[[An
         if sought.author in (None, message.author):
             marks = marks_of(message.attributes)
             if marks.get(sought.mark[0]) == sought.mark[1]:
-                return Found(str(message.sid))
+                return Found(named("IM", message.sid))
             if not marks and _may_be(message, sought):
-                candidates.append(str(message.sid))
+                candidates.append(named("IM", message.sid))
         if is_older(message):
             break
     return Found(candidates=tuple(candidates))

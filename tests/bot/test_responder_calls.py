@@ -11,6 +11,7 @@ from app.db.tables import lanes, responder_calls
 from app.inbox import queue
 from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
+from app.store.replies import LATE_STORE
 from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at
@@ -177,6 +178,8 @@ def test_a_process_that_ends_at_any_step_of_sending_the_answer_leaves_one_reply_
     for n in range(1, len(steps) + 1):
         work_until(n)
     clock.advance(LEASE_SECONDS + 1)
+    run_worker()
+    clock.advance(LATE_STORE.total_seconds())
     run_worker()
 
     count = len(steps) + 1

@@ -200,7 +200,7 @@ def test_a_worker_without_tables_says_so_once_a_minute_however_often_it_tries(ap
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
-        rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(days=9000), bot.work.now())
+        rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(minutes=15), bot.work.now())
         raise LookupError
 
     handler_of_users(write_and_stumble)

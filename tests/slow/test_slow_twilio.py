@@ -5,8 +5,9 @@ import time
 import pytest
 
 from app.inbox.leases import LEASE_SECONDS
-from app.twilio_api.client import REQUEST_SECONDS, Conversations
+from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.http_client import REQUEST_SECONDS
 from app.twilio_api.look_up import Sought
 from tests.support.loopback_site import serve, site
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.db.tables import messages, replies
 from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
+from app.store.replies import LATE_STORE
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at
@@ -95,6 +96,8 @@ def test_a_worker_that_ends_at_any_step_leaves_one_reply_to_each_message(
         work_until(n)
     clock.advance(LEASE_SECONDS + 1)
     run_worker()
+    clock.advance(LATE_STORE.total_seconds())
+    run_worker()
 
     count = len(steps) + 1
     assert {state: number for state, number in stats().items() if number} == {"processed": count}
@@ -120,6 +123,8 @@ def test_a_worker_that_ends_at_any_step_of_taking_over_leaves_one_reply_too(
     for n in range(1, len(steps) + 1):
         work_until(n)
     clock.advance(LEASE_SECONDS + 1)
+    run_worker()
+    clock.advance(LATE_STORE.total_seconds())
     run_worker()
 
     assert stats()["processed"] == len(steps) + 2

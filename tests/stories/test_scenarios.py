@@ -8,7 +8,7 @@ from sqlalchemy import select
 from twilio.rest import Client
 
 from app.db.tables import messages
-from app.twilio_api.client import _http_client
+from app.twilio_api.http_client import FencedHttpClient
 
 THANKS = "Thanks, we will be right back."
 
@@ -28,7 +28,8 @@ def stored_message(app):
 def twilio(environ):
     """The unmodified SDK, pointed at the emulator."""
     client = Client(environ["TWILIO_ACCOUNT_SID"], environ["TWILIO_AUTH_TOKEN"])
-    client.http_client = _http_client(environ["TWILIO_API_BASE_URL"])
+    client.http_client = FencedHttpClient(environ["TWILIO_API_BASE_URL"], lambda _result: None)
+    client.http_client.session.trust_env = False
     return client
 
 

@@ -80,7 +80,7 @@ def test_a_connection_is_used_again(site):
 
 @pytest.mark.timeout(30)
 def test_twilio_that_drips_is_a_request_without_an_answer(site, monkeypatch):
-    monkeypatch.setattr("app.twilio_api.client.REQUEST_SECONDS", SHORT)
+    monkeypatch.setattr("app.twilio_api.http_client.REQUEST_SECONDS", SHORT)
     base_url = f"http://127.0.0.1:{site.server_port}/dripping"
     twilio = Conversations(account_sid="AC" + "1" * 32, auth_token="0" * 32, base_url=base_url)
     with pytest.raises(SendError) as caught:
