@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
+from app.cli.param_types import Since
 from app.inbox import admin
 from app.inbox.describe import shown
+from app.store import rate_limits
+from app.store.rate_limits import Closed
 from app.twilio_api.form import read_form
 
 
@@ -90,24 +94,78 @@ def stats_command(as_json: bool) -> None:
 @inbox_commands.command("retry")
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--all-dead", is_flag=True, help="Every dead event.")
+@click.option("--reason", metavar="TEXT", default="", help="Those whose outcome contains this, in any case.")
+@click.option("--since", type=Since("mhd", "30m, 2h, 1d or 2026-11-22T10:00"), help="Those that died since then.")
+@click.option("--dry-run", is_flag=True, help="Only list them.")
 @json_option
 @with_appcontext
-def retry_command(ids: tuple[int, ...], all_dead: bool, as_json: bool) -> None:
+def retry_command(
+    ids: tuple[int, ...],
+    all_dead: bool,
+    reason: str,
+    since: timedelta | datetime | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Put dead events back to work; nobody is answered twice.
 
-    Example: flask inbox retry 42 43
+    Example: flask inbox retry --reason "no answer" --since 3h --dry-run
     """
-    if bool(ids) == all_dead:
-        raise click.UsageError("name the dead events, or use --all-dead")
-    with writing() as (tx, now):
-        revived = admin.retry(tx, now, None if all_dead else ids)
-    missing = sorted(set(ids) - set(revived))
+    chosen = bool(reason or since)
+    if bool(ids) == (all_dead or chosen):
+        raise click.UsageError("name the dead events, or use --all-dead, --reason, --since")
+    with reading() as (tx, now):
+        died_since = now - since if isinstance(since, timedelta) else since
+        found = [dict(row._mapping) for row in admin.dead_events(tx, reason=reason, since=died_since)]
+    wanted = [row for row in found if not ids or row["id"] in ids]
+    if dry_run and not as_json:
+        show_table(wanted, ["id", "event_type", "finished_at", "outcome"], empty="No such dead event.")
+    revived = [] if dry_run else _put_back([row["id"] for row in wanted])
+    missing = sorted(set(ids) - {row["id"] for row in wanted})
     if as_json:
-        show_json({"retried": revived, "not_dead": missing})
-    else:
+        show_json({"retried": revived, "not_dead": missing} | ({"would_retry": wanted} if dry_run else {}))
+    elif not dry_run:
         click.echo(f"{len(revived)} put back to work.")
     if missing:
         raise click.ClickException(f"not dead, so left alone: {', '.join(map(str, missing))}")
+
+
+def _put_back(ids: list[int]) -> list[int]:
+    with writing() as (tx, now):
+        return admin.retry(tx, now, ids)
+
+
+@inbox_commands.command("gates")
+@click.option("--lift", metavar="SCOPE", help="Open this one now: account, or a ConversationSid.")
+@json_option
+@with_appcontext
+def gates_command(lift: str | None, as_json: bool) -> None:
+    """Show which requests to Twilio wait, until when and why.
+
+    Twilio asked to wait, or failed 5 times in 30 s; a gate opens by itself after 15 minutes at most.
+
+    Example: flask inbox gates --lift account
+    """
+    with reading() as (tx, now):
+        closed = rate_limits.closed_gates(tx, now)
+    if lift is not None:
+        return _lift(lift, closed, as_json)
+    rows = [asdict(one) for one in closed]
+    if as_json:
+        return show_json(rows)
+    return show_table(rows, ["scope", "opens_at", "failing_since", "reason"], empty="No gate is closed.")
+
+
+def _lift(scope: str, closed: list[Closed], as_json: bool) -> None:
+    one = next((one for one in closed if one.scope == scope), None)
+    if one is None:
+        raise click.ClickException(f"no gate {scope!r} is closed; `flask inbox gates` lists those that are")
+    with writing() as (tx, now):
+        rate_limits.lift(tx, scope)
+        due = admin.make_due(tx, now, [one.reason, one.reason.removeprefix(f"{rate_limits.ASKED}: ")])
+    if as_json:
+        return show_json({"lifted": scope, "due": due})
+    return click.echo(f"{scope} may send again; {due} conversations that waited for it are due now.")
 
 
 @inbox_commands.command("purge")

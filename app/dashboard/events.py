@@ -20,7 +20,7 @@ from app.inbox.describe import shown
 from app.inbox.internal_events import FollowUpDue, TimerEnded
 from app.inbox.queue import MAX_ATTEMPTS
 from app.receiver import rejections
-from app.store import audit
+from app.store import audit, rate_limits
 from app.store.decision_trace import trace_of
 from app.twilio_api import parsing
 from app.twilio_api.events import EVENT_CLASSES, MessageAdded
@@ -130,6 +130,7 @@ def _list(tx: Connection, now: datetime) -> dict[str, Any]:
         "before": before,
         "older": older,
         "counts": admin.attention(tx, now),
+        "gates": rate_limits.closed_gates(tx, now),
         "looked_through": LOOKED_THROUGH,
     }
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_,
 
 from app.db.database import Record
 from app.db.tables import deliveries, delivery_events, inbox, lanes
+from app.db.wakeups import telling
 from app.inbox import internal_events, purged_keys
 from app.inbox.queue import wake
 
@@ -126,16 +127,33 @@ def ids_about_message(tx: Connection, message_sid: str) -> list[int]:
     return list(tx.scalars(select(inbox.c.id).where(or_(about, inbox.c.id.in_(receipts))).order_by(inbox.c.id)))
 
 
-def retry(tx: Connection, now: datetime, ids: Sequence[int] | None = None) -> list[int]:
-    """Put dead events (these, or all) back to work with all their attempts; return their ids.
+def dead_events(tx: Connection, *, reason: str = "", since: datetime | None = None) -> Sequence[Record]:
+    """Return the dead events, oldest first, that died since a time, and whose outcome contains `reason` in any case."""
+    query = select(inbox.c.id, inbox.c.event_type, inbox.c.finished_at, inbox.c.outcome).where(inbox.c.state == "dead")
+    if reason:
+        query = query.where(func.lower(inbox.c.outcome).contains(reason.lower(), autoescape=True))
+    if since is not None:
+        query = query.where(inbox.c.finished_at >= since)
+    return tx.execute(query.order_by(inbox.c.id)).all()
+
+
+def retry(tx: Connection, now: datetime, ids: Sequence[int]) -> list[int]:
+    """Put those of these events that are dead back to work with all their attempts; return their ids.
 
     A reply that an earlier attempt may have sent is looked for at Twilio first, so nobody is answered twice.
     """
-    dead = [inbox.c.state == "dead"]
-    if ids is not None:
-        dead.append(inbox.c.id.in_(ids))
-    rows = tx.execute(select(inbox.c.id, inbox.c.lane).where(*dead).order_by(inbox.c.id)).all()
+    rows: list[Record] = []
+    for start in range(0, len(ids), 500):
+        these = (inbox.c.state == "dead", inbox.c.id.in_(ids[start : start + 500]))
+        rows += tx.execute(select(inbox.c.id, inbox.c.lane).where(*these).order_by(inbox.c.id)).all()
     return _put_back(tx, rows, now)
+
+
+def make_due(tx: Connection, now: datetime, outcomes: Sequence[str]) -> int:
+    """Let the conversations that wait with one of these reasons be due now; return how many."""
+    waiting = select(inbox.c.lane).where(inbox.c.finished_at.is_(None), inbox.c.outcome.in_(outcomes))
+    this = update(lanes).where(lanes.c.ready_at > now, lanes.c.lane.in_(waiting))
+    return tx.execute(telling(tx.dialect.name, this.values(ready_at=now, ready_set_at=now))).rowcount
 
 
 def work_again(tx: Connection, now: datetime, event_key: str) -> bool:

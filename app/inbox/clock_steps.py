@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
-from app.db.database import Database, Instant, Record, upsert
-from app.db.maintenance_tables import chores
+from app.db.database import Database, Instant, Record
 from app.db.tables import gate, inbox, lanes
 from app.inbox.internal_events import TIMER_LANES
 from app.inbox.leases import BOOT, LEASE, LEASE_SECONDS
 from app.inbox.queue import LONGEST_BACK_OFF
+from app.store import clock_steps
+from app.store.clock_steps import Mended
 
-CHORE = "clock"  # the row of `chores` that keeps what was mended last
 EVERY_SECONDS = 60.0
 TOLERANCE = timedelta(seconds=2)
 DUE_NOW = "the clock was set back; due at once"
@@ -62,10 +63,9 @@ def mend(db: Database) -> int:
             _make_ready(tx, row, instant.at)
         gates = _gates(tx, instant.at)
         tx.execute(delete(gate).where(_set_ahead(instant.at)))
-        seconds = _set_back_by(waits, instant.at)
-        facts = {"leases": len(shortened), "waits": len(waits), "gates": gates, "seconds": seconds}
-        upsert(tx, chores, {"name": CHORE, "done_at": instant.at, "progress": facts})
-    log.warning("the clock was set back", extra=facts)
+        mended = Mended(len(shortened), len(waits), gates, _set_back_by(waits, instant.at))
+        clock_steps.note(tx, mended, instant.at)
+    log.warning("the clock was set back", extra=asdict(mended))
     return len(shortened) + len(waits) + gates
 
 

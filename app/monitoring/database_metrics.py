@@ -18,6 +18,7 @@ from app.db.tables import inbox as events
 from app.inbox import queue
 from app.inbox.admin import state_at
 from app.monitoring import rest_metrics
+from app.store import rate_limits
 from app.store.delivery_statistics import came_to
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class StoredMetrics:
 
 def _metrics(tx: Connection, now: datetime) -> Iterator[Metric]:
     yield from _queue(tx, now)
+    yield _gates(tx, now)
     yield from _replies(tx)
     yield from _deliveries(tx)
     yield _counter(
@@ -64,6 +66,17 @@ def _queue(tx: Connection, now: datetime) -> Iterator[Metric]:
     due = queue.oldest_due(tx, now)
     age = (now - due).total_seconds() if due else 0.0
     yield GaugeMetricFamily("parley_inbox_oldest_due_seconds", "How long the oldest due event has waited", value=age)
+
+
+def _gates(tx: Connection, now: datetime) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    scopes = [one.scope for one in rate_limits.closed_gates(tx, now)]
+    account = scopes.count(rate_limits.ACCOUNT)
+    gates = GaugeMetricFamily("parley_gates_closed", "Whether requests to Twilio wait, and for whom", labels=["scope"])
+    gates.add_metric(["account"], account)
+    gates.add_metric(["conversation"], len(scopes) - account)
+    return gates
 
 
 def _replies(tx: Connection) -> Iterator[Metric]:

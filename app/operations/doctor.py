@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.db.schema import migrate
-from app.operations import doctor_account, doctor_local, webhooks
+from app.operations import doctor_account, doctor_inbox, doctor_local, webhooks
 from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
 from app.twilio_api.errors import SendError, sentence
 
@@ -17,6 +17,8 @@ def examine(patient: Patient) -> Iterator[Finding]:
     """Yield what is found, one thing after the other, in the order in which to mend it."""
     yield from doctor_local.settings(patient)
     yield from doctor_local.database(patient)
+    yield from doctor_inbox.gates(patient)
+    yield from doctor_inbox.clock_set_back(patient)
     yield from doctor_local.rules(patient)
     yield from doctor_local.token_key(patient)
     credentials = _asked("credentials", doctor_account.credentials, patient)

@@ -1,11 +1,13 @@
 """The events page: the inbox by state and type, one event in full, a dead one retried, and what was refused."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.inbox.queue import NewEvent, add_all
+from app.store import rate_limits
 from tests.support.eventually import eventually
 
 SEND = {"method": "POST", "path_contains": "/Messages"}
@@ -31,6 +33,17 @@ def test_the_newest_event_is_on_top_with_its_state_and_reason(page, post_webhook
     assert html.index("onPollAnswered") < html.index("onConversationAdded")
     assert "nothing to do for onPollAnswered" in html
     assert "stored the conversation" in html
+
+
+def test_a_closed_gate_is_shown_above_the_events_with_the_time_and_the_reason(page, db, clock):
+    with db.write() as tx:
+        rate_limits.close(tx, rate_limits.ACCOUNT, timedelta(minutes=5), clock(), "too many requests (20429)")
+    html = page.get("/fragments/events").text
+    assert "No request to Twilio leaves until" in html
+    assert "Twilio asked us to wait: too many requests (20429)" in html
+    clock.advance(301)
+
+    assert "No request to Twilio leaves" not in page.get("/fragments/events").text
 
 
 @pytest.mark.parametrize(

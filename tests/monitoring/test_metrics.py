@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text
 from app.config import PROJECT
 from app.db.tables import FAILED, delivery_events, replies
 from app.privacy import retention
+from app.store import rate_limits
 from tests.support.scraping import PASSWORD, by, one, scraper_of
 
 SMS = "onMessageAdded__sms_text"
@@ -55,6 +56,16 @@ def test_what_is_worked_off_is_no_queue_and_what_waits_for_a_person_is(customer_
     }
     assert one(found, "parley_inbox_oldest_due_seconds") == 0
     assert one(found, "parley_replies_unsent", rule="default", result="failed") == 1
+
+
+def test_closed_gates_are_counted_by_whom_they_hold_up(app, scrape, clock):
+    with app.extensions["parley"].db.write() as tx:
+        for scope in ("CH1", "CH2", rate_limits.ACCOUNT):
+            rate_limits.close(tx, scope, timedelta(minutes=1), clock())
+    assert by(scrape(), "parley_gates_closed", "scope") == {"account": 1, "conversation": 2}
+    clock.advance(61)
+
+    assert by(scrape(), "parley_gates_closed", "scope") == {"account": 0, "conversation": 0}
 
 
 def test_replies_deliveries_and_requests_are_those_of_the_database(app, customer_writes, emulator, run_worker, scrape):

@@ -92,7 +92,7 @@ def test_when_all_is_well_every_line_says_ok_and_the_exit_code_is_0(healthy, app
     result = app.test_cli_runner().invoke(args=["doctor"])
 
     assert result.exit_code == 0, result.output
-    assert [line.split()[0] for line in result.output.splitlines()[:-1]] == ["ok"] * 12
+    assert [line.split()[0] for line in result.output.splitlines()[:-1]] == ["ok"] * 13
     assert result.output.splitlines()[-1] == "All is well."
 
 
