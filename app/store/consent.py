@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -31,6 +31,7 @@ WROTE_AGAIN: Kind = "wrote again"
 CUSTOMER, CARRIER = "the customer", "the carrier"
 _STATUS = {OPTED_OUT: "out", OPTED_IN: "in"}
 _KEY_NAME = "opt-outs"
+_CLOCKS_DIFFER = timedelta(minutes=1)  # at most; ours and Twilio's
 _keys: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 _PERSONS: BindParameter[Sequence[str]] = bindparam("persons", expanding=True)
 _DETAILS = ("actor", "why", "message_sid", "conversation_sid")
@@ -168,24 +169,34 @@ def _hashes(tx: Connection, person: Person) -> list[str]:
 
 
 def _standing(rows: Iterable[Record], channel: str, per_channel: bool) -> Standing:
-    counted = [row for row in rows if not (per_channel and channel) or row.channel in (channel, "")]
-    said = [row for row in counted if row.changed_at is not None]
-    newest = max(said, key=lambda row: (row.changed_at, row.status), default=None)  # "out" is greater than "in"
+    counted = _counted(rows, channel, per_channel)
+    newest = _newest(counted)
     undecided = max((row.undecided_since for row in counted if row.undecided_since is not None), default=None)
     if newest is None:
         return Standing(undecided_since=undecided)
     return Standing(newest.status == "out", newest.changed_at, undecided)
 
 
+def _counted(rows: Iterable[Record], channel: str, per_channel: bool) -> list[Record]:
+    return [row for row in rows if not (per_channel and channel) or row.channel in (channel, "")]
+
+
+def _newest(rows: Iterable[Record]) -> Record | None:
+    said = [row for row in rows if row.changed_at is not None]
+    return max(said, key=lambda row: (row.changed_at, row.status), default=None)  # "out" is greater than "in"
+
+
 def _record_status(tx: Connection, person: str, change: Change, rows: Sequence[Record], per_channel: bool) -> bool:
-    channel, status = change.person.channel, _STATUS[change.change]
-    before = _standing(rows, channel, per_channel)
+    channel, status, at = change.person.channel, _STATUS[change.change], change.at
+    before, newest = _standing(rows, channel, per_channel), _newest(_counted(rows, channel, per_channel))
+    if newest and status == "out" and newest.channel == "" and newest.changed_at - _CLOCKS_DIFFER <= at:
+        at = max(at, newest.changed_at)  # by our clock: an operator's word; a STOP has its time from Twilio's
     own = next((row for row in rows if row.channel == channel), None)
-    is_stale = before.changed_at is not None and change.at < before.changed_at
+    is_stale = before.changed_at is not None and at < before.changed_at
     is_known = own is not None and own.status == status and before.opted_out == (status == "out")
     if is_stale or (is_known and before.undecided_since is None):
         return False
-    row = {"person": person, "channel": channel, "status": status, "changed_at": change.at}
+    row = {"person": person, "channel": channel, "status": status, "changed_at": at}
     upsert(tx, consents, row, update=("status", "changed_at"))
     _decide(tx, person, channel, per_channel)
     return True

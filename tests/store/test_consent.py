@@ -145,6 +145,15 @@ def test_what_an_operator_says_holds_on_all_channels_also_where_they_are_kept_ap
     assert not standing(WHATSAPP, per_channel=True).opted_out
 
 
+def test_a_stop_counts_though_our_clock_is_ahead_of_twilios(says, standing):
+    operator = Person("+15550100001")
+    says(operator, OPTED_IN, 1, actor="Jo")
+
+    assert says(SMS, OPTED_OUT, 1 - 30 / 3600)  # said after it, by another clock
+    assert standing(WHATSAPP).opted_out
+    assert not says(WHATSAPP, OPTED_IN, 1 - 20 / 3600)
+
+
 def test_a_wish_waits_for_a_person_or_for_another_message(says, standing, db):
     assert says(SMS, MAY_OPT_OUT, word="stop please")
     assert standing(WHATSAPP).undecided_since == NINE
