@@ -20,6 +20,7 @@ def register(app: Flask) -> None:
     from app.cli.messages import messages_commands
     from app.cli.participants import participants_commands
     from app.cli.privacy import privacy_commands
+    from app.cli.privacy_export import export_command
     from app.cli.reconcile import reconcile_command
     from app.cli.record import record_command
     from app.cli.replay import replay_command
@@ -33,6 +34,7 @@ def register(app: Flask) -> None:
     from app.cli.webhooks import webhooks_commands
     from app.cli.worker import worker_command
 
+    privacy_commands.add_command(export_command)
     for command in (
         addresses_commands,
         consent_commands,

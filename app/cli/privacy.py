@@ -31,7 +31,7 @@ ACTOR = "flask privacy erase"
 
 @click.group("privacy")
 def privacy_commands() -> None:
-    """What people may ask of us: erase what is known of one."""
+    """What people may ask of us: what is known of one, and to erase it."""
 
 
 @privacy_commands.command("erase")

@@ -52,6 +52,7 @@ class Found:
     participant_sids: set[str] = field(default_factory=set)
     message_sids: set[str] = field(default_factory=set)
     persons: frozenset[str] = frozenset()  # the hashes of who it may be
+    mentions: int = 0  # rows of others that only mention who it is, where those are left out
     rows: dict[str, list[Key]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -68,26 +69,31 @@ class Found:
         return {name: len(keys) for name, keys in self.rows.items() if keys}
 
 
-def find(db: Database, subject: Subject, agents: Sequence[str]) -> Found:
+def find(db: Database, subject: Subject, agents: Sequence[str], *, only_theirs: bool = False) -> Found:
     """Return every row that speaks of the subject. Raises DatabaseUnavailable.
 
     Goes through every table, a page at a time. What an agent wrote is theirs, their customers' conversations are not.
+    `only_theirs`: what others say of them is counted and left out.
     """
     with db.read() as tx:
         found = Found(persons=frozenset(consent.hash_of(tx, person) for person in subject.people))
     _find_conversations(db, subject, agents, found)
     _find_messages(db, subject, found)
     for table in _TESTS:
-        found.rows[table.name] = list(_keys(db, table, subject, found))
+        found.rows[table.name] = list(_keys(db, table, subject, found, only_theirs))
     return found
 
 
-def _keys(db: Database, table: Table, subject: Subject, found: Found) -> Iterator[Key]:
+def _keys(db: Database, table: Table, subject: Subject, found: Found, only_theirs: bool) -> Iterator[Key]:
     for row in pages(db, table):
         if _is_empty(table, row):
             continue
-        if _TESTS[table](row, subject, found) or subject.is_in(texts_of(row)):
+        if _TESTS[table](row, subject, found):
             yield key_of(table, row)
+        elif subject.is_in(texts_of(row)):
+            found.mentions += only_theirs
+            if not only_theirs:
+                yield key_of(table, row)
 
 
 def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: Found) -> None:
@@ -109,7 +115,7 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
         elif is_address(row.author):
             people.setdefault(row.conversation_sid, set()).add(row.author)
     for row in pages(db, inbox):
-        _note_webhook(_values(row), subject, people, found)
+        _note_webhook(parameters_of(row), subject, people, found)
     if not _is_agent(subject.text, agents):
         found.whole = {sid for sid in found.shared if not people.get(sid, set()) - {""}}
     found.shared -= found.whole | {""}
@@ -163,7 +169,7 @@ def texts_of(row: Record) -> str:
     said = row._mapping
     parts: Iterable[str] = (_text(value) for name, value in said.items() if name not in ("body", "target", "headers"))
     if "event_key" in said:
-        return "\n".join([*parts, *_values(row).values(), json.dumps(row.headers)])
+        return "\n".join([*parts, *parameters_of(row).values(), json.dumps(row.headers)])
     return "\n".join([*parts, _text(said.get("body", "")), _text(said.get("headers", ""))])
 
 
@@ -173,7 +179,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else ""
 
 
-def _values(row: Record) -> Mapping[str, str]:
+def parameters_of(row: Record) -> Mapping[str, str]:
+    """Return what a stored webhook says, by Twilio's names."""
     form = read_form(row.method, row.target, row.body)
     return {**dict(read_form("GET", row.target, b"")), **dict(form)}
 
@@ -199,7 +206,7 @@ Speaks = Callable[[Record, Subject, Found], bool]
 def _inbox_speaks(row: Record, subject: Subject, found: Found) -> bool:
     if row.lane.partition(":")[0] in found.whole:
         return True
-    told = _values(row)
+    told = parameters_of(row)
     return told.get("MessageSid") in found.message_sids or any(subject.is_name(told.get(name, "")) for name in _NAMES)
 
 
