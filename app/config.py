@@ -55,7 +55,7 @@ class Settings:
     worker_threads: int = 8
     max_reply_age_seconds: int = 3600
     retention_days: int = 30
-    reconcile_seconds: int = 0
+    reconcile_seconds: int = 300
     admin_password: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     log_format: str = "text"
@@ -131,7 +131,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "worker_threads": read("BOT_WORKER_THREADS", _whole(1, 64), 8, "use a number from 1 to 64"),
         "max_reply_age_seconds": read("BOT_MAX_REPLY_AGE_SECONDS", _whole(0, 10**9), 3600, "use seconds, 0 for off"),
         "retention_days": read("BOT_RETENTION_DAYS", _whole(1, 36500), 30, "use a number of days"),
-        "reconcile_seconds": read("BOT_RECONCILE_SECONDS", _whole(0, 10**6), 0, "use seconds, 0 for off"),
+        "reconcile_seconds": read("BOT_RECONCILE_SECONDS", _whole(0, 10**6), 300, "use seconds, 0 for off"),
         "admin_password": read("BOT_ADMIN_PASSWORD", _long_secret, "", "use 12 characters or more"),
         "secret_key": read("SECRET_KEY", _long_secret, "", "use 12 random characters or more, or leave it empty"),
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),

@@ -69,6 +69,7 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
         account_sid=event.account_sid,
         found_late=bool(internal_events.found_at(event)),
         was_answered=internal_events.was_answered(event),
+        before_start=internal_events.was_before_start(event),
         has_binding=internal_events.has_binding(event),
     )
 

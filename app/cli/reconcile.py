@@ -81,7 +81,8 @@ def reconcile_command(
 def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, dry_run: bool) -> Report:
     from app.inbox import periodic
     from app.reconcile.paced_client import PoliteCalls
-    from app.reconcile.run import CHORE, Reconciliation
+    from app.reconcile.run import Reconciliation
+    from app.reconcile.starting import CHORE
 
     turn = None if dry_run else periodic.take(db, CHORE)
     if turn is None and not dry_run:
@@ -138,7 +139,7 @@ def _show(report: Report, as_json: bool) -> None:
     if gaps:
         show_table(
             [asdict(gap) for gap in gaps],
-            ["conversation_sid", "messages", "receipts", "others", "first_at", "last_at"],
+            ["conversation_sid", "messages", "receipts", "without_phone", "others", "first_at", "last_at"],
             empty="",
         )
     for sid, reason in report.failed.items():
@@ -158,6 +159,9 @@ def _advice(report: Report, gaps: Sequence[Gap]) -> Iterator[str]:
         yield "Nothing was stored; without --dry-run it is."
     if report.too_recent:
         yield f"{report.too_recent} messages of the last minute may still come by themselves."
+    if report.without_phone:
+        programs = f"{report.without_phone} messages of programs or chat users"
+        yield f"Not counted as missing: {programs}. Twilio posts no webhook of what is made through REST."
     if services := sorted({gap.service_sid for gap in gaps if gap.messages and gap.service_sid}):
         yield f"`flask doctor` says why webhooks of {', '.join(services)} may not arrive."
     if report.left:

@@ -15,6 +15,8 @@ chores = Table(
     Column("begun_at", Moment),  # of the run that goes on, or of the last one
     Column("done_at", Moment),
     Column("reached_at", Moment),  # all that happened before has been dealt with
+    Column("asked_at", Moment),  # when a process started, which wants it done soon
+    Column("begins_at", Moment),  # what happened before concerns others: this database was not in use yet
     Column("progress", JSON, nullable=False, server_default="{}"),  # of a run that did not come to its end
 )
 

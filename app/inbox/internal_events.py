@@ -21,6 +21,7 @@ TIMER_LANES = "timer:"  # begins the name of a lane in which one timer runs
 FOUND_AT = "ParleyFoundAt"  # parameters of ours in what reconciliation found; no webhook has them
 BINDING = "ParleyAuthorBinding"
 ANSWERED = "ParleyAnswered"
+BEFORE_START = "ParleyBeforeStart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,11 @@ def has_binding(event: Event) -> bool:
 def was_answered(event: Event) -> bool:
     """Return whether an answer of ours stood behind a message that was found: our database may be the older one."""
     return bool(event.fields.get(ANSWERED))
+
+
+def was_before_start(event: Event) -> bool:
+    """Return whether a message that was found was written before this database was in use."""
+    return bool(event.fields.get(BEFORE_START))
 
 
 _CLASSES: dict[str, type[Wait]] = {cls.event_type: cls for cls in (TimerEnded, FollowUpDue)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
@@ -21,6 +22,11 @@ from app.logs import fault
 from app.twilio_api.errors import SendError
 
 LEASE = timedelta(seconds=60)
+# A process has started: once now, and once more when all that was missed before is older than a minute.
+AGAIN_AFTER_START = timedelta(seconds=66)
+BETWEEN_STARTS = timedelta(seconds=30)  # however often processes start
+STARTS_TOGETHER = timedelta(seconds=5)  # of the processes of one installation
+NEVER_BEGUN = datetime.min.replace(tzinfo=UTC)
 
 
 class LeaseLost(Exception):
@@ -29,13 +35,18 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Our turn at a chore: since when, what was reached before, and how far a run came that was not finished."""
+    """Our turn at a chore: since when, what was reached before, and how far a run came that was not finished.
+
+    It is `after_start` when a process that has started wants it; `begins_at` is since when the database is in use.
+    """
 
     name: str
     token: str
     begun_at: datetime
     reached_at: datetime | None
     progress: Mapping[str, Any]
+    begins_at: datetime | None = None
+    after_start: bool = False
 
 
 def state(tx: Connection, name: str) -> Record | None:
@@ -44,7 +55,7 @@ def state(tx: Connection, name: str) -> Record | None:
 
 
 def take(db: Database, name: str, *, every: timedelta | None = None) -> Turn | None:
-    """Return our turn; None while another process has it, or before `every` has passed since the last one began.
+    """Return our turn; None while another process has it, or before it is due (see `due_at`); without `every`: now.
 
     Raises DatabaseUnavailable.
     """
@@ -59,15 +70,50 @@ def take(db: Database, name: str, *, every: timedelta | None = None) -> Turn | N
             return None
         held = {"lease_until": now + LEASE, "lease_token": token, "begun_at": now}
         tx.execute(update(chores).where(chores.c.name == name).values(**held))
-        return Turn(name, token, now, row.reached_at, row.progress)
+        after_start = every is not None and _wanted_by_start(row) is not None
+        return Turn(name, token, now, row.reached_at, row.progress, row.begins_at, after_start)
 
 
 def _is_free(row: Record | None, every: timedelta | None, now: datetime) -> bool:
     if row is None:
         return True
-    if row.lease_until and row.lease_until > now:
-        return False
-    return every is None or row.begun_at is None or row.begun_at + every <= now
+    return not _is_held(row, now) and (every is None or due_at(row, every) <= now)
+
+
+def _is_held(row: Record, now: datetime) -> bool:
+    return bool(row.lease_until and row.lease_until > now)
+
+
+def due_at(row: Record, every: timedelta) -> datetime:
+    """Return when a chore is to be done next: `every` so often, and twice after a process has started."""
+    if row.begun_at is None:
+        return NEVER_BEGUN
+    usual: datetime = row.begun_at + every
+    return min(usual, _wanted_by_start(row) or usual)
+
+
+def _wanted_by_start(row: Record) -> datetime | None:
+    """Return when a chore is to be done for a process that has started; None when that has been done."""
+    asked_at: datetime | None = row.asked_at
+    begun_at: datetime | None = row.begun_at
+    if asked_at is None or begun_at is None:
+        return asked_at
+    if begun_at < asked_at:
+        return max(asked_at, begun_at + BETWEEN_STARTS)
+    return asked_at + AGAIN_AFTER_START if begun_at < asked_at + AGAIN_AFTER_START else None
+
+
+def ask(tx: Connection, name: str, now: datetime, begins_at: datetime) -> None:
+    """Want a chore to be done soon, for a process that has started; and note since when the database is in use.
+
+    What was noted before of that stays. Processes that start together ask once.
+    """
+    upsert(tx, chores, {"name": name, "progress": {}}, update=())
+    row = tx.execute(select(chores).where(chores.c.name == name).with_for_update()).one()
+    wanted = {} if row.asked_at and row.asked_at > now - STARTS_TOGETHER else {"asked_at": now}
+    wanted |= {} if row.begins_at else {"begins_at": begins_at}
+    if wanted:
+        tx.execute(update(chores).where(chores.c.name == name).values(**wanted))
 
 
 def renew(db: Database, turn: Turn) -> None:
@@ -101,7 +147,8 @@ def _set(tx: Connection, turn: Turn, values: Mapping[str, Any]) -> None:
         raise LeaseLost(f"another process does {turn.name} now")
 
 
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 5.0
+SHORTEST_PAUSE_SECONDS = 0.2
 
 log = logging.getLogger("parley.chores")
 Wait = Callable[[float], bool]
@@ -109,25 +156,30 @@ Wait = Callable[[float], bool]
 
 @dataclass(frozen=True)
 class Chore:
-    """What is done every so often. `do` gets its turn, and a function that waits and says whether to stop."""
+    """What is done every so often. `do` gets its turn, and a function that waits and says whether to stop.
+
+    For what can wait, `rest_seconds` let a process start in peace.
+    """
 
     name: str
     every: timedelta
     do: Callable[[Turn, Wait], str]
+    rest_seconds: float = 0.0
 
 
 class Rounds:
-    """Does the chores whose time has come until stopped. What stops in between goes on at the next time."""
+    """Does the chores whose time has come until stopped. What stops in between goes on at the next time.
 
-    def __init__(self, db: Database, wanted: Sequence[Chore]) -> None:
-        self._db, self._wanted = db, wanted
+    `at_start` is done first, again and again until the database can be reached.
+    """
+
+    def __init__(self, db: Database, wanted: Sequence[Chore], *, at_start: Callable[[], None] = lambda: None) -> None:
+        self._db, self._wanted, self._at_start = db, wanted, at_start
         self._stopping = threading.Event()
-        shortest = min((chore.every.total_seconds() for chore in wanted), default=LONGEST_PAUSE_SECONDS)
-        self._pause = min(LONGEST_PAUSE_SECONDS, max(0.2, shortest / 4))
         self._thread = threading.Thread(target=self._run, name="worker-chores", daemon=True)
 
     def start(self) -> None:
-        """Start the thread and return; it looks for the first time after a pause, so that it holds up no start."""
+        """Start the thread and return."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -142,10 +194,24 @@ class Rounds:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._pause):
+        until_it_works(self._at_start, self._stopping.wait)
+        begun = time.monotonic()
+        while not self._stopping.wait(self._pause()):
             for chore in self._wanted:
-                if not self._stopping.is_set():
+                if not self._stopping.is_set() and time.monotonic() - begun >= chore.rest_seconds:
                     self._try(chore)
+
+    def _pause(self) -> float:
+        """Return how long nothing is to be done: until something is due, but looking often for who has started."""
+        try:
+            with self._db.read() as tx:
+                now = self._db.now(tx)
+                rows = [(state(tx, chore.name), chore.every) for chore in self._wanted]
+        except DatabaseUnavailable:
+            return LONGEST_PAUSE_SECONDS
+        free = [due_at(row, every) for row, every in rows if row and not _is_held(row, now)]
+        pause = min([(at - now).total_seconds() for at in free], default=LONGEST_PAUSE_SECONDS)
+        return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, pause))
 
     def _try(self, chore: Chore) -> None:
         try:
@@ -158,3 +224,16 @@ class Rounds:
             log.error("not done", extra={"chore": chore.name, "reason": str(error)})
         except Exception as error:  # noqa: BLE001 - the other chores must still be done
             log.error("fault", extra={"chore": chore.name, "fault": fault(error)})
+
+
+def until_it_works(step: Callable[[], None], wait: Wait) -> None:
+    """Do a step that needs the database, again and again until it succeeds or `wait` says to stop."""
+    while True:
+        try:
+            return step()
+        except DatabaseUnavailable:
+            if wait(1.0):
+                return None
+        except Exception as error:  # noqa: BLE001 - what comes after it must still be done
+            log.error("fault", extra={"fault": fault(error)})
+            return None

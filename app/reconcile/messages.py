@@ -28,13 +28,14 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Missed:
-    """What is missing of one conversation, in the order in which it happened.
+    """What is missing of one conversation, in the order in which it happened; `from_phones` of `messages` surely is.
 
     `checked_index` is that of the newest message we need not look at again; `too_recent` counts those that may still
     come by themselves; `with_receipts` names the missed messages that went out to phones.
     """
 
     messages: Sequence[Any] = ()
+    from_phones: frozenset[str] = frozenset()
     events: Sequence[NewEvent] = ()
     checked_index: int | None = None
     too_recent: int = 0
@@ -50,11 +51,13 @@ def look(
     above: int | None,
     now: datetime,
     bot_author: str,
+    begins_at: datetime | None = None,
     is_erased: bool = False,
 ) -> Missed:
     """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
 
-    One that `is_erased` does not get its name back. Raises Stopped, SendError.
+    What was written before `begins_at` is marked so. One that `is_erased` does not get its name back.
+    Raises Stopped, SendError.
     """
     read = _read_back(calls, conversation, since, above)
     old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
@@ -65,23 +68,36 @@ def look(
     unknown = [one for one in others if one.sid not in known]
     missing = [one for one in unknown if one.date_created <= now - STILL_COMING]
     newest = max((one.index for one in old_enough), default=above)
+    from_phones: frozenset[str] = frozenset()
     events = _about_conversation(conversation, here, now, any_missing=bool(missing), is_erased=is_erased)
     if missing:
         roster = _roster(calls, conversation)
         with db.read() as tx:
             strangers = _unknown_participants(tx, roster)
         events += [webhooks.participant_added(conversation, one, now) for one in strangers]
-        by_sid = {one.sid: one for one in roster}
         # Answers that we do not know of: our database was set back since, and says nothing of whom they answered.
         answered_to = max((one.index for one in read if _has_marker(one) and one.sid not in known), default=-1)
+        authors = _authors(missing, roster)
         events += [
             webhooks.message_added(
-                conversation, one, by_sid.get(one.participant_sid), now, answered=one.index < answered_to
+                conversation,
+                one,
+                authors[one.sid],
+                now,
+                answered=one.index < answered_to,
+                before_start=begins_at is not None and one.date_created < begins_at,
             )
             for one in missing
         ]
+        from_phones = frozenset(one.sid for one in missing if webhooks.has_phone(one, authors[one.sid]))
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
-    return Missed(missing, events, newest, len(unknown) - len(missing), with_receipts)
+    return Missed(missing, from_phones, events, newest, len(unknown) - len(missing), with_receipts)
+
+
+def _authors(missing: Sequence[Any], roster: Sequence[Any]) -> dict[str, Any]:
+    """Return the participant who wrote each message; None for one who is none, or none any more."""
+    by_sid = {one.sid: one for one in roster}
+    return {one.sid: by_sid.get(one.participant_sid) for one in missing}
 
 
 def _read_back(calls: PoliteCalls, conversation: Any, since: datetime, above: int | None) -> list[Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from app.db.database import upsert
 from app.db.maintenance_tables import reconcile_cursors
+from app.db.tables import conversations
 
 _AT_ONCE = 500
 
@@ -33,6 +34,17 @@ def cursors(tx: Connection, conversation_sids: Sequence[str]) -> dict[str, Curso
         some = conversation_sids[start : start + _AT_ONCE]
         rows = tx.execute(select(reconcile_cursors).where(reconcile_cursors.c.conversation_sid.in_(some)))
         found |= {row.conversation_sid: Cursor(row.looked_at, row.checked_index, row.forgotten_before) for row in rows}
+    return found
+
+
+def last_messages(tx: Connection, conversation_sids: Sequence[str]) -> dict[str, datetime]:
+    """Return when somebody wrote last in these conversations, those that we know of."""
+    found: dict[str, datetime] = {}
+    for start in range(0, len(conversation_sids), _AT_ONCE):
+        some = conversation_sids[start : start + _AT_ONCE]
+        columns = (conversations.c.conversation_sid, conversations.c.last_message_at)
+        rows = tx.execute(select(*columns).where(columns[0].in_(some), columns[1].is_not(None)))
+        found |= {row.conversation_sid: row.last_message_at for row in rows}
     return found
 
 

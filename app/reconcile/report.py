@@ -16,6 +16,7 @@ class Gap:
     service_sid: str
     messages: int = 0
     receipts: int = 0
+    without_phone: int = 0  # messages of programs and chat users
     others: int = 0  # the conversation itself, its state, its participants
     first_at: datetime | None = None
     last_at: datetime | None = None
@@ -23,7 +24,12 @@ class Gap:
 
 @dataclass
 class Report:
-    """What a run found and did. `stopped` says why it ended early: it was told to; `error`: Twilio did not answer."""
+    """What a run found and did. `stopped` says why it ended early: it was told to; `error`: Twilio did not answer.
+
+    Of a message that REST made Twilio posts no webhook, and REST does not tell those from what a chat client wrote:
+    `without_phone` counts both. They are stored, but nothing is missing for all that we know.
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    """
 
     since: datetime
     dry_run: bool = False
@@ -35,6 +41,8 @@ class Report:
     left: int = 0
     messages: int = 0
     receipts: int = 0
+    without_phone: int = 0
+    elsewhere: int = 0  # services left out: their webhooks go to somebody else
     too_recent: int = 0
     gaps: dict[str, Gap] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -52,7 +60,11 @@ class Report:
     def in_words(self) -> str:
         """Return the result in a line, without any name or text."""
         missing = f"{self.messages} messages and {self.receipts} receipts were missing"
-        where = f" in {len(self.gaps)} conversations" if self.gaps else ""
+        gaps = sum(bool(gap.messages or gap.receipts) for gap in self.gaps.values())
+        where = f" in {gaps} conversations" if gaps else ""
+        silent = f"; {self.without_phone} messages of programs or chat users were stored" if self.without_phone else ""
+        elsewhere = f"; {self.elsewhere} services left out, their webhooks go elsewhere" if self.elsewhere else ""
         ended = f"; stopped: {self.stopped or self.error}" if self.stopped or self.error else ""
         failed = f"; {len(self.failed)} conversations could not be looked at" if self.failed else ""
-        return f"{self.looked_at} of {self.conversations} conversations looked at, {missing}{where}{failed}{ended}"
+        rest = silent + elsewhere + failed + ended
+        return f"{self.looked_at} of {self.conversations} conversations looked at, {missing}{where}{rest}"

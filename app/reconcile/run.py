@@ -17,15 +17,15 @@ from app.inbox.periodic import Turn
 from app.inbox.queue import NewEvent
 from app.reconcile import messages as missed_messages
 from app.reconcile import progress as reconcile_cursors
-from app.reconcile import receipts
+from app.reconcile import receipts, whose
 from app.reconcile.messages import Missed, unknown_events
 from app.reconcile.paced_client import PoliteCalls, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
 from app.reconcile.report import BUDGET_IS_SPENT, Gap, Report
+from app.reconcile.starting import CHORE
 from app.twilio_api.errors import SendError
 
-CHORE = "reconcile"
 FIRST_LOOK_BACK = timedelta(days=2)  # of the first run; every other goes back to where the last complete one began
 OVERLAP = timedelta(minutes=5)  # for clocks that differ, and for what was on its way just then
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most conversations, and services, of one page
@@ -39,7 +39,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Scope:
     """Where to look: one service or all (""), how far back at most, since when if not as usual; who writes for us.
 
-    One that `is_part` of what is looked at as a rule leaves the others to a later run.
+    One that `is_part` of what is looked at as a rule leaves the others to a later run. With `public_url` only the
+    services are looked into whose webhooks go there: the others have somebody else who answers.
     """
 
     service_sid: str
@@ -47,6 +48,7 @@ class Scope:
     retention: timedelta
     since: datetime | None = None
     is_part: bool = False
+    public_url: str = ""
 
 
 Progress = Callable[[int, int], None]
@@ -73,8 +75,11 @@ class Reconciliation:
             known = turn or periodic.state(tx, CHORE)
         self._unfinished = dict(known.progress) if known else {}
         self._oldest = oldest = self._now - scope.retention  # what is older was purged here, and would look missing
+        self._begins_at = known.begins_at if known else None
         reached_at = known.reached_at if known else None
-        usual = max(oldest, reached_at - OVERLAP if reached_at else self._now - FIRST_LOOK_BACK)
+        last = reached_at - OVERLAP if reached_at else self._now - FIRST_LOOK_BACK
+        usual = max(oldest, last, self._begins_at or oldest)
+        self._is_after_start = turn is not None and turn.after_start
         self.report = Report(max(oldest, scope.since) if scope.since else usual, dry_run=turn is None)
         self._round_at = self._begin_of_round()
         self._leaves_no_gap = self.report.since <= usual  # else an older gap is still to be found
@@ -82,7 +87,8 @@ class Reconciliation:
     def _begin_of_round(self) -> datetime:
         """Return since when this round goes on: a run that had to stop is gone on with, unless more is wanted now.
 
-        Who asks for a time gets every conversation looked at, also those that the worker had come to before.
+        Who asks for a time gets every conversation looked at, also those that the worker had come to before; so does
+        a process that has started.
         """
         at, since = self._unfinished.get("round_at"), self._unfinished.get("since")
         if self._scope.since and not self._unfinished.get("asked"):
@@ -90,7 +96,7 @@ class Reconciliation:
         if not since or datetime.fromisoformat(since) > self.report.since:
             return self._now
         self.report.since = max(self._oldest, datetime.fromisoformat(since))
-        return datetime.fromisoformat(at) if at else self._now
+        return datetime.fromisoformat(at) if at and not self._is_after_start else self._now
 
     def run(self) -> Report:
         """Look at every conversation, then at receipts that stopped moving; return what was found."""
@@ -167,22 +173,33 @@ class Reconciliation:
                 raise SendError(f"there is no service {service_sid} at Twilio", "give up", status=404) from error
 
     def _services(self) -> Sequence[str]:
-        if self._scope.service_sid:
-            return [self._scope.service_sid]
-        services = self._calls.listed(lambda client: client.conversations.v1.services.page(page_size=PAGE))
-        return [str(one.sid) for one in services]
+        found = [self._scope.service_sid]
+        if not self._scope.service_sid:
+            services = self._calls.listed(lambda client: client.conversations.v1.services.page(page_size=PAGE))
+            found = [str(one.sid) for one in services]
+        if not self._scope.public_url:
+            return found
+        ours = whose.with_our_webhook(self._calls, found, self._scope.public_url)
+        self.report.elsewhere = len(found) - len(ours)
+        return ours
 
     def _in_order(self, found: list[Any]) -> list[tuple[Any, Cursor]]:
         """Return those not yet looked at in this round: first those that nobody ever looked at, then the longest ago.
 
-        What could not be read the last time comes last: it must not keep us from the others.
+        What could not be read the last time comes last: it must not keep us from the others. After a start those come
+        first in which somebody was active last: there somebody may have written meanwhile.
         """
+        sids = [one.sid for one in found]
         with self._db.read() as tx:
-            cursors = reconcile_cursors.cursors(tx, [one.sid for one in found])
+            cursors = reconcile_cursors.cursors(tx, sids)
+            wrote = reconcile_cursors.last_messages(tx, sids) if self._is_after_start else {}
         paired = [(one, cursors.get(one.sid, Cursor())) for one in found]
         failed = set(self._unfinished.get("failed", []))
         waiting = [(one, it) for one, it in paired if it.looked_at is None or it.looked_at < self._round_at]
-        return sorted(waiting, key=lambda pair: (pair[0].sid in failed, pair[1].looked_at or NEVER))
+        waiting.sort(key=lambda pair: pair[1].looked_at or NEVER)
+        if self._is_after_start:
+            waiting.sort(key=lambda pair: max(pair[0].date_created, wrote.get(pair[0].sid, NEVER)), reverse=True)
+        return sorted(waiting, key=lambda pair: pair[0].sid in failed)
 
     def _look_at(self, conversation: Any, cursor: Cursor) -> None:
         since = max(self.report.since, cursor.forgotten_before or self.report.since)
@@ -195,6 +212,7 @@ class Reconciliation:
             above=above,
             now=self._now,
             bot_author=self._scope.bot_author,
+            begins_at=self._begins_at,
             is_erased=cursor.forgotten_before is not None,
         )
         self.report.too_recent += missed.too_recent
@@ -266,14 +284,17 @@ class Reconciliation:
     def _note_gap(self, conversation: Any, missed: Missed, new: Sequence[NewEvent]) -> None:
         if not new:
             return
-        messages = sum(one.event_type == "onMessageAdded" for one in new)
+        added = {one.event_key for one in new if one.event_type == "onMessageAdded"}
+        messages = sum(f"onMessageAdded:{sid}" in added for sid in missed.from_phones)
         dates = [one.date_created for one in missed.messages]
         self.report.messages += messages
+        self.report.without_phone += len(added) - messages
         gap = self._gap(conversation.sid, conversation.chat_service_sid)
         self.report.gaps[conversation.sid] = replace(
             gap,
             messages=messages,
-            others=len(new) - messages,
+            without_phone=len(added) - messages,
+            others=len(new) - len(added),
             first_at=min(dates, default=None),
             last_at=max(dates, default=None),
         )

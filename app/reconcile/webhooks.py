@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.inbox.internal_events import ANSWERED, BINDING, FOUND_AT
+from app.inbox.internal_events import ANSWERED, BEFORE_START, BINDING, FOUND_AT
 from app.inbox.queue import NewEvent
 from app.twilio_api import parsing
 from app.twilio_api.form import webhook_date
@@ -79,7 +79,14 @@ def participant_added(conversation: Any, it: Any, now: datetime) -> NewEvent:
     return _event("onParticipantAdded", told, it.url, now)
 
 
-def message_added(conversation: Any, it: Any, author: Any | None, now: datetime, *, answered: bool) -> NewEvent:
+def has_phone(it: Any, author: Any | None) -> bool:
+    """Return whether a message came from a phone or another address: Twilio always posts a webhook of such a one."""
+    return bool(_binding_of(author) or _channel_of(it.author))
+
+
+def message_added(
+    conversation: Any, it: Any, author: Any | None, now: datetime, *, answered: bool, before_start: bool = False
+) -> NewEvent:
     """Return the webhook that tells of a message; `author` is its participant, None for one who is none (any more).
 
     REST does not show the Source of a message, so it is told from its author: an address, a chat user, or nobody.
@@ -101,6 +108,7 @@ def message_added(conversation: Any, it: Any, author: Any | None, now: datetime,
         "Source": (binding or _channel_of(it.author)).upper() or ("SDK" if author is not None else "API"),
         BINDING: binding,
         ANSWERED: "true" if answered else None,
+        BEFORE_START: "true" if before_start else None,
     }
     return _event("onMessageAdded", told, it.url, now)
 

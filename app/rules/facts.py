@@ -40,6 +40,7 @@ class Message:
     found_late: bool = False  # by reconciliation: its webhook never came
     was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio
     account_sid: str = ""
+    before_start: bool = False  # of one that was found late: nobody had started us yet, so others were to answer it
     has_binding: bool = True  # of the author of one that was found late: an address that can be answered
 
 

@@ -122,6 +122,8 @@ def _found_too_late(asked: Asked) -> Stop:
         return None
     if not asked.message.has_binding:
         return FOUND_LATE, "found by reconcile, and its author cannot be reached by phone number or address"
+    if asked.message.before_start:
+        return FOUND_LATE, "found by reconcile, and it was written before the first start with this database"
     if asked.known.answered_later:
         return FOUND_LATE, "found by reconcile, and something newer was answered"
     if asked.message.was_answered:

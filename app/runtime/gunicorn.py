@@ -222,6 +222,8 @@ def post_worker_init(worker: Process) -> None:
     if runtime.settings.runs_inline_worker:
         make_conversations(runtime.settings).warm_up()  # loads the SDK; the first reply would
         runtime.start_worker()
+    else:
+        runtime.note_start()
     gc.collect()
     gc.freeze()
 

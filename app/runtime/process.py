@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,14 @@ class Runtime:
         elif self.settings.runs_inline_worker and not self.said_nobody_works:
             self.said_nobody_works = True
             log.warning("stored, but this process does not work the inbox off; start `flask worker`, or use gunicorn")
+
+    def note_start(self) -> None:
+        """Let whoever reconciles know that this process has started, as soon as the database can be reached."""
+        from app.inbox.periodic import until_it_works
+        from app.reconcile.starting import Start
+
+        step = Start(self.db).note
+        threading.Thread(target=until_it_works, args=(step, threading.Event().wait), daemon=True).start()
 
     def start_worker(self) -> Worker:
         """Start a worker in this process; webhooks stored here wake it at once.

@@ -16,16 +16,20 @@ from app.inbox.periodic import Chore, Rounds, Turn, Wait
 from app.inbox.worker import Worker
 from app.monitoring.rest_metrics import RestCalls
 from app.privacy import retention
-from app.reconcile import run
 from app.reconcile.paced_client import PoliteCalls
 from app.reconcile.run import Reconciliation, Scope
+from app.reconcile.starting import CHORE, Start
 from app.rules.reload import WatchedRules
 from app.runtime.from_settings import make_conversations, make_policy, make_responder, watch_rules
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
+FIRST_MINUTE_SECONDS = 60.0  # of a process, in which it only answers
 REQUESTS_PER_SECOND = 5  # others use the account too
 REQUESTS_PER_RUN = 1_000  # beside the lists; the next run goes on
+# After a start: what was missed meanwhile is to be found soon, and both of its runs are to be short.
+REQUESTS_PER_SECOND_AFTER_START = 10
+REQUESTS_AFTER_START = 300
 
 
 def make_worker(
@@ -69,11 +73,11 @@ def make_worker(
 
 def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
     """Return what the settings want at intervals, not started yet."""
-    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db))]
+    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), FIRST_MINUTE_SECONDS)]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
-        wanted.append(Chore(run.CHORE, every, partial(_reconcile, settings, db, twilio)))
-    return Rounds(db, wanted)
+        wanted.append(Chore(CHORE, every, partial(_reconcile, settings, db, twilio)))
+    return Rounds(db, wanted, at_start=Start(db).note)
 
 
 def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
@@ -84,13 +88,17 @@ def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
 
 
 def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: Turn, wait: Wait) -> str:
+    if not settings.public_url:
+        periodic.finish(db, turn, complete=False)
+        return "nothing: PUBLIC_URL is empty, so which webhooks were to come here is not known"
     calls = PoliteCalls(
         twilio,
         db,
-        per_second=REQUESTS_PER_SECOND,
-        most=REQUESTS_PER_RUN,
+        per_second=REQUESTS_PER_SECOND_AFTER_START if turn.after_start else REQUESTS_PER_SECOND,
+        most=REQUESTS_AFTER_START if turn.after_start else REQUESTS_PER_RUN,
         wait=wait,
         still_ours=partial(periodic.renew, db, turn),
     )
-    scope = Scope(settings.service_sid, settings.bot_author, timedelta(days=settings.retention_days))
+    retention_time = timedelta(days=settings.retention_days)
+    scope = Scope(settings.service_sid, settings.bot_author, retention_time, public_url=settings.public_url)
     return Reconciliation(db, calls, scope, turn).run().in_words()

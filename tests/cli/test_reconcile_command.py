@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app import config, create_app
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.inbox import periodic
@@ -15,7 +14,6 @@ from app.reconcile.run import Reconciliation, Scope
 from app.recordings import files
 from app.runtime.from_settings import make_conversations
 from app.store import conversations
-from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.engines("sqlite")
 
@@ -215,19 +213,6 @@ def test_people_see_what_was_missing_and_what_to_do(missed, flask_command):
     assert written["conversation_sid"] in said
     assert "1 messages and 0 receipts were missing in 1 conversations" in said
     assert "`flask doctor` says why" in said
-
-
-def test_a_worker_reconciles_by_itself_where_the_settings_want_it(missed, environ, clock, emulator):
-    missed("order 66")
-    app = create_app(config.from_environment({**environ, "BOT_RECONCILE_SECONDS": "1"}), clock=clock)
-    parley = app.extensions["parley"]
-
-    worker = parley.start_worker()
-    try:
-        assert eventually(lambda: emulator.replies() == ["Please send your order number."], seconds=15)
-    finally:
-        worker.stop()
-        parley.db.close()
 
 
 def test_what_was_found_can_be_recorded_and_replayed(missed, reconcile, run_worker, flask_command, tmp_path):

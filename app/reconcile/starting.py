@@ -1,0 +1,43 @@
+"""A process has started: what was missed meanwhile is to be fetched soon, and nothing from before the first start.
+
+It loads nothing of what fetches: web processes need this too.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from app.db.database import Database
+from app.db.tables import inbox
+from app.inbox import periodic
+
+CHORE = "reconcile"
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)  # of a database that was in use before this was noted
+FIRST_MOMENTS = timedelta(seconds=60)  # other processes may have stored something before this one came to look
+
+
+class Start:
+    """A start of this process, to be noted as soon as the database can be reached."""
+
+    def __init__(self, db: Database) -> None:
+        self._db, self._at = db, time.monotonic()
+
+    def note(self) -> None:
+        """Want a run soon; a database without an event from before begins now. Raises DatabaseUnavailable."""
+        with self._db.write() as tx:
+            now = self._db.now(tx)
+            started_at = now - timedelta(seconds=time.monotonic() - self._at)
+            begins_at = ALWAYS if _was_in_use(tx, started_at - FIRST_MOMENTS) else started_at
+            periodic.ask(tx, CHORE, now, begins_at)
+
+
+def _was_in_use(tx: Connection, before: datetime) -> bool:
+    """Return whether an event came before a time, or a run ended once."""
+    row = periodic.state(tx, CHORE)
+    if row and row.reached_at:
+        return True
+    oldest = tx.scalar(select(inbox.c.received_at).order_by(inbox.c.id).limit(1))
+    return oldest is not None and oldest < before

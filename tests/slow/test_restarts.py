@@ -1,0 +1,69 @@
+"""A message that comes while nobody listens, as during a restart, is answered soon after, by itself."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.emulator.client import Emulator
+from app.inbox import periodic
+from app.reconcile.starting import CHORE
+from tests.conftest import ORIGIN, RULES, TOKEN
+from tests.support.eventually import eventually
+from tests.support.running_service import Service
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+WITHIN_SECONDS = 75  # of the start
+ORDER = "Please send your order number."
+
+
+@pytest.fixture
+def service(emulator: Emulator, database_url: str, tmp_path: Path) -> Iterator[Service]:
+    """One installation to which the account's webhook goes: on SQLite web alone, on PostgreSQL a worker too."""
+    (tmp_path / "rules.toml").write_text(RULES)
+    environ = {
+        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_API_BASE_URL": emulator.url,
+        "PUBLIC_URL": ORIGIN,
+        "DATABASE_URL": database_url,
+        "BOT_RULES": str(tmp_path / "rules.toml"),
+    }
+    running = Service(environ, tmp_path / "log")
+    emulator.point_at(running.url, ORIGIN)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def writes(emulator: Emulator) -> Callable[[str], None]:
+    """Let a customer write; the webhook has come, or was lost, when it returns."""
+
+    def write(body: str) -> None:
+        emulator.inbound(body)
+        assert emulator.settle()
+
+    return write
+
+
+def has_looked(service: Service) -> bool:
+    with service.db.read() as tx:
+        row = periodic.state(tx, CHORE)
+    return row is not None and row.done_at is not None
+
+
+def test_a_message_that_comes_while_the_web_process_is_down_is_answered_within_75_s_of_its_start(
+    service, writes, emulator
+):
+    for name in service.names:
+        service.start(name)
+    assert eventually(lambda: has_looked(service), seconds=60)
+    writes("good morning")
+    assert eventually(lambda: len(emulator.replies()) == 1, seconds=60)
+    service.kill("web")
+    writes("order 66")
+
+    service.start("web")
+
+    assert eventually(lambda: ORDER in emulator.replies(), seconds=WITHIN_SECONDS)
+    assert emulator.replies().count(ORDER) == 1
