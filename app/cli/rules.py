@@ -68,15 +68,15 @@ def check_command(file: Path | None, as_json: bool) -> None:
 def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Finding]]:
     """Return the rules of a file, and what is found in it; a file that cannot be used is one error for each fault."""
     from app.rules.lint import Finding, lint
-    from app.rules.loader import RulesError, load, rule_lines
+    from app.rules.loader import RulesError, load, read, rule_lines
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read(path)
         rules = load(text)
     except RulesError as error:
         title, *problems = str(error).split("\n- ")
         return None, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise click.ClickException(f"{path} cannot be read ({type(error).__name__}); correct BOT_RULES") from None
     return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
 

@@ -61,11 +61,11 @@ def test_command(
 
 
 def _rules(file: Path | None) -> Rules:
-    from app.rules.loader import load
+    from app.rules.loader import load, read
 
     path = file or parley().settings.bot_rules
     try:
-        return load(path.read_text(encoding="utf-8"))
+        return load(read(path))
     except (ValueError, OSError) as error:
         raise click.ClickException(f"{path}: {error}") from None
 

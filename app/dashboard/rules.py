@@ -14,7 +14,7 @@ from app.dashboard.deliveries import asked_period
 from app.dashboard.request_context import policy, reading, rules_in_force, settings
 from app.responder import NAME as RESPONDER_NAME
 from app.rules.lint import Finding, lint
-from app.rules.loader import rule_lines
+from app.rules.loader import RulesError, read, rule_lines
 from app.rules.schema import Rules
 from app.rules.simulate import AUTHORS, FORMS, Supposed, actions_of, moment, tried_out
 from app.store import rule_usage
@@ -132,8 +132,8 @@ def _findings(found: Rules, fault: str) -> list[Finding]:
 
 def _text() -> str:
     try:
-        return settings().bot_rules.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return read(settings().bot_rules)
+    except (OSError, RulesError):
         return ""
 
 

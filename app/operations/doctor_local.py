@@ -40,7 +40,7 @@ def rules(patient: Patient) -> list[Finding]:
     """Return whether the rules file can be used, and whether it most likely means what it says."""
     path = patient.settings.bot_rules
     try:
-        found = loader.load(path.read_text(encoding="utf-8"))
+        found = loader.load(loader.read(path))
     except (ValueError, OSError) as error:
         step = "mend the file, or name another with BOT_RULES; `flask rules check` shows the lines"
         return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]

@@ -28,6 +28,11 @@ _CHUNK = 64 * 1024
 # Addresses that carry an IPv4 address inside, which is the one that is reached in the end.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
+_ISATAP = 0x5EFE  # RFC 5214: the third 16 bits from the end of the interface, 0 or 0x200 before it
+# On no internet, though Python's ipaddress (as old as the interpreter) may not know: RFC 3879, 7526, 8215, 9602, 9637.
+_NOT_PUBLIC = tuple(
+    map(ipaddress.ip_network, ("fec0::/10", "192.88.99.0/24", "64:ff9b:1::/48", "100::/32", "5f00::/16", "3fff::/20"))
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
@@ -37,13 +42,20 @@ def is_public(address: Address) -> bool:
     """Return whether an address is on the internet; for IPv6 that carries an IPv4 address, whether that one is."""
     if isinstance(address, ipaddress.IPv6Address):
         inside = address.ipv4_mapped or address.sixtofour
+        last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inside is None and address in _NAT64:
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+            inside = last
         if inside is not None:
             return is_public(inside)
-        if address in _IPV4_COMPATIBLE:
+        if address in _IPV4_COMPATIBLE or (_is_isatap(address) and not is_public(last)):
             return False
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _is_isatap(address: ipaddress.IPv6Address) -> bool:
+    return (int(address) >> 32) & 0xFDFFFFFF == _ISATAP
 
 
 def _trusted_certificates() -> ssl.SSLContext:

@@ -4,10 +4,13 @@ A rules file that is wrong is refused as a whole, and the error lists every prob
 """
 
 import difflib
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -27,11 +30,27 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("rule", "add_participant"): schema.NewParticipant,
     ("rule", "quota"): schema.Quota,
 }
+MAX_BYTES = 4 * 1024 * 1024
 PARTS = ("any", "all", "not")
 
 
 class RulesError(ValueError):
     """The rules file cannot be used; the message lists every problem with its place and the next step."""
+
+
+def read(path: Path) -> str:
+    """Return the text of a rules file. Raises RulesError for what is no file of text, OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # who opens a pipe waits for somebody who writes
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise RulesError(f"{path.name} is no file but a pipe or a device; name a file")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise RulesError(f"the rules file is larger than {MAX_BYTES // 1024:,} KB; make it shorter")
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        raise RulesError("the rules file is not UTF-8 text; save it as UTF-8") from None
 
 
 def load(text: str) -> Rules:

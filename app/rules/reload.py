@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.rules.loader import RulesError, load
+from app.rules.loader import RulesError, load, read
 from app.rules.schema import Rules
 
 LOOK_SECONDS = 1.0
@@ -35,7 +35,7 @@ class WatchedRules:
         self._looking = threading.Lock()
         self._fault = ""
         self._seen = _stamp(path)
-        self._rules = load(_text(path))
+        self._rules = load(read(path))
         self._look_at = monotonic() + LOOK_SECONDS
 
     def current(self) -> Rules:
@@ -68,7 +68,7 @@ class WatchedRules:
     def _reload(self) -> None:
         was_broken, file = bool(self._fault), self._path.name
         try:
-            rules = load(_text(self._path))
+            rules = load(read(self._path))
         except Exception as error:  # noqa: BLE001 - whatever the edit did, the bot goes on by the old rules
             self._fault = _words(error)
             self._log.error(
@@ -79,13 +79,6 @@ class WatchedRules:
             done = "rules mended and reloaded" if was_broken else "rules reloaded"
             self._log.info(done, extra={"file": file, "rules": len(rules.rules)})
         self._rules, self._fault = rules, ""
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise RulesError("the rules file is not UTF-8 text; save it as UTF-8") from None
 
 
 def _stamp(path: Path) -> Stamp:

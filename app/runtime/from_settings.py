@@ -52,7 +52,7 @@ def load_rules(settings: Settings) -> Rules:
     """Return the rules of the settings' file. Raises RulesError, OSError."""
     from app.rules import loader
 
-    return loader.load(settings.bot_rules.read_text(encoding="utf-8"))
+    return loader.load(loader.read(settings.bot_rules))
 
 
 def watch_rules(settings: Settings) -> WatchedRules:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 Form = tuple[tuple[str, str], ...]
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # of what can have happened
 _LARGEST_NUMBER = 2**31 - 1
 
 
@@ -76,13 +77,19 @@ def read_number(text: str) -> int:
 def read_date(text: str) -> datetime | None:
     """Return the moment in UTC; None for a text that is no date with a time zone.
 
-    Webhooks have milliseconds and Z. Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    One that nothing can have happened at counts as the nearest that one can still reckon with, in any time zone: a
+    message of the year 1 is an old one. Webhooks have milliseconds and Z.
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
     """
     try:
         moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        if not moment.tzinfo:
+            return None
+        if EARLIEST.year < moment.year < LATEST.year:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return EARLIEST if moment.year <= EARLIEST.year else LATEST
 
 
 def webhook_date(moment: datetime) -> str:

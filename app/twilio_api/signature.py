@@ -151,15 +151,23 @@ def _urls(url: str) -> Iterator[str]:
 
 @lru_cache(maxsize=64)
 def _origins(origin: str) -> tuple[str, ...]:
+    """Return the origins that may have been signed for one; those without user:password@ first.
+
+    Twilio drops that before it signs, says its page; its validators keep it, so what they accept is accepted.
+    Source: usage/webhooks/webhooks-security, read 2026-11-22; twilio-python's RequestValidator.
+    """
     scheme, separator, authority = origin.partition("://")
-    # Twilio drops user:password@ before it signs. Source: usage/webhooks/webhooks-security, read 2026-11-22.
-    authority = authority.rpartition("@")[2]
-    start = scheme + separator
+    user, at, host = authority.rpartition("@")
+    users = ("", user + at) if at else ("",)
+    return tuple(f"{scheme}{separator}{one}{place}" for one in users for place in _with_ports(scheme, host))
+
+
+def _with_ports(scheme: str, authority: str) -> tuple[str, ...]:
     host, colon, port = authority.rpartition(":")
     if colon and port.isdecimal():
-        return start + authority, start + host
+        return (authority, host)
     default_port = _DEFAULT_PORTS.get(scheme.lower())
-    return (start + authority, f"{start}{authority}:{default_port}") if default_port else (start + authority,)
+    return (authority, f"{authority}:{default_port}") if default_port else (authority,)
 
 
 def _split_origin(url: str) -> tuple[str, str]:

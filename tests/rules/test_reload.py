@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.rules import loader
 from app.rules.loader import RulesError
 from app.rules.reload import WatchedRules
 from tests.support.eventually import eventually
@@ -215,3 +216,25 @@ def test_a_running_bot_answers_by_the_edited_file_and_after_a_broken_edit_as_bef
     assert [first, second, answer_to("hello")] == ["Thanks, we will be right back.", "New.", "New."]
     assert (ready.status_code, ready.json["ready"]) == (200, True)
     assert "`flask rules check`" in ready.json["rules"]
+
+
+@pytest.mark.timeout(30)
+def test_a_pipe_in_place_of_the_file_is_refused_and_waited_for_by_nobody(watched, said):
+    watched.path.unlink()
+    os.mkfifo(watched.path)
+
+    assert watched.names() == ["old"]
+    assert "is no file but a pipe" in watched.rules.fault()
+    with pytest.raises(RulesError, match="is no file but a pipe"):
+        WatchedRules(watched.path)
+
+
+def test_a_file_without_an_end_is_refused(tmp_path):
+    (tmp_path / "rules.toml").symlink_to("/dev/zero")
+    with pytest.raises(RulesError, match="is no file but a pipe or a device"):
+        WatchedRules(tmp_path / "rules.toml")
+
+    with (tmp_path / "large.toml").open("wb") as file:
+        file.truncate(loader.MAX_BYTES + 1)
+    with pytest.raises(RulesError, match="is larger than 4,096 KB"):
+        WatchedRules(tmp_path / "large.toml")

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.twilio_api.form import (
+    EARLIEST,
+    LATEST,
     Media,
     decode_form,
     read_attributes,
@@ -76,7 +78,9 @@ def test_an_index_is_a_number_a_database_can_hold_or_nothing(text, number):
         pytest.param("2026-08-11T15:03:28+02:00", datetime(2026, 8, 11, 13, 3, 28, tzinfo=UTC), id="other zone"),
         pytest.param("2026-08-11T13:03:28", None, id="no zone"),
         pytest.param("2026-13-11T13:03:28Z", None, id="no such month"),
-        pytest.param("0001-01-01T00:00:00+14:00", None, id="before year one in UTC"),
+        pytest.param("0001-01-01T00:00:00Z", EARLIEST, id="year one"),
+        pytest.param("0001-01-01T00:00:00+14:00", EARLIEST, id="before year one in UTC"),
+        pytest.param("9999-12-31T23:59:59-14:00", LATEST, id="after year 9999 in UTC"),
         pytest.param("", None, id="empty"),
         pytest.param("yesterday", None, id="words"),
     ],

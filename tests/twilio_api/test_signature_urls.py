@@ -54,6 +54,28 @@ def test_what_the_sdk_accepts_about_ports_is_accepted(scheme, host, port):
     assert accepts(url, RequestValidator(TOKEN).compute_signature(full, PARAMETERS))
 
 
+@pytest.mark.parametrize("port", ["", ":443", ":8443"])
+def test_what_the_sdk_accepts_with_a_password_in_the_url_is_accepted(port):
+    url = f"https://user:p@ss:word@bot.example.com{port}/hook?a=1"
+    signature = RequestValidator(TOKEN).compute_signature(url, PARAMETERS)
+
+    assert RequestValidator(TOKEN).validate(url, PARAMETERS, signature)
+    assert accepts(url, signature)
+
+
+def test_a_signature_with_a_port_added_behind_the_password_is_accepted_as_by_the_sdk():
+    signature = RequestValidator(TOKEN).compute_signature("https://user:pass@bot.example.com:443/hook", PARAMETERS)
+
+    assert RequestValidator(TOKEN).validate("https://user:pass@bot.example.com/hook", PARAMETERS, signature)
+    assert accepts("https://user:pass@bot.example.com/hook", signature)
+
+
+def test_a_signature_with_another_password_is_refused():
+    signature = RequestValidator(TOKEN).compute_signature("https://user:other@bot.example.com/hook", PARAMETERS)
+
+    assert not accepts("https://user:pass@bot.example.com/hook", signature)
+
+
 @pytest.mark.parametrize(
     ("url", "signed_url"),
     [
