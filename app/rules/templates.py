@@ -1,18 +1,25 @@
 """Checks reply templates when the rules are loaded and renders them within bounds; it chooses no reply.
 
-The writer of the rules is trusted, but a slip in a template must never stop the worker or fill its memory.
+The writer of the rules is trusted, but a slip in a template must never stop the worker or fill its memory: how large
+and how deep a template is, is bounded when the rules are loaded; what it does when it is rendered, by template_budget.
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from app.rules import template_budget
+from app.rules.template_budget import Budget, ReplyError
+
+__all__ = ["ReplyError", "checked_reply", "render_reply"]
 MAX_REPLY_CHARS = 16_000  # ten of Twilio's longest messages (1,600 characters); more is a runaway template
+MAX_SOURCE_CHARS, MAX_PARTS, MAX_DEPTH = 20_000, 1_000, 40  # of a template; what is larger takes long to compile
+TOO_DEEP = "is nested too deeply; make it simpler"
 MAX_LOOP_TURNS = 1_000
 MAX_NUMBER_BITS = 256
 REPLY_VARIABLES = frozenset(
@@ -31,17 +38,23 @@ REPLY_METHODS = frozenset(
 REPLY_SYNTAX = (nodes.Expr, nodes.Helper, nodes.Template, nodes.Output, nodes.If, nodes.For)
 
 
-class ReplyError(ValueError):
-    """A reply template asked for more work than an answer can need; the message holds no values."""
-
-
 class ReplySandbox(ImmutableSandboxedEnvironment):
     """Jinja2 for replies: no access to Python's insides, and no expression that grows without bound."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
+
+    def _generate(self, source: nodes.Template, *args: Any, **named: Any) -> str:
+        """Return the Python that Jinja2 makes of a template, in which every operation is paid for."""
+        return super()._generate(template_budget.Metering().visit(source), *args, **named)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **named: Any) -> Any:  # noqa: N805 - Jinja2's names
+        """Return what a method of a value, or range(), returns; paid for."""
+        template_budget.pay_for_call(template_budget.budget_of(__context), __obj, (*args, *named.values()))
+        return super().call(__context, __obj, *args, **named)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Return the result of an arithmetic operation, or raise ReplyError when it would be huge."""
+        template_budget.pay_for_binop(template_budget.budget_of(context), left, right)
         if operator == "%" and isinstance(left, str):
             raise ReplyError("formatting with % is not available")
         if _size(operator, left, right) > (MAX_NUMBER_BITS if _is_int(left, right) else MAX_REPLY_CHARS):
@@ -82,7 +95,10 @@ def _round(value: Any, precision: int = 0) -> float:
 def _sandbox() -> ReplySandbox:
     sandbox = ReplySandbox(undefined=StrictUndefined, autoescape=False, optimized=False)
     ours = {"replace": _replace, "round": _round}
-    sandbox.filters = {name: sandbox.filters[name] for name in REPLY_FILTERS} | ours
+    known = {name: sandbox.filters[name] for name in REPLY_FILTERS} | ours
+    paid = {name: template_budget.metered(name, of) for name, of in known.items()}
+    sandbox.filters = paid | template_budget.STEPS
+    sandbox.finalize = template_budget.written
     sandbox.globals = {"range": _range}
     return sandbox
 
@@ -100,16 +116,33 @@ def checked_reply(source: Any, *, may_be_empty: bool = False) -> str:
     """Return the template text as given, or raise ValueError with everything that is wrong with it."""
     if not isinstance(source, str) or not (source.strip() or may_be_empty):
         raise ValueError("is not a text; write what the customer shall read")
+    if len(source) > MAX_SOURCE_CHARS:
+        raise ValueError(f"has {len(source):,} characters; a template may have {MAX_SOURCE_CHARS:,}")
     try:
         tree = SANDBOX.parse(source)
+        if problem := _size_problem(tree):
+            raise ValueError(problem)
         if problems := [*_syntax_problems(tree), *_name_problems(tree)]:
             raise ValueError("; ".join(problems))
         compiled_reply(source)
     except TemplateError as error:
         raise ValueError(f"line {getattr(error, 'lineno', 1)} of the template: {error}; correct it") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply; make it simpler") from None
+    except (RecursionError, MemoryError, SyntaxError):  # of what Jinja2 makes of it, in Python
+        raise ValueError(TOO_DEEP) from None
     return source
+
+
+def _size_problem(tree: nodes.Template) -> str:
+    """Return why a template is larger or deeper than any reply needs, or ""; it never recurses."""
+    count, level = 0, [cast(nodes.Node, tree)]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        count += len(level)
+        if count > MAX_PARTS:
+            return f"has more than {MAX_PARTS:,} names, texts and operations; make it simpler"
+        if not level:
+            return ""
+    return TOO_DEEP
 
 
 def _syntax_problems(tree: nodes.Template) -> list[str]:
@@ -161,7 +194,7 @@ def render_reply(source: str, values: Mapping[str, object]) -> str:
     """
     reply = ""
     try:
-        for part in compiled_reply(source).generate(**values):
+        for part in compiled_reply(source).generate(values, **{template_budget.NAME: Budget()}):
             reply += part
             if len(reply) > MAX_REPLY_CHARS:
                 raise ReplyError(f"the reply is longer than {MAX_REPLY_CHARS} characters")
