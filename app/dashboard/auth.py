@@ -15,13 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Request, Response, abort, current_app, redirect, render_template, request, url_for
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user  # type: ignore[import-untyped]
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.exceptions import HTTPException, NotFound
 
 from app.config import Settings
+from app.dashboard import known_browser
 from app.monitoring.access import is_offline_loop, is_this_machine
 
 SESSION_SECONDS = 12 * 3600
@@ -57,6 +58,11 @@ class PageSessions(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Return the session of a request; none for a webhook."""
         return None if request.path in WITHOUT_COOKIES else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Set the cookie of the session, and after a log-in the one that outlives it."""
+        super().save_session(app, session, response)
+        known_browser.set_cookie(response)
 
 
 def is_available(settings: Settings) -> bool:

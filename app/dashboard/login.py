@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user  # type: ignore[import-untyped]
 
+from app.dashboard import known_browser
 from app.dashboard.auth import Operator, current_settings, default_name
 from app.dashboard.request_context import database, writing
 from app.db.database import DatabaseUnavailable
@@ -44,7 +45,11 @@ def log_out() -> ResponseReturnValue:
 
 
 def _try(name: str) -> ResponseReturnValue:
-    address, proxy = login_throttle.whose_guess(request.remote_addr, request.headers.get("X-Forwarded-For"))
+    known = known_browser.of_request()
+    forwarded_for = request.headers.get("X-Forwarded-For")
+    address, proxy = (
+        login_throttle.browser(known) if known else login_throttle.whose_guess(request.remote_addr, forwarded_for)
+    )
     if wait := login_throttle.attempt(database(), address, proxy):
         text, status = _again(f"Too many failures; wait {wait} s.", 429)
         return text, status, {"Retry-After": str(wait)}
@@ -56,6 +61,7 @@ def _try(name: str) -> ResponseReturnValue:
     session.clear()  # with the token of whoever sat here before
     login_user(Operator(name, int(time.time())))
     session.permanent = True
+    known_browser.remember()
     return redirect(_own_path(request.args.get("next", "")), 303)
 
 

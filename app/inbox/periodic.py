@@ -147,6 +147,7 @@ def _set(tx: Connection, turn: Turn, values: Mapping[str, Any]) -> None:
         raise LeaseLost(f"another process does {turn.name} now")
 
 
+FIRST_MINUTE_SECONDS = 60.0  # of a process, in which it only answers
 LONGEST_PAUSE_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS = 0.2
 
@@ -158,13 +159,13 @@ Wait = Callable[[float], bool]
 class Chore:
     """What is done every so often. `do` gets its turn, and a function that waits and says whether to stop.
 
-    For what can wait, `rest_seconds` let a process start in peace.
+    What `can_wait` lets a process start in peace.
     """
 
     name: str
     every: timedelta
     do: Callable[[Turn, Wait], str]
-    rest_seconds: float = 0.0
+    can_wait: bool = False
 
 
 class Rounds:
@@ -175,6 +176,7 @@ class Rounds:
 
     def __init__(self, db: Database, wanted: Sequence[Chore], *, at_start: Callable[[], None] = lambda: None) -> None:
         self._db, self._wanted, self._at_start = db, wanted, at_start
+        self._pause = FIRST_MINUTE_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker-chores", daemon=True)
 
@@ -196,12 +198,13 @@ class Rounds:
     def _run(self) -> None:
         until_it_works(self._at_start, self._stopping.wait)
         begun = time.monotonic()
-        while not self._stopping.wait(self._pause()):
+        while not self._stopping.wait(min(self._pause, self._until_due())):
             for chore in self._wanted:
-                if not self._stopping.is_set() and time.monotonic() - begun >= chore.rest_seconds:
+                is_early = chore.can_wait and time.monotonic() - begun < self._pause
+                if not (self._stopping.is_set() or is_early):
                     self._try(chore)
 
-    def _pause(self) -> float:
+    def _until_due(self) -> float:
         """Return how long nothing is to be done: until something is due, but looking often for who has started."""
         try:
             with self._db.read() as tx:

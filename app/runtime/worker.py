@@ -24,7 +24,6 @@ from app.runtime.from_settings import make_conversations, make_policy, make_resp
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
-FIRST_MINUTE_SECONDS = 60.0  # of a process, in which it only answers
 REQUESTS_PER_SECOND = 5  # others use the account too
 REQUESTS_PER_RUN = 1_000  # beside the lists; the next run goes on
 # After a start: what was missed meanwhile is to be found soon, and both of its runs are to be short.
@@ -73,7 +72,7 @@ def make_worker(
 
 def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
     """Return what the settings want at intervals, not started yet."""
-    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), FIRST_MINUTE_SECONDS)]
+    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True)]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
         wanted.append(Chore(CHORE, every, partial(_reconcile, settings, db, twilio)))

@@ -41,24 +41,37 @@ def whose_guess(remote_addr: str | None, forwarded_for: str | None) -> tuple[str
     return _network(told), direct
 
 
+def browser(known: str) -> tuple[str, str]:
+    """Return whose guess comes from a browser in which somebody has logged in before: its own, whatever its way here.
+
+    Who guesses through the same proxy makes it wait no more than anybody else's guesses do.
+    """
+    return f"browser {known}", ""
+
+
 def attempt(db: Database, address: str, proxy: str = "") -> int:
     """Count a guess before it is looked at; return 0, or how many seconds to wait instead.
 
     The first five of an address within 15 minutes are free, then the waits are 2, 4, 8 ... 300 s; a proxy has
-    a hundred. Raises DatabaseUnavailable.
+    a hundred, counted apart from what comes from its own address. Raises DatabaseUnavailable.
     """
     with db.read() as tx:  # a flood of guesses writes nothing
         if wait := wait_of(tx, address, proxy, db.now(tx)):
             return wait
     with db.write() as tx:
-        here = login_failures.c.address.in_([address, proxy or address])
+        counted = [address, _as_proxy(proxy)] if proxy else [address]
+        here = login_failures.c.address.in_(counted)
         tx.execute(select(login_failures.c.id).where(here).order_by(login_failures.c.id).with_for_update()).all()
         now = db.now(tx)
         if wait := wait_of(tx, address, proxy, now):
             return wait  # others guessed at the same time
         _forget_old(tx, now)
-        tx.execute(insert(login_failures), [{"at": now, "address": one} for one in (address, proxy) if one])
+        tx.execute(insert(login_failures), [{"at": now, "address": one} for one in counted])
     return 0
+
+
+def _as_proxy(address: str) -> str:
+    return f"proxy {address}"
 
 
 def forgive(tx: Connection, address: str) -> None:
@@ -69,7 +82,7 @@ def forgive(tx: Connection, address: str) -> None:
 def wait_of(tx: Connection, address: str, proxy: str, now: datetime) -> int:
     """Return how many seconds to wait before the next guess from there; 0: none."""
     wait = _wait_at(tx, address, FREE_FAILURES, now)
-    return max(wait, _wait_at(tx, proxy, FREE_FAILURES_OF_PROXY, now)) if proxy else wait
+    return max(wait, _wait_at(tx, _as_proxy(proxy), FREE_FAILURES_OF_PROXY, now)) if proxy else wait
 
 
 def _wait_at(tx: Connection, address: str, free: int, now: datetime) -> int:

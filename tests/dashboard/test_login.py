@@ -173,3 +173,59 @@ def test_a_log_in_while_the_database_is_away_says_so(visitor, tmp_path):
 
     assert answer.status_code == 503
     assert "try again in a moment" in answer.text
+
+
+def logged_out(browser: Browser) -> Browser:
+    """Let somebody who has logged in before leave the page."""
+    assert browser.log_in().status_code == 303
+    assert browser.submit("/", "/logout").status_code == 303
+    return browser
+
+
+def test_guesses_through_the_owners_proxy_do_not_lock_the_owner_out(visitor, app, clock):
+    owner = logged_out(visitor)
+    guesser = Browser(app.test_client())
+    fields = guesser.form("/login") | {"name": NAME, "password": "a wrong one"}
+    for n in range(105):
+        guesser.post("/login", fields, headers={"X-Forwarded-For": f"203.0.113.{n}"})
+
+    in_between = owner.form("/login") | {"name": NAME, "password": PASSWORD}
+    answer = owner.post("/login", in_between, headers={"X-Forwarded-For": "198.51.100.9"})
+
+    assert answer.status_code == 303
+    assert guesser.post("/login", fields, headers={"X-Forwarded-For": "203.0.113.200"}).status_code == 429
+
+
+def test_guesses_through_a_proxy_that_names_nobody_do_not_lock_the_owner_out(visitor, app):
+    owner = logged_out(visitor)
+
+    assert guess(Browser(app.test_client()), 6)[-1] == 429
+    assert owner.log_in().status_code == 303
+
+
+def test_guesses_through_a_proxy_do_not_lock_its_own_machine_out(visitor, app):
+    fields = visitor.form("/login") | {"name": NAME, "password": "a wrong one"}
+    for n in range(101):
+        visitor.post("/login", fields, headers={"X-Forwarded-For": f"203.0.113.{n}"})
+
+    assert visitor.log_in().status_code == 303  # through a tunnel of one's own, past the proxy
+
+
+def test_a_known_browser_may_not_guess_for_ever_either(visitor):
+    assert guess(logged_out(visitor), 6) == [403] * 5 + [429]
+
+
+def test_no_browser_can_say_that_it_is_known(visitor, app):
+    owner = logged_out(visitor)
+    (cookie,) = [one for one in owner.client._cookies.values() if one.key.endswith("-known")]
+    assert {"secure": cookie.secure, "http_only": cookie.http_only, "same_site": cookie.same_site} == {
+        "secure": True,
+        "http_only": True,
+        "same_site": "Lax",
+    }
+
+    for value in ("forged", cookie.value[:-2] + "xx"):  # six guesses together, as from one address
+        guesser = Browser(app.test_client())
+        guesser.client.set_cookie(cookie.key, value, domain=cookie.domain)
+        guess(guesser, 3)
+    assert guess(guesser, 1) == [429]
