@@ -47,10 +47,10 @@ class ReplySandbox(ImmutableSandboxedEnvironment):
         """Return the Python that Jinja2 makes of a template, in which every operation is paid for."""
         return super()._generate(template_budget.Metering().visit(source), *args, **named)
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **named: Any) -> Any:  # noqa: N805 - Jinja2's names
+    def call(self, context: Any, function: Any, /, *args: Any, **named: Any) -> Any:
         """Return what a method of a value, or range(), returns; paid for."""
-        template_budget.pay_for_call(template_budget.budget_of(__context), __obj, (*args, *named.values()))
-        return super().call(__context, __obj, *args, **named)
+        template_budget.pay_for_call(template_budget.budget_of(context), function, (*args, *named.values()))
+        return super().call(context, function, *args, **named)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Return the result of an arithmetic operation, or raise ReplyError when it would be huge."""
