@@ -47,6 +47,10 @@ class Report:
     gaps: dict[str, Gap] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def gap(self, conversation_sid: str, service_sid: str) -> Gap:
+        """Return what was missing of a conversation so far."""
+        return self.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
+
     @property
     def is_complete(self) -> bool:
         """Whether everything was looked at."""

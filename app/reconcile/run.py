@@ -22,7 +22,7 @@ from app.reconcile.messages import Missed, unknown_events
 from app.reconcile.paced_client import PoliteCalls, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
-from app.reconcile.report import BUDGET_IS_SPENT, Gap, Report
+from app.reconcile.report import BUDGET_IS_SPENT, Report
 from app.reconcile.starting import CHORE
 from app.twilio_api.errors import SendError
 
@@ -255,7 +255,7 @@ class Reconciliation:
         new = self._store(receipts.look(self._calls, message, self._now))
         self.report.receipts += len(new)
         if new:
-            gap = self._gap(message.conversation_sid, message.service_sid)
+            gap = self.report.gap(message.conversation_sid, message.service_sid)
             self.report.gaps[gap.conversation_sid] = replace(gap, receipts=gap.receipts + len(new))
         self._note_receipt(message)
 
@@ -289,7 +289,7 @@ class Reconciliation:
         dates = [one.date_created for one in missed.messages]
         self.report.messages += messages
         self.report.without_phone += len(added) - messages
-        gap = self._gap(conversation.sid, conversation.chat_service_sid)
+        gap = self.report.gap(conversation.sid, conversation.chat_service_sid)
         self.report.gaps[conversation.sid] = replace(
             gap,
             messages=messages,
@@ -298,6 +298,3 @@ class Reconciliation:
             first_at=min(dates, default=None),
             last_at=max(dates, default=None),
         )
-
-    def _gap(self, conversation_sid: str, service_sid: str) -> Gap:
-        return self.report.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
