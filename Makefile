@@ -27,7 +27,7 @@ check: .venv/ready  ## lint, format, types, who imports whom, dead code, long fi
 picture: .venv/ready  ## draw docs/images/packages.svg anew: the packages in their layers, and who imports whom
 	$(BIN)/python .ci/picture.py
 
-torture: .venv/ready  ## 1,000 schedules in which processes end anywhere (COUNT=50; SEED=17 ONLY=412 repeats one)
+torture: .venv/ready  ## 1,000 schedules in which processes end or freeze anywhere, and clocks are set (COUNT=50; SEED=17 ONLY=412 repeats one)
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 fuzz: .venv/ready  ## requests nobody would send, for 60 s (SECONDS=300 or INPUTS=1000000; SEED=17 for the same again)

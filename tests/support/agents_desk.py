@@ -1,7 +1,7 @@
 """An agents' desk that uses the same account at Twilio: it writes, and overwrites Attributes of what others wrote."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.config import Settings
@@ -12,13 +12,17 @@ OF_THE_DESK = '{"desk": {"task": 1}}'
 
 class AgentsDesk:
     def __init__(self, settings: Settings) -> None:
-        self._v1 = make_conversations(settings).ask(lambda client: client).conversations.v1
+        self._twilio = make_conversations(settings)
 
     def overwrites(self, message: Mapping[str, Any]) -> None:
-        """Overwrite the Attributes of a message, as the emulator shows it."""
-        self._v1.conversations(message["conversation_sid"]).messages(message["sid"]).update(attributes=OF_THE_DESK)
+        """Overwrite the Attributes of a message, as the emulator shows it. Raises SendError."""
+        messages = self._messages(message["conversation_sid"])
+        self._twilio.ask(lambda client: messages(client)(message["sid"]).update(attributes=OF_THE_DESK))
 
     def writes(self, conversation_sid: str, author: str, body: str, **attributes: Any) -> None:
-        """Write a message under somebody's name."""
-        conversation = self._v1.conversations(conversation_sid)
-        conversation.messages.create(author=author, body=body, attributes=json.dumps(attributes))
+        """Write a message under somebody's name. Raises SendError."""
+        said = {"author": author, "body": body, "attributes": json.dumps(attributes)}
+        self._twilio.ask(lambda client: self._messages(conversation_sid)(client).create(**said))
+
+    def _messages(self, conversation_sid: str) -> Callable[[Any], Any]:
+        return lambda client: client.conversations.v1.conversations(conversation_sid).messages

@@ -71,12 +71,15 @@ class Service:
 
     def kill_a_child(self, name: str, die: random.Random) -> None:
         """End one web process of gunicorn's at once; gunicorn starts another. Without children: the process."""
-        parent = self.processes[name].pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        if children:
-            os.kill(int(die.choice(children)), signal.SIGKILL)
+        if children := self.children(name):
+            os.kill(die.choice(children), signal.SIGKILL)
         else:
             self.kill(name)
+
+    def children(self, name: str) -> list[int]:
+        """Return the process ids of the web processes of gunicorn's."""
+        parent = self.processes[name].pid
+        return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
     def command(self, *arguments: str) -> str:
         """Return what `flask` prints for these arguments, with the settings of this installation; it must succeed."""

@@ -63,7 +63,8 @@ def _summary(results: Sequence[Result], count: int, started: float) -> str:
     return (
         f"{len(results)} of {count} schedules in {time.monotonic() - started:.0f} s: {report['failed']} failed, "
         f"{report['ended']} processes ended at {report['ended_at']} of {report['places']} places, "
-        f"{report['messages']} messages and {report['webhooks']} webhooks"
+        f"{report['messages']} messages and {report['webhooks']} webhooks; "
+        + ", ".join(f"{count} {name}" for name, count in sorted(report["deeds"].items()))
     )
 
 
@@ -82,6 +83,7 @@ def _report(results: Sequence[Result]) -> dict[str, Any]:
         "ended_at": len(ended),
         "places": len(places),
         "never_ended_at": sorted(places - set(ended)),
+        "deeds": dict(sum((one.deeds for one in results), Counter[str]())),
         "messages": sum(one.messages for one in results),
         "webhooks": sum(one.webhooks for one in results),
         "by_database": dict(Counter(one.database for one in results)),

@@ -13,7 +13,8 @@ from app.db.tables import metadata
 from app.inbox.worker import Worker
 from app.runtime.process import Runtime
 from app.runtime.worker import make_worker
-from app.testing.bot_tester import ORIGIN, TOKEN, Clock
+from app.testing.bot_tester import ORIGIN, TOKEN
+from tests.torture.clock import SharedClock
 from tests.torture.schedules import Schedule
 
 RESPONDER = "tests.torture.answering:answer"
@@ -24,7 +25,7 @@ class Installation:
     """An app without a connection to its database: each process that is forked opens its own."""
 
     app: Flask
-    clock: Clock
+    clock: SharedClock
     folder: Path
     url: str
 
@@ -40,6 +41,7 @@ class Installation:
         """Forget everything, and return a worker that answers by the schedule's rules."""
         (self.folder / "rules.toml").write_text(schedule.rules)
         self.log.write_text("")
+        self.clock.set_right()
         if schedule.database == "sqlite":
             _empty_file(self.folder)
         else:
@@ -70,8 +72,8 @@ def install(emulator_url: str, folder: Path, database_url: str = "") -> Installa
     database.close()
     if database.is_sqlite:
         (folder / "template.db").write_bytes((folder / "parley.db").read_bytes())
-    clock = Clock()
-    return Installation(create_app(settings, clock=clock), clock, folder, url)
+    clock = SharedClock()
+    return Installation(create_app(settings, clock=clock, boot_clock=clock.boot_seconds), clock, folder, url)
 
 
 def _empty_file(folder: Path) -> None:

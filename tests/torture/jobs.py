@@ -30,6 +30,7 @@ class Result:
     story: tuple[str, ...]
     ended: Counter[str] = field(default_factory=Counter)
     places: frozenset[str] = frozenset()
+    deeds: Counter[str] = field(default_factory=Counter)
     messages: int = 0
     webhooks: int = 0
     seconds: float = 0.0
@@ -102,6 +103,7 @@ def _result(schedule: Schedule, installation: Installation, emulator: Emulator) 
         story,
         played.ended,
         frozenset(played.places),
+        played.deeds,
         len(played.sids),
         played.webhooks,
         played.seconds,

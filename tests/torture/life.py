@@ -1,4 +1,4 @@
-"""What one forked process does: posts webhooks to the app, works the inbox off, and ends by SIGKILL in front of a step.
+"""What one forked process does: posts webhooks to the app, works the inbox off, and is stopped in front of a step.
 
 It writes to a pipe, one JSON list a line, what came of it; nobody else would know how far a dead process came.
 """
@@ -20,16 +20,19 @@ from flask import Flask
 
 from app import logs
 from app.db.database import DatabaseUnavailable
-from app.inbox import admin
+from app.inbox import admin, clock_steps
+from app.inbox.leases import LeaseLost
 from app.inbox.worker import Worker
 from app.recordings.files import RecordedRequest
 from app.runtime.process import Runtime
 from tests.support.hostile_requests import deliver
 from tests.support.power_cuts import Step, telling_steps
+from tests.torture.installation import Installation
 from tests.torture.schedules import End
 
 PATIENCE = 0.5  # seconds for an answer of Twilio's in place of 8: the time-outs of a thousand schedules take too long
 STUCK_SECONDS = 60
+SLEEP_SECONDS = 20.0  # more than a lease
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,14 @@ class Order:
 
 @dataclass
 class Steps:
-    """The steps of this process, and which of them is not done any more."""
+    """The steps of this process, and in front of which of them something happens to it.
+
+    `sleep` lets so many seconds pass, for everybody.
+    """
 
     end: End
     tell: Callable[..., None]
+    sleep: Callable[[float], None] = lambda _seconds: None
     count: int = 0
     count_there: int = 0  # of those that `end` counts
     places: set[str] = field(default_factory=set)
@@ -54,17 +61,24 @@ class Steps:
     doing: threading.local = field(default_factory=threading.local)
 
     def passed(self, step: Step) -> None:
-        """Count a step, or end the process in front of it; a request that leaves is told."""
+        """Count a step, and let happen what shall in front of it; a request that leaves is told."""
         with self.lock:
             self.count += 1
             place = _place(step, getattr(self.doing, "what", "working"))
-            self.count_there += place.startswith(self.end.place)
-            if self.count_there == self.end.n:
-                self.tell("ended", self.count, place)
-                os.kill(os.getpid(), signal.SIGKILL)
+            if place.startswith(self.end.place):
+                self.count_there += 1
+                if self.count_there == self.end.n:
+                    self._meet(place)
             self.places.add(place)
             if step.name in ("GET", "POST"):
                 self.tell("asks")
+
+    def _meet(self, place: str) -> None:
+        self.tell(self.end.how, self.count, place)
+        if self.end.how == "slept":
+            self.sleep(SLEEP_SECONDS)
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP if self.end.how == "frozen" else signal.SIGKILL)
 
 
 def _place(step: Step, doing: str) -> str:
@@ -73,7 +87,7 @@ def _place(step: Step, doing: str) -> str:
 
 
 def live(
-    app: Flask, worker: Worker, orders: Sequence[Order], *, end: End, threads: int, seed: str, pipe: int, log: str
+    here: Installation, worker: Worker, orders: Sequence[Order], *, end: End, threads: int, seed: str, pipe: int
 ) -> NoReturn:
     """Do what there is to do, and end this process: with SIGKILL in front of a step, or when it is done."""
 
@@ -83,12 +97,12 @@ def live(
     signal.alarm(STUCK_SECONDS)
     random.seed(seed)
     try:
-        _log_to(log, tell)
-        _lose_patience()
-        steps = Steps(end, tell)
-        parley: Runtime = app.extensions["parley"]
+        _log_to(str(here.log), tell)
+        _lose_patience(tell)
+        steps = Steps(end, tell, here.clock.advance)
+        parley: Runtime = here.app.extensions["parley"]
         with telling_steps(parley.db.engine, steps.passed):
-            work_through(app, worker, orders, steps, threads=threads)
+            work_through(here.app, worker, orders, steps, threads=threads)
         with parley.db.read() as tx:
             counts = admin.stats(tx, parley.db.now(tx))
         tell("done", steps.count, sorted(steps.places), counts)
@@ -100,7 +114,8 @@ def live(
 
 
 def work_through(app: Flask, worker: Worker, orders: Sequence[Order], steps: Steps, *, threads: int = 1) -> None:
-    """Post the webhooks, and work off what is due."""
+    """Look at the clock, as whoever starts does, post the webhooks, and work off what is due."""
+    clock_steps.Watch(app.extensions["parley"].db).look()
     _post_all(app, worker, orders, steps)
     _work_off(worker, threads)
 
@@ -152,10 +167,14 @@ def _log_to(path: str, tell: Callable[..., None]) -> None:
     ours.handlers[:] = [to_file, Told()]
 
 
-def _lose_patience() -> None:
+def _lose_patience(tell: Callable[..., None]) -> None:
     send = requests.Session.send
 
     def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
-        return send(session, request, **options | {"timeout": (PATIENCE, PATIENCE)})
+        try:
+            return send(session, request, **options | {"timeout": (PATIENCE, PATIENCE)})
+        except LeaseLost:
+            tell("refrains")
+            raise
 
     requests.Session.send = sent  # type: ignore[assignment, method-assign]

@@ -16,7 +16,7 @@ from app.db.tables import decisions, deliveries, inbox, lanes, replies, responde
 from app.emulator.client import Emulator
 from app.testing.bot_tester import TOKEN
 from app.twilio_api import events, form, parsing
-from tests.torture.playing import Played
+from tests.torture.playing import AUTHOR, Played
 
 NAME = re.compile(r"\bt\d+x\d+\b")
 
@@ -62,19 +62,26 @@ def _end(played: Played, database_url: str, emulator: Emulator) -> End:
     with database.read() as tx:
         rows = {table.name: tx.execute(_in_order(table)).all() for table in tables}
     database.close()
-    written = [one for one in emulator.messages() if one["author"] == "support-bot"]
+    written = [one for one in emulator.messages() if one["author"] == AUTHOR]
     receipts = {receipt["sid"]: receipt["status"] for one in written for receipt in one["receipts"]}
     found = _ask(emulator, "/v1/Conversations?PageSize=100")["conversations"]
     colleagues = {one["sid"]: _colleagues(emulator, one["sid"]) for one in found}
-    return End(played, rows, tuple(map(_reply, written)), receipts, found, colleagues)
+    return End(
+        played,
+        rows,
+        tuple(_reply(one, played.marks.get(one["sid"], one["attributes"])) for one in written),
+        receipts,
+        found,
+        colleagues,
+    )
 
 
 def _in_order(table: Table) -> Any:
     return select(table).order_by(*table.primary_key.columns)
 
 
-def _reply(message: Mapping[str, Any]) -> Reply:
-    marker = json.loads(message["attributes"])["parley"]
+def _reply(message: Mapping[str, Any], attributes: str) -> Reply:
+    marker = json.loads(attributes)["parley"]
     return Reply(
         message["sid"],
         message["conversation_sid"],
