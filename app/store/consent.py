@@ -228,8 +228,8 @@ def _mark_participants(tx: Connection, change: Change, per_channel: bool) -> Non
     theirs = [participants.c.participant_sid == change.participant_sid] if change.participant_sid else []
     if person.channel != "chat":
         theirs.append(participants.c.address.in_([person.name] if per_channel else spellings(person.name)))
-    if theirs:
-        tx.execute(update(participants).where(or_(*theirs)).values(opted_out_at=change.at if out else None))
+    for these in theirs:  # one by one: each is found by its index
+        tx.execute(update(participants).where(these).values(opted_out_at=change.at if out else None))
 
 
 def _decide(tx: Connection, person: str, channel: str, per_channel: bool) -> None:

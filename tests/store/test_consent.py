@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
-from app.db.consent_tables import consent_ledger
+from app.db.consent_tables import consent_ledger, consents
 from app.db.tables import participants
-from app.store import consent
+from app.store import consent, conversations
 from app.store.consent import MAY_OPT_OUT, OPTED_IN, OPTED_OUT, WROTE_AGAIN, Change, Person
 
 NINE = datetime(2026, 11, 29, 9, tzinfo=UTC)
@@ -194,6 +194,34 @@ def test_participants_are_marked_for_processes_of_an_earlier_version(says, db):
     assert marked() == ["MB0", "MB1"]
     says(Person("whatsapp:+5215512345678", "whatsapp"), OPTED_IN, 1)
     assert marked() == []
+
+
+@pytest.mark.engines("postgresql")
+def test_each_look_up_is_by_an_index_also_before_anything_was_analysed(db):
+    rows = [
+        {"participant_sid": f"MB{n}", "conversation_sid": f"CH{n}", "address": f"+1555{n:07}", "attributes": {}}
+        for n in range(5_000)
+    ]
+    with db.write() as tx:
+        tx.execute(insert(participants), rows)
+        for n in range(2):
+            told = Change(person=Person(f"+1555{n:07}"), change=OPTED_OUT, at=NINE)
+            consent.record(tx, told)
+        persons = [{"person": f"{n}", "channel": "", "status": "out", "changed_at": NINE} for n in range(5_000)]
+        tx.execute(insert(consents), persons)
+
+    def plans():
+        with db.read() as tx:
+            seen = []
+            event.listen(tx, "before_cursor_execute", lambda *told: seen.append(told[2:4]))
+            conversations.people_of(tx, "CH7", "+15550000007")
+            consent.standing(tx, Person("+15550000007"))
+            told = list(seen)
+            return [str(tx.exec_driver_sql(f"EXPLAIN {statement}", given).all()) for statement, given in told]
+
+    assert len(plans()) == 2
+    for plan in plans():
+        assert "Seq Scan" not in plan, plan
 
 
 def test_the_ledger_keeps_no_number(says, db):

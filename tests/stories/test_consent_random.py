@@ -204,10 +204,11 @@ def play(tools, steps, apart):
 
 
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MANY = settings(FEW, max_examples=150)
+MANY = settings(FEW, max_examples=60)
 PLAYS = given(st.lists(STEPS, min_size=1, max_size=10), st.booleans())
 
 
+@pytest.mark.timeout(600)
 @FEW
 @PLAYS
 @example([("says", "mexico", 0, ("STOP",)), ("says", "mexico", 3, ("hello",)), ("erases", "mexico", 0)], False)
@@ -221,6 +222,7 @@ def test_nothing_automatic_reaches_who_wants_silence_and_everybody_else_is_answe
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @MANY
 @PLAYS
 def test_it_holds_for_many_more_sequences(tools, steps, apart):
