@@ -72,6 +72,8 @@ def record_delivery(event: DeliveryUpdated, bot: Bot) -> str:
         return f"{event.status}{whose}"
     if bot.policy.is_of_another_account(event.account_sid):
         return f"{event.status}{whose}, of another account"
+    if delivery.status in deliveries.ARRIVED:  # a receipt that a newer one has overtaken
+        return f"{event.status}{whose}, but it is {delivery.status}"
     return _explain_failure(event, delivery, bot) + whose
 
 

@@ -11,7 +11,7 @@ from app.cli.account_options import confirm, conversation_argument, operating, s
 from app.cli.attributes import conversation_attributes
 from app.cli.conversations_create import create_command
 from app.cli.conversations_pause import pause_command, resume_command
-from app.cli.output import json_option, show_json, show_table
+from app.cli.output import in_utc, json_option, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.pauses import BotPause
@@ -208,8 +208,8 @@ def _lines(found: dict[str, Any], bot: BotPause | None) -> list[tuple[str, Any]]
         ("unique name", found["unique_name"]),
         ("service", found["chat_service_sid"]),
         ("messaging service", found["messaging_service_sid"]),
-        ("created", f"{found['date_created']:%Y-%m-%d %H:%M:%S} UTC"),
-        ("updated", f"{found['date_updated']:%Y-%m-%d %H:%M:%S} UTC"),
+        ("created", f"{in_utc(found['date_created'])}"),
+        ("updated", f"{in_utc(found['date_updated'])}"),
         ("inactive at", timers.get("date_inactive")),
         ("closed at", timers.get("date_closed")),
         ("attributes", found["attributes"] if found["attributes"] != "{}" else None),
@@ -239,7 +239,7 @@ def _last_message(last: dict[str, Any] | None) -> str:
         return "No message yet."
     text = " ".join((last["body"] or ("media" if last["media"] else "template" if last["content_sid"] else "")).split())
     shown = text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 3]}..."
-    said = f"Last message: {last['date_created']:%Y-%m-%d %H:%M:%S} by {last['author']}: {shown}"
+    said = f"Last message: {in_utc(last['date_created'])} by {last['author']}: {shown}"
     return f"{said}\n  {last['sid']}, {_delivery(last['delivery'])}"
 
 

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, explained, operating, service_option
-from app.cli.output import json_option, parley, show_json
+from app.cli.output import json_option, note_sent, parley, show_json
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -118,6 +118,8 @@ def _say_steps(steps: list[str], as_json: bool) -> None:
 
 
 def _say_outcome(outcome: Outcome, as_json: bool) -> None:
+    if outcome.message:
+        note_sent(str(outcome.conversation["sid"]), [str(outcome.message["sid"])])
     if as_json:
         show_json(_document(outcome))
     else:

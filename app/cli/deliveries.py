@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy import Connection
 
-from app.cli.output import json_option, reading, show_json, show_table
-from app.store import deliveries
+from app.cli.output import in_utc, json_option, reading, show_json, show_table
+from app.store import agent_answers, audit, deliveries
 from app.twilio_api.errors import meaning
 
 
@@ -28,14 +29,25 @@ def list_command(status: str | None, message_sid: str | None, limit: int, as_jso
     """
     with reading() as (tx, _now):
         found = deliveries.list_deliveries(tx, status=status, message_sid=message_sid, limit=limit)
-    rows = [dict(row._mapping) | {"meaning": meaning(row.error_code)} for row in found]
+        senders = _senders(tx, [row.message_sid for row in found if not row.rule])
+    rows = [
+        dict(row._mapping)
+        | {"meaning": meaning(row.error_code)}
+        | {"sent_by": f"rule {row.rule}" if row.rule else senders.get(row.message_sid, "not us")}
+        for row in found
+    ]
     if as_json:
         return show_json(rows)
     for row in rows:
-        row["sent_by"] = f"rule {row['rule']}" if row["rule"] else "not us"
         row["error"] = f"{row['error_code']} {row['meaning']}" if row["error_code"] else ""
     columns = ["updated_at", "message_sid", "participant_sid", "status", "sent_by", "error"]
     return show_table(rows, columns, empty="No such delivery.")
+
+
+def _senders(tx: Connection, message_sids: list[str]) -> dict[str, str]:
+    """Return who of us sent these messages, where somebody did."""
+    by_commands = dict.fromkeys(audit.sent_by_commands(tx, message_sids), "a command")
+    return by_commands | dict.fromkeys(agent_answers.sent_as(tx, message_sids), "the page")
 
 
 @deliveries_commands.command("show")
@@ -61,5 +73,5 @@ def show_command(sid: str, as_json: bool) -> None:
             click.echo(f"  {delivery['detail']}")
         for event in delivery["history"]:
             code = f" {event['error_code']}" if event["error_code"] else ""
-            click.echo(f"  {event['received_at']:%Y-%m-%d %H:%M:%S}  {event['status']}{code}")
+            click.echo(f"  {in_utc(event['received_at'])}  {event['status']}{code}")
     return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import click
 from sqlalchemy import Connection
 
-from app.cli.output import mask_name, mask_text, one_line
+from app.cli.output import in_utc, mask_name, mask_text, one_line
 from app.db.database import Database, Record
 from app.inbox import admin, describe
 from app.inbox.describe import Wording
@@ -110,7 +111,8 @@ class Follower:
 
 def show(followed: Followed) -> None:
     """Print the two lines of an event."""
-    at = followed.row.received_at.strftime("%H:%M:%S")
+    received = followed.row.received_at
+    at = received.strftime("%H:%M:%S") if received.date() == datetime.now(UTC).date() else in_utc(received)
     state = followed.row.state if followed.is_finished else "stored"
     took = f", {milliseconds(followed.row)} ms" if followed.is_finished else ""
     click.echo(f"{at}  in   {followed.row.event_type:<26} {followed.came_in}")

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import confirm, operating, service_option, yes_option
 from app.cli.messages_history import export_command, history_command
 from app.cli.messages_send import send_command
-from app.cli.output import database, json_option, one_line, show_json, show_table
+from app.cli.output import database, in_utc, json_option, one_line, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -54,7 +54,7 @@ def show_command(names: tuple[str, ...], service_sid: str, as_json: bool) -> Non
     if as_json:
         return show_json(found)
     click.echo(f"{found['sid']} in {found['conversation_sid']}")
-    written = f"{found['date_created']:%Y-%m-%d %H:%M:%S}"
+    written = in_utc(found["date_created"])
     lines = {
         "written": f"{written} by {one_line(str(found['author']))}",
         "text": one_line(found["body"] or ""),
@@ -90,7 +90,7 @@ def delete_command(names: tuple[str, ...], yes: bool, service_sid: str, as_json:
     with operating(service_sid) as account:
         conversation, message_sid = _named(names)
         found = messages.fetch_message(account, conversation, message_sid)
-        who = f"{one_line(str(found['author']))}, {found['date_created']:%Y-%m-%d %H:%M}"
+        who = f"{one_line(str(found['author']))}, {in_utc(found['date_created'])}"
         confirm(f"Delete message {message_sid} ({who})? Phones keep what they have received.", yes)
         messages.delete(account, conversation, message_sid)
     if as_json:

@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import operating, service_option
-from app.cli.output import json_option, one_line, show_json, show_table
+from app.cli.output import in_utc, json_option, one_line, show_json, show_table
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -120,7 +120,7 @@ def _say_line(message: dict[str, Any]) -> None:
     row = _row(message)
     media = f" [{row['media']}]" if row["media"] else ""
     delivery = f" ({row['delivery']})" if row["delivery"] else ""
-    click.echo(f"{row['time']:%Y-%m-%d %H:%M:%S}  #{message['index']} {row['author']}: {row['text']}{media}{delivery}")
+    click.echo(f"{in_utc(row['time'])}  #{message['index']} {row['author']}: {row['text']}{media}{delivery}")
 
 
 def _complain(reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, operating, service_option
-from app.cli.output import database_if_any, json_option, parley, progress, show_json
+from app.cli.output import database_if_any, json_option, note_sent, parley, progress, show_json
 
 if TYPE_CHECKING:
     from app.db.database import Database
@@ -79,8 +80,17 @@ def send_command(
             return _show_plan(planned, as_json)
         files = sum(part.file is not None for part in planned.parts)
         with progress(files, "Uploading") if files else nullcontext(_say_nothing) as uploaded:
-            sent = messages.send(account, planned, _say_nothing if as_json else _say, uploaded=uploaded)
+            sent = messages.send(account, planned, _note(as_json), uploaded=uploaded)
     return show_json(sent) if as_json else None
+
+
+def _note(as_json: bool) -> Callable[[dict[str, Any]], None]:
+    def note(message: dict[str, Any]) -> None:
+        note_sent(str(message["conversation_sid"]), [str(message["sid"])])
+        if not as_json:
+            _say(message)
+
+    return note
 
 
 def _say(message: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from app.cli.dev_environment import database_of
 from app.db.database import Database, DatabaseUnavailable
 from app.runtime.process import Runtime
+from app.store import audit
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 _NUMBER = re.compile(r"((?:\w+:)?\+?\d{4})\d+(\d{4})")
@@ -59,6 +60,18 @@ def writing() -> Iterator[tuple[Connection, datetime]]:
         yield tx, db.now(tx)
 
 
+def note_sent(conversation_sid: str, message_sids: Sequence[str]) -> None:
+    """Write down that a command sent these messages, for `flask deliveries list`; where no database is, nobody asks."""
+    if not message_sids or (db := database_if_any()) is None:
+        return
+    try:
+        with db.write() as tx:
+            for sid in message_sids:
+                audit.note_sent(tx, conversation_sid, sid, db.now(tx))
+    except DatabaseUnavailable as unavailable:
+        click.echo(f"Sent, but not written down here: {unavailable} (DATABASE_URL says which)", err=True)
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """End the command with 1 where the database cannot be used."""
@@ -85,6 +98,11 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, emp
     most = shutil.get_terminal_size().columns if terminal else 10_000
     for line in [titles, *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()[:most])
+
+
+def in_utc(moment: datetime) -> str:
+    """Return a moment as people read it: day, time and zone. Twilio's, and ours without a zone, are in UTC."""
+    return f"{moment.astimezone(UTC) if moment.tzinfo else moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def mask_name(name: str) -> str:
@@ -127,7 +145,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return in_utc(value)
     return " ".join(str(value).split())
 
 

@@ -64,7 +64,7 @@ def reconcile_command(
             now = db.now(tx)
         wanted = now - since if isinstance(since, timedelta) else since
         if wanted and wanted > now:
-            raise click.UsageError(f"--since {wanted:%Y-%m-%d %H:%M} is in the future")
+            raise click.UsageError(f"--since {wanted:%Y-%m-%d %H:%M %Z} is in the future")
         retention = timedelta(days=settings.retention_days)
         if wanted and wanted < now - retention:
             click.echo(

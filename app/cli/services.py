@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import confirm, operating, yes_option
-from app.cli.output import json_option, show_json, show_table
+from app.cli.output import in_utc, json_option, show_json, show_table
 
 service_argument = click.argument("sid", metavar="IS...")
 
@@ -72,9 +72,7 @@ def show_command(sid: str, as_json: bool) -> None:
     if as_json:
         return show_json(found)
     click.echo(f"{_called(found)}{', the default service' if found['is_default'] else ''}")
-    return click.echo(
-        f"  created {found['date_created']:%Y-%m-%d %H:%M:%S}, updated {found['date_updated']:%Y-%m-%d %H:%M:%S}"
-    )
+    return click.echo(f"  created {in_utc(found['date_created'])}, updated {in_utc(found['date_updated'])}")
 
 
 @services_commands.command("delete")

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from app import config
 from app.cli.account_options import explained, yes_option
-from app.cli.output import parley
+from app.cli.output import note_sent, parley
 from app.config import PROJECT, Settings
 from app.operations.validation import Refused
 
@@ -170,4 +170,5 @@ def _message(account: Account, settings: Settings, number: str, to: str, yes: bo
     except Refused as refused:
         raise click.ClickException(f"no test message: {refused}; write to {number} instead") from refused
     if done := _do(title, step, yes):
+        note_sent(done.conversation_sid, [done.message_sid])
         click.echo(f"   {setup.delivery_of(account, done, seconds=DELIVERY_SECONDS)}\n")

@@ -76,7 +76,8 @@ def waits(row: Record) -> str:
     if row.state == "processing":
         return "is worked on"
     if row.state == "scheduled":
-        return f"again at {row.ready_at:%H:%M:%S}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
+        at = f"{row.ready_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"again at {at}, {row.attempts} attempts so far: {row.outcome or 'not its turn yet'}"
     return "waits for a worker"
 
 

@@ -157,11 +157,12 @@ def _pause(known: Known, now: datetime, zone: tzinfo | None) -> str | None:
     because = f" because {known.paused_why}" if known.paused_why else ""
     if until.year == 9999:  # no time zone can be applied to the end of time
         return f"paused until resumed{because}"
-    return f"paused until {_moment(until.astimezone(zone), now)}{because}"
+    return f"paused until {_in_words(until.astimezone(zone))}{because}"
 
 
-def _moment(local: datetime, now: datetime) -> str:
-    return f"{local:{'%H:%M' if local.date() == now.astimezone(local.tzinfo).date() else '%Y-%m-%d %H:%M'}}"
+def _in_words(local: datetime) -> str:
+    """Return a time with its day and zone: who reads it may do so later, and elsewhere."""
+    return f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}".rstrip()
 
 
 def _quiet_hours(asked: Asked) -> Stop:
@@ -170,7 +171,7 @@ def _quiet_hours(asked: Asked) -> Stop:
 
 def _quiet(bot: Bot, channel: str, now: datetime) -> Stop:
     end = quiet_until(bot, channel, now)
-    return ("quiet hours", f"quiet hours until {end:%H:%M}") if end else None
+    return ("quiet hours", f"quiet hours until {_in_words(end)}") if end else None
 
 
 def _nothing_to_answer(asked: Asked) -> Stop:

@@ -1,4 +1,4 @@
-"""Who did what on the page, and how it ended: never what a message says."""
+"""Who did what on the page or by a command, and how it ended: never what a message says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.db.database import Record
 from app.db.tables import audit_log
+
+SENT, COMMAND_LINE = "sent a message", "command line"
+
+
+def note_sent(tx: Connection, conversation_sid: str, message_sid: str, now: datetime) -> None:
+    """Write down that a command sent a message."""
+    note(tx, COMMAND_LINE, SENT, now, conversation_sid=conversation_sid, subject=message_sid)
+
+
+def sent_by_commands(tx: Connection, message_sids: Sequence[str]) -> set[str]:
+    """Return which of these messages our commands sent, as far as the log goes back."""
+    named = audit_log.c.subject.in_(message_sids)
+    return set(tx.scalars(select(audit_log.c.subject).where(named, audit_log.c.action == SENT)))
 
 
 def note(

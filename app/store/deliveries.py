@@ -14,10 +14,11 @@ from app.db.tables import deliveries, delivery_events, replies
 
 # The highest wins in any order of arrival: a late "sent" never overwrites "delivered".
 LATTICE = ("sent", "undelivered", "failed", "delivered", "read")
+ARRIVED = ("delivered", "read")
 _DELIVERY = deliveries.c.delivery_receipt_sid == bindparam("receipt_sid")
 _KNOWN_DELIVERY = select(deliveries).where(_DELIVERY).with_for_update()
 _NEW_DELIVERY = insert(deliveries).returning(deliveries)
-_MERGED = ("status", "error_code", "channel_message_sid", "first_at", "updated_at")
+_MERGED = ("status", "error_code", "detail", "channel_message_sid", "first_at", "updated_at")
 _MERGE = (
     update(deliveries)
     .where(_DELIVERY)
@@ -48,7 +49,8 @@ def merge_status(known: str, new: str) -> str:
 def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_at: datetime) -> Record:
     """Store a receipt in the history and merge it into its delivery; return the delivery's row.
 
-    It need not be of a message that we know: it is linked by MessageSid whenever that is stored.
+    It need not be of a message that we know: it is linked by MessageSid whenever that is stored. What arrived after
+    all has no error any more; the history keeps it.
     """
     history = {
         "inbox_id": inbox_id,
@@ -65,9 +67,11 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
     if known is None:
         row = {name: getattr(receipt, name) for name in Receipt.__dataclass_fields__ if name != "dated"}
         return tx.execute(_NEW_DELIVERY, {**row, "first_at": dated, "updated_at": dated}).one()
+    status = merge_status(known.status, receipt.status)
     merged = {
-        "new_status": merge_status(known.status, receipt.status),
-        "new_error_code": receipt.error_code or known.error_code,
+        "new_status": status,
+        "new_error_code": 0 if status in ARRIVED else receipt.error_code or known.error_code,
+        "new_detail": "" if status in ARRIVED else known.detail,
         "new_channel_message_sid": receipt.channel_message_sid or known.channel_message_sid,
         "new_first_at": min(known.first_at, dated),
         "new_updated_at": max(known.updated_at, dated),
@@ -76,7 +80,7 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
 
 
 def note_detail(tx: Connection, delivery_receipt_sid: str, detail: str, error_code: int = 0) -> None:
-    """Store what Twilio's REST API said of a failed delivery; an error code once known is never erased."""
+    """Store what Twilio's REST API said of a failed delivery; no answer of it erases an error code."""
     values: dict[str, Any] = {"detail": detail}
     if error_code:
         values["error_code"] = error_code

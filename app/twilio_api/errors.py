@@ -101,23 +101,34 @@ NOT_CONNECTED = Ruling("retry", "Twilio cannot be reached")
 CUT_OFF = Ruling("retry", "no answer from Twilio", uncertain=True)
 UNNAMED = Ruling("retry", "Twilio's answer names nothing", uncertain=True)
 
-# What the code of a delivery receipt means. Source: as above, unless the line says otherwise.
+# What the code of a delivery receipt means; after the semicolon what to do. Source: as above, read 2026-11-29 too.
 MEANINGS = {
+    21408: "SMS to the recipient's country is not allowed; allow it in the Twilio console, Messaging > Geo permissions",
     21610: "the recipient opted out (STOP); they must write START before anything reaches them",
-    30001: "the queue overflowed: too many messages at once for this sender",
+    21614: "the number is no mobile number; ask the customer for one that takes SMS",
+    30001: "the queue overflowed, too many messages at once for this sender; send more slowly, then this one again",
     30002: "the account is suspended; look into the Twilio console",
-    30003: "the handset cannot be reached: off, out of coverage, or it takes no SMS",
-    30004: "the message was blocked: the recipient blocks it or cannot receive it",
-    30005: "the number is unknown or no longer exists",
-    30006: "the number is a landline or a carrier that cannot be reached",
+    30003: "the handset cannot be reached: off, out of coverage, or it takes no SMS; try again later",
+    30004: "the message was blocked: the recipient blocks it or cannot receive it; ask them in another way",
+    30005: "the number is unknown or no longer exists; check it with the customer",
+    30006: "the number is a landline or a carrier that cannot be reached; ask for a mobile number",
     30007: "the carrier filtered the message as spam; look at its text and your sender registration",
     30008: "the carrier gave no reason; send a test with another text or to another number",
+    30022: "too many messages for the rate of your US A2P 10DLC campaign, or to one number; send more slowly",
+    30032: "the toll-free number is not verified; verify it in the Twilio console before it may send",
     30034: "the US number is not registered for A2P 10DLC; register the campaign",
-    50504: "the message is too long for this channel",
-    63003: "the channel does not know the recipient's address",
+    30035: "the US number's A2P 10DLC registration is not complete yet; wait, or look at its campaign in the console",
+    50504: "the message is too long for this channel; shorten it",
+    63001: "the channel refused Twilio's login for this sender; connect the sender again in the Twilio console",
+    63003: "the channel does not know the recipient's address; check the number, and whether it has WhatsApp",
+    63013: "the message is against the channel's policy; look at its text, and for many spaces in template variables",
+    63015: "the WhatsApp sandbox reaches only who has joined it; let the recipient send its join code, or use a sender",
     63016: "outside WhatsApp's 24 hour window; only an approved template reaches the recipient",
-    63018: "the channel's rate limit was exceeded",
-    63024: "the recipient's WhatsApp number is not valid",
+    63018: "the channel's rate limit was exceeded; send more slowly",
+    63024: "the recipient's WhatsApp number is not valid; check it with the customer",
+    63032: "WhatsApp keeps this message from the recipient, whose number is in an experiment; use another channel",
+    63049: "Meta chose not to deliver this marketing message; do not send it again at once, or use a utility template",
+    63112: "Meta has disabled the sender's WhatsApp Business or Meta account; appeal in Meta's Business Manager",
 }
 
 # What to do about the code of a refused request. Source: as above.
@@ -135,7 +146,8 @@ NEXT_STEPS = {
     50376: "give the closed timer at least 10 minutes (PT10M)",
     50377: "a closed conversation is final; create a new one",
     50382: "give a state together with the timers",
-    50407: "the address is not one a participant can have; give the customer's own number with + and country code",
+    50407: "the address is not one a participant can have; give the customer's own number with + and country code, "
+    "no number of Twilio's, and no projected address beside it",
     50408: "the proxy address is not usable; give one of your own Twilio numbers with --proxy-address",
     50409: "the participant's address and the proxy address are the same; the proxy is your Twilio number",
     50413: "the proxy address does not belong to this account; give one of your own Twilio numbers",
@@ -150,6 +162,11 @@ NEXT_STEPS = {
     50436: "a group MMS has at most 10 participants; remove some",
     50437: "that participant is in the group already; nothing needs to be done",
     50438: "a group conversation of the same participants exists; use that one",
+    50440: "the participant has no proxy address to take away or is not on SMS; leave its proxy address as it is",
+    50441: "the participant has no address of its own, so it takes no proxy address; remove it and add it anew with "
+    "--sms and --proxy-address",
+    50443: "the participant has an address already, so it takes no projected one; remove it and add it anew",
+    50453: "Twilio does not change how this participant is reached; remove it and add it anew",
     50504: "shorten the text: 1,600 characters to SMS and WhatsApp, 32 KB in a chat",
     50507: "the media does not exist in this service; upload it again",
     50508: "a media can be in one message only; upload it again",

@@ -30,7 +30,16 @@ def upload(twilio: Conversations, service_sid: str, content: bytes, content_type
         file = BytesIO(content)  # sent piece by piece: the time-out is then for a piece, not for the whole file
         return _answer(client.request("POST", url, {"Filename": filename}, file, dict(headers)), url)
 
-    stored = twilio.ask(post)
+    try:
+        stored = twilio.ask(post)
+    except SendError as error:
+        if error.status != 404:
+            raise
+        raise SendError(
+            f"the media store knows no such service ({error.code or 404}); check TWILIO_SERVICE_SID and the account",
+            "give up",
+            status=404,
+        ) from error
     sid = str(stored.get("sid")) if isinstance(stored, dict) else ""
     if not re.fullmatch("ME[0-9a-fA-F]{32}", sid):
         raise SendError("the media store named no media SID", "retry")

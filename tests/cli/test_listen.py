@@ -135,7 +135,7 @@ def test_a_refused_reply_says_when_it_is_tried_again(customer_writes, run_worker
     run_worker()
 
     shown = listen("--last", "10", "--state", "scheduled")
-    assert re.search(r"out  stored +again at \d\d:\d\d:\d\d, 1 attempts so far: ", shown)
+    assert re.search(r"out  stored +again at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, 1 attempts so far: ", shown)
 
 
 def test_the_state_filter_counts_for_what_is_finished_later(customer_writes, run_worker, db):

@@ -121,14 +121,14 @@ SILENT = [
         said(),
         Known(paused_until=NOON + timedelta(minutes=150), paused_why="an agent wrote"),
         "paused",
-        "paused until 14:30 because an agent wrote",
+        "paused until 2026-11-23 14:30 CET because an agent wrote",
         id="paused",
     ),
     pytest.param(
         said(),
         Known(paused_until=NOON + timedelta(days=1)),
         "paused",
-        "paused until 2026-11-24 12:00",
+        "paused until 2026-11-24 12:00 CET",
         id="paused until tomorrow",
     ),
     pytest.param(
@@ -214,7 +214,7 @@ NIGHT = NOON + timedelta(hours=11)  # 23:00 in Berlin
 @pytest.mark.parametrize(
     ("message", "code", "reason"),
     [
-        pytest.param(said(at=NIGHT), "quiet hours", "quiet hours until 06:00", id="quiet"),
+        pytest.param(said(at=NIGHT), "quiet hours", "quiet hours until 2026-11-24 06:00 CET", id="quiet"),
         pytest.param(said("stop", at=NIGHT), "opt-out word", "the message is an opt-out word", id="stop comes first"),
         pytest.param(said(author="whatsapp:+15550100001", at=NIGHT), "replied", 'rule "always" matched', id="WhatsApp"),
     ],
@@ -259,9 +259,13 @@ def test_guards_that_can_change_are_asked_again_before_sending(known, human_wrot
     ("known", "now", "timer", "reason"),
     [
         pytest.param(Known(), NOON, None, None, id="nothing changed"),
-        pytest.param(Known(), NIGHT, None, "quiet hours until 06:00", id="it has become night"),
+        pytest.param(Known(), NIGHT, None, "quiet hours until 2026-11-24 06:00 CET", id="it has become night"),
         pytest.param(
-            Known(paused_until=NOON + timedelta(hours=1)), NOON, None, "paused until 13:00", id="paused, local time"
+            Known(paused_until=NOON + timedelta(hours=1)),
+            NOON,
+            None,
+            "paused until 2026-11-23 13:00 CET",
+            id="paused, local time",
         ),
         pytest.param(
             Known(paused_until=FOREVER, paused_by="rule"), NOON, timedelta(minutes=5), None, id="follow-up, handed over"

@@ -63,10 +63,18 @@ def test_after_each_receipt_the_state_is_the_highest_that_came(order):
 
 
 @pytest.mark.parametrize("order", list(permutations(["sent", "undelivered", "delivered"])), ids=" ".join)
-def test_an_error_code_once_known_stays(record, order):
+def test_what_arrives_after_all_has_no_error_any_more_and_the_history_keeps_it(record, order):
     (delivery,) = record(*(receipt(status, 30003 if status == "undelivered" else 0) for status in order))
 
-    assert (delivery["status"], delivery["error_code"]) == ("delivered", 30003)
+    assert (delivery["status"], delivery["error_code"], delivery["detail"]) == ("delivered", 0, "")
+    assert [event["error_code"] for event in delivery["history"] if event["error_code"]] == [30003]
+
+
+@pytest.mark.parametrize("order", list(permutations(["sent", "undelivered", "failed"])), ids=" ".join)
+def test_an_error_code_once_known_stays_while_nothing_arrives(record, order):
+    (delivery,) = record(*(receipt(status, 30003 if status == "undelivered" else 0) for status in order))
+
+    assert (delivery["status"], delivery["error_code"]) == ("failed", 30003)
 
 
 def test_each_recipient_has_a_row(record):
