@@ -102,7 +102,7 @@ def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SendError(f"the file {path.name} cannot be read ({type(error).__name__})", "give up") from error
+        raise SendError(f"the file {path.name} cannot be read ({error.strerror})", "give up") from error
     sid = gates.ask(
         lambda twilio: media.upload(twilio, occasion.chat_service_sid, content, content_type, path.name),
         occasion.conversation_sid,

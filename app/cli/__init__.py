@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import click
 from flask import Flask
+from flask.cli import AppGroup
+
+from app.cli.param_types import nearest
+
+
+class Commands(AppGroup):
+    """Our commands as a part of `flask`, which says nothing of the nearest one where there is no such command."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return a command; for an unknown one say which was meant, where one is near."""
+        found = super().get_command(ctx, name)
+        meant = None if found or ctx.resilient_parsing else nearest(name, self.commands)
+        if meant:
+            ctx.fail(f"No such command '{name}'. Did you mean '{meant}'?")
+        return found
 
 
 def register(app: Flask) -> None:
     """Add all commands to the `flask` command of this application."""
+    app.cli = Commands(name=app.name)
     from app.cli.addresses import addresses_commands
     from app.cli.consent import consent_commands
     from app.cli.conversations import conversations_commands

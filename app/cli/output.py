@@ -100,6 +100,19 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, emp
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()[:most])
 
 
+def why_of(error: Exception) -> str:
+    """Return why something outside could not be read or reached, in words of no program."""
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return "no answer in time"
+    if isinstance(reason, UnicodeError):
+        return "it is no UTF-8 text"
+    words = getattr(reason, "strerror", None)
+    if isinstance(reason, KeyError | TypeError | ValueError):
+        return "it answers otherwise than expected"
+    return str(words or reason).strip() or "for no reason that was told"
+
+
 def in_utc(moment: datetime) -> str:
     """Return a moment as people read it: day, time and zone. Twilio's, and ours without a zone, are in UTC."""
     return f"{moment.astimezone(UTC) if moment.tzinfo else moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -14,7 +14,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli import dev_environment
-from app.cli.output import database_if_any, json_option, parley, show_json, show_table
+from app.cli.output import database_if_any, json_option, parley, show_json, show_table, why_of
 from app.cli.param_types import Number, UrlParam
 from app.cli.trigger.signed_post import send
 from app.config import Settings
@@ -177,7 +177,7 @@ def _post(recording: Recording, destination: Destination, token: str) -> int:
     except (OSError, HTTPException) as error:
         parts = urlsplit(destination.url)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # an address may carry user:password@
-        said = f"no answer from {where} ({type(error).__name__}: {error}); is the app running?"
+        said = f"no answer from {where} ({why_of(error)}); is the app running?"
         raise click.ClickException(f"{recording.path}: {said}") from error
 
 

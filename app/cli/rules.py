@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
-from app.cli.output import json_option, parley, show_json
+from app.cli.output import json_option, parley, show_json, why_of
 from app.cli.rules_explain import explain_command
 from app.cli.rules_simulate import test_command
 
@@ -77,7 +77,7 @@ def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Findi
         title, *problems = str(error).split("\n- ")
         return None, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
     except OSError as error:
-        raise click.ClickException(f"{path} cannot be read ({type(error).__name__}); correct BOT_RULES") from None
+        raise click.ClickException(f"{path} cannot be read ({why_of(error)}); correct BOT_RULES") from None
     return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
 
 

@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, show_json
-from app.cli.param_types import JsonObject
+from app.cli.param_types import JsonObject, suggestion
 from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.rules.simulate import FORMS, moment
 
@@ -51,6 +51,7 @@ def test_command(
     from app.rules.simulate import Supposed, tried_out
 
     rules, settings = _rules(file), parley().settings
+    _check_channel(supposed["channel"], author or "", rules)
     policy = Policy(settings.bot_author, settings.bot_agents)
     trial = tried_out(Supposed(texts, author=author or "", **supposed), rules, policy, _now(at, rules))
     if as_json:
@@ -58,6 +59,20 @@ def test_command(
     for line in _lines(trial):
         click.echo(line)
     return None
+
+
+def _check_channel(channel: str, author: str, rules: Rules) -> None:
+    """Refuse a channel that neither Twilio nor the rules know, or that is not the author's."""
+    from app.rules.reachability import cells
+    from app.twilio_api.addresses import CHANNEL_OF_SOURCE, channel_of
+
+    known = sorted({"chat", *CHANNEL_OF_SOURCE.values(), *(cell.channel for cell in cells(rules))})
+    if channel and channel.lower() not in known:
+        raise click.BadParameter(f"'{channel}' is unknown; {suggestion(channel, known)}", param_hint="--channel")
+    of_author = channel_of(author, "") if author else ""
+    if channel and of_author not in ("", "chat") and channel.lower() != of_author:
+        problem = f"the author {author} writes by {of_author}; leave --channel out"
+        raise click.BadParameter(problem, param_hint="--channel")
 
 
 def _rules(file: Path | None) -> Rules:

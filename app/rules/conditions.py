@@ -1,5 +1,6 @@
 """Whether the conditions of one rule hold, and if not, the first that fails in words that quote no message."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -112,8 +113,13 @@ def _difference(kind: str, wanted: Mapping[str, tuple[object, ...]], attributes:
         if found is MISSING:
             return f"{kind} {name} is missing"
         if not any(_is_same(found, value) for value in values):
-            return f"{kind} {name} is not {' or '.join(map(str, values))}"
+            return f"{kind} {name} is not {' or '.join(map(_in_words, values))}"
     return ""
+
+
+def _in_words(value: object) -> str:
+    """Return a value as rules and attributes have it: true, not True."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _value(attributes: object, name: str) -> object:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.rules import values
 from app.rules.consent_words import CONSENT_WORDS
 from app.rules.guards import in_words
 from app.rules.reachability import (
@@ -59,6 +60,7 @@ def lint(
     whole = (
         *_long_fallback(rules),
         *_not_taken_away(rules.bot),
+        *_without_summer_time(rules.bot),
         *(_before_the_responder(rules) if has_responder else _no_fallback(rules, possible_cells)),
     )
     return findings + [Finding(code, severity, "", None, problem) for code, severity, problem in whole]
@@ -205,6 +207,11 @@ def _not_taken_away(bot: Bot) -> Found:
             "warning",
             f"[bot]: no_opt_out_words has {_quoted(unknown)}, which opts nobody out anyway; remove it",
         )
+
+
+def _without_summer_time(bot: Bot) -> Found:
+    if hint := values.hint_at_fixed_zone(bot.timezone.key):
+        yield "no summer time", "warning", f"[bot]: timezone {hint}"
 
 
 def _too_often(rule: Rule) -> Found:

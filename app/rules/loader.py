@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from app.rules import schema
+from app.rules.fault_lines import line_of, line_of_table
 from app.rules.schema import Bot, Rule, Rules, When
 
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {
@@ -56,7 +57,7 @@ def read(path: Path) -> str:
 def load(text: str) -> Rules:
     """Return the rules in the text of a rules file.
 
-    Raises RulesError with every problem: its rule, the line of that `[[rule]]`, the key, and what to do.
+    Raises RulesError with every problem: its rule, the line of the key in it, the key, and what to do.
     """
     try:
         document = tomllib.loads(text)
@@ -103,13 +104,13 @@ def _double_names(document: dict[str, Any], text: str) -> Iterator[str]:
         name = rule.get("name")
         if isinstance(name, str) and first.setdefault(name, n) < n:
             other = f"is also the name of rule number {first[name] + 1}; choose another"
-            yield f"{_rule_at(n, document, text)}: name: {other}"
+            yield f"{_rule_at(n, document, text, ('name',))}: name: {other}"
 
 
 def _conflicts(document: dict[str, Any], text: str) -> Iterator[str]:
     for n, rule in _tables_of_rules(document):
         for key, what_to_do in conflicts(rule):
-            yield f"{_rule_at(n, document, text)}: {key}: {what_to_do}"
+            yield f"{_rule_at(n, document, text, key.split('.'))}: {key}: {what_to_do}"
 
 
 def _tables_of_rules(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
@@ -125,15 +126,20 @@ def _first_faults(error: ValidationError) -> list[Any]:
 
 
 def _problem(fault: Any, document: dict[str, Any], text: str) -> str:
-    where, key = _place(fault["loc"], document, text)
-    return f"{where}: {key}: {_what_to_do(fault)}" if key else f"{where}: {_what_to_do(fault)}"
+    what_to_do = _what_to_do(fault)
+    named = re.match(r"([a-z_]+): ", what_to_do)  # a fault of several keys together names one itself
+    where, key = _place(fault["loc"], named[1] if named else "", document, text)
+    return f"{where}: {key}: {what_to_do}" if key else f"{where}: {what_to_do}"
 
 
-def _place(path: tuple[int | str, ...], document: dict[str, Any], text: str) -> tuple[str, str]:
-    if len(path) < 2 or path[0] != "rule" or not isinstance(path[1], int):
-        own = path[0] == "bot"
-        return (f"[{path[0]}]" if own else "top level"), _key(path[own:], document.get("bot") if own else document)
-    return _rule_at(path[1], document, text), _key(path[2:], document["rule"][path[1]])
+def _place(path: tuple[int | str, ...], named: str, document: dict[str, Any], text: str) -> tuple[str, str]:
+    below = [named] if named else []
+    if len(path) >= 2 and path[0] == "rule" and isinstance(path[1], int):
+        where = _rule_at(path[1], document, text, [*path[2:], *below])
+        return where, _key(path[2:], document["rule"][path[1]])
+    own = path[0] == "bot"
+    line = line_of(text, [*path[own:], *below], line_of_table(text, "bot") if own else 1)
+    return f"{'[bot]' if own else 'top level'} (line {line})", _key(path[own:], document["bot"] if own else document)
 
 
 def _key(path: tuple[int | str, ...], table: Any) -> str:
@@ -149,12 +155,16 @@ def _key(path: tuple[int | str, ...], table: Any) -> str:
     return ".".join(steps)
 
 
-def _rule_at(position: int, document: dict[str, Any], text: str) -> str:
+def _rule_at(position: int, document: dict[str, Any], text: str, path: Sequence[int | str]) -> str:
+    """Return the name of a rule, and the line of the key in it that a path leads to."""
     rule = document["rule"][position]
     name = rule.get("name") if isinstance(rule, dict) else None
     label = f'rule "{name}"' if isinstance(name, str) and name else f"rule number {position + 1}"
     lines = rule_lines(text)
-    return f"{label} (line {lines[position]})" if position < len(lines) else label
+    if position >= len(lines):
+        return label
+    end = lines[position + 1] if position + 1 < len(lines) else None
+    return f"{label} (line {line_of(text, path, lines[position], end)})"
 
 
 def _what_to_do(fault: Any) -> str:

@@ -92,4 +92,4 @@ def _stamp(path: Path) -> Stamp:
 def _words(error: Exception) -> str:
     if isinstance(error, RulesError):
         return str(error)
-    return getattr(error, "strerror", None) or f"it cannot be read: {type(error).__name__}"
+    return getattr(error, "strerror", None) or "it is no UTF-8 text"

@@ -47,6 +47,19 @@ def time_zone(value: Any) -> ZoneInfo:
         raise ValueError('is not a known time zone; write an IANA name such as "Europe/Berlin"') from None
 
 
+# Zones without a place, and where the clocks are that people mean. Source: IANA's file northamerica, read 2026-11-29.
+_PLACES = {"EST": "America/New_York", "MST": "America/Denver"}
+
+
+def hint_at_fixed_zone(name: str) -> str:
+    """Return what is odd about a time zone that is a fixed distance from UTC, "" for UTC itself and for places."""
+    if name not in _PLACES and not re.fullmatch(r"(Etc/)?GMT[+-]\d+", name):
+        return ""
+    signs = "" if name in _PLACES else ", and its sign is the other way round: Etc/GMT-1 is an hour ahead of UTC"
+    place = _PLACES.get(name, "Europe/Berlin")
+    return f'"{name}" has no summer time{signs}; name the place, such as "{place}", unless its clocks never change'
+
+
 def week(value: Any) -> Week:
     """Return the spans of each day of the week, from a table such as { mon-fri = "09:00-17:30" }."""
     if not isinstance(value, dict) or not value:

@@ -79,7 +79,11 @@ CHECKED = [
     pytest.param(
         '[bot]\nhour = 1\n[[rule]]\nname = "a"',
         1,
-        ["error: [bot]: hour: is not a key of this table", 'error: rule "a" (line 3): reply: is missing', "2 errors"],
+        [
+            "error: [bot] (line 2): hour: is not a key of this table",
+            'error: rule "a" (line 3): reply: is missing',
+            "2 errors",
+        ],
         id="a file that cannot be used",
     ),
     pytest.param("[[rule]", 1, ["error: the rules file is not valid TOML", "line 1", "1 error"], id="no TOML"),
@@ -233,6 +237,9 @@ def test_a_follow_up_that_falls_due_outside_its_hours_is_shown_where_it_comes(de
 
 
 MISUSES = [
+    (["hi", "--channel", "smss"], "'smss' is unknown; did you mean sms?"),
+    (["hi", "--channel", "pigeon"], "'pigeon' is unknown; known are "),
+    (["hi", "--channel", "sms", "--author", "whatsapp:+15550100001"], "writes by whatsapp; leave --channel out"),
     (["hi", "--at", "tomorrow"], '\'tomorrow\' is no time; write "2026-11-28 22:00", "Sat 22:00" or "22:00"'),
     (["hi", "--at", "Tue 25:00"], "is no time"),
     (["hi", "--attributes", "{tier: gold}"], "is not JSON"),

@@ -134,7 +134,7 @@ class TestRules:
         answer = page.get("/rules")
         assert answer.status_code == 200
         assert "The file on disk is faulty" in words(answer.text)
-        assert 'rule "closed" (line 19)' in words(answer.text)
+        assert 'rule "closed" (line 21)' in words(answer.text)
         assert "one that is started now does not start" in words(answer.text)
 
     def test_a_broken_edit_is_said_and_the_rules_from_before_are_those_in_force(self, app, page, rules_file):

@@ -255,18 +255,15 @@ def test_guards_that_can_change_are_asked_again_before_sending(known, human_wrot
     assert changed_guards(said(), known, POLICY, NOON, human_wrote) == reason
 
 
+PAUSED = Known(paused_until=NOON + timedelta(hours=1))
+
+
 @pytest.mark.parametrize(
     ("known", "now", "timer", "reason"),
     [
         pytest.param(Known(), NOON, None, None, id="nothing changed"),
         pytest.param(Known(), NIGHT, None, "quiet hours until 2026-11-24 06:00 CET", id="it has become night"),
-        pytest.param(
-            Known(paused_until=NOON + timedelta(hours=1)),
-            NOON,
-            None,
-            "paused until 2026-11-23 13:00 CET",
-            id="paused, local time",
-        ),
+        pytest.param(PAUSED, NOON, None, "paused until 2026-11-23 13:00 CET", id="paused, local time"),
         pytest.param(
             Known(paused_until=FOREVER, paused_by="rule"), NOON, timedelta(minutes=5), None, id="follow-up, handed over"
         ),

@@ -264,6 +264,23 @@ def test_a_finding_says_what_to_do(text, problem):
     assert [one.problem for one in lint(load(text))] == [problem]
 
 
+@pytest.mark.parametrize(
+    ("zone", "hint"),
+    [
+        ("EST", '"America/New_York"'),
+        ("MST", '"America/Denver"'),
+        ("Etc/GMT-1", "Etc/GMT-1 is an hour ahead"),
+        ("UTC", None),
+        ("Europe/Berlin", None),
+        ("Asia/Kolkata", None),
+    ],
+)
+def test_a_zone_without_summer_time_is_hinted_at_where_it_names_no_place(zone, hint):
+    found = [one.problem for one in lint(load(f'[bot]\ntimezone = "{zone}"\n{ANSWERS_ALL}'))]
+
+    assert [hint in problem for problem in found] == ([True] if hint else [])
+
+
 def test_with_a_responder_no_fallback_is_missing():
     assert found_in(says("a", 'keywords = ["x"]', REST), has_responder=True) == []
 

@@ -96,9 +96,11 @@ def _answer(db: Database, message_sid: str, line: Line) -> str:
     reason = decision.reason if decision else "no decision"
     final = "read" if line.channel == "whatsapp" else "delivered"
     if line.is_answered and states != [final]:
-        raise StoryFailed(f"{line.body!r} should have one reply that is {final}, but has {states or 'none'}: {reason}")
+        raise StoryFailed(
+            f'"{line.body}" should have one reply that is {final}, but has {" and ".join(states) or "none"}: {reason}'
+        )
     if not line.is_answered and replies:
-        raise StoryFailed(f"{line.body!r} should have no reply, but has {len(replies)}")
+        raise StoryFailed(f'"{line.body}" should have no reply, but has {len(replies)}')
     if not replies:
         return f"(silent: {reason})"
     return f"{' '.join(replies[0].body.split())}  (rule {replies[0].rule}, {states[0]})"

@@ -10,6 +10,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
+from app.cli.output import why_of
 from app.operations import round_trip
 from app.operations.webhooks import ROUTE
 from app.twilio_api.signature import Keys
@@ -77,7 +78,7 @@ def _tunnels(ngrok_api: str, port: int) -> list[dict[str, Any]]:
         return [one for one in found if isinstance(one, dict) and one.get("public_url")]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise click.ClickException(
-            f"no ngrok answers at {ngrok_api} ({type(error).__name__}); start it in another terminal with: "
+            f"no ngrok answers at {ngrok_api} ({why_of(error)}); start it in another terminal with: "
             f"ngrok http {port} (or name its web interface with --ngrok-api)"
         ) from error
 

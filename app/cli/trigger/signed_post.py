@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from app.cli.output import why_of
 from app.twilio_api import signature
 
 TIMEOUT_SECONDS = 10.0
@@ -52,7 +53,7 @@ def post(form: Mapping[str, str], *, url: str, signed_url: str, token: str) -> P
     except TimeoutError:
         error = f"no answer within {TIMEOUT_SECONDS:.0f} s"
     except (OSError, http.client.HTTPException) as failure:
-        error = f"{type(failure).__name__}: {failure}"
+        error = why_of(failure)
     return Posted(form, status, round((time.perf_counter() - began) * 1000, 1), error)
 
 
