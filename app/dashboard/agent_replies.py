@@ -64,6 +64,8 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
         with db.write() as tx:
             _store(tx, earlier, found[0], db.now(tx))
         return "sent before" if found[0]["body"] == answer.text else "another text was sent before"
+    if earlier and looked_up and now < earlier.tried_at + replies.LATE_STORE:
+        return "under way"  # not there yet: Twilio may still be storing it
     draft = Draft(body=answer.text, default_author=answer.author, attributes={FORM: answer.form})
     ready = message_plan.plan(account, answer.conversation_sid, draft, db=db, now=now)
     begun = _begin(db, answer, pause_for, looked_up=looked_up)

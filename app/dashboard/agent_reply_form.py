@@ -30,7 +30,7 @@ WINDOW_CLOSED = (
     "WhatsApp's 24 hours are over: nobody here wrote in that time, so a text of your own would not arrive. Wait until "
     "they write, or send an approved template: flask messages send {sid} --content-sid HX..."
 )
-UNDER_WAY = "This is still being sent. Wait a few seconds and look at the thread before you send it again."
+UNDER_WAY = "This may still be on its way. Wait half a minute and look at the thread before you send it again."
 UNCERTAIN = (
     "Twilio did not answer, so it may have arrived all the same. Press Send again: it is looked for first, and sent "
     "only if it is not there."

@@ -148,10 +148,23 @@ def test_an_answer_that_twilio_did_not_store_is_sent_when_it_is_submitted_again(
     emulator.faults(fail_next=[SEND | {"status": 503}])
     fields = page.form(f"/c/{sid}", "/answer") | {"text": "Hello again."}
     page.post(f"/c/{sid}/answer", fields)
-    clock.advance(3)
+    clock.advance(31)
     page.post(f"/c/{sid}/answer", fields)
 
     assert emulator.replies(author="Maria") == ["Hello again."]
+
+
+def test_an_answer_that_twilio_stores_late_is_looked_for_and_not_sent_again(page, emulator, passes, sid):
+    emulator.faults(late_next={"seconds": 25})
+    fields = page.form(f"/c/{sid}", "/answer") | {"text": "Only once."}
+    first = page.post(f"/c/{sid}/answer", fields)
+    passes(10)
+    meanwhile = page.post(f"/c/{sid}/answer", fields)
+    passes(21)
+    later = page.post(f"/c/{sid}/answer", fields)
+
+    assert (first.status_code, meanwhile.status_code, later.status_code) == (502, 409, 303)
+    assert emulator.replies(author="Maria") == ["Only once."]
 
 
 def test_a_text_changed_meanwhile_is_not_sent_behind_the_first_without_asking(page, emulator, clock, sid):

@@ -16,6 +16,7 @@ from app.inbox.job import Work
 from app.store.replies import LATE_STORE
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
+from tests.support.full_front import FullFront
 from tests.support.running_service import Service, post_until_stored
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,42 @@ def test_a_worker_frozen_in_a_request_beyond_its_lease_finds_that_another_has_fi
     assert service.stats()["processed"] == 1
     assert set(exit_codes.values()) == {0}
     assert "the lease ended before we did" in service.log_text()
+
+
+@pytest.fixture
+def front(emulator):
+    front = FullFront(emulator.url)
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def behind_the_front(environ, tmp_path, front):
+    """A worker of the same installation that reaches Twilio through the front."""
+    service = Service({**environ, "TWILIO_API_BASE_URL": front.url}, tmp_path / "log of the frozen", workers=1)
+    yield service
+    service.close()
+
+
+def test_a_worker_frozen_while_it_connects_sends_nothing_when_it_thaws(service, behind_the_front, front, emulator):
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    form = webhook_of(emulator.inbound("hello"), "hello") | {"DateCreated": now}
+    service.start("web")
+    behind_the_front.start("worker 1")
+    post_until_stored(service.url, [form])
+    assert eventually(front.is_someone_connecting, seconds=60)
+    behind_the_front.signal("worker 1", signal.SIGSTOP)
+    front.let_in()
+    service.start("worker 2")
+    assert service.drains(1, seconds=180)
+    assert eventually(lambda: front.received)
+    behind_the_front.signal("worker 1", signal.SIGCONT)
+    exit_codes = {**service.stop(), **behind_the_front.stop()}
+
+    assert not any(front.received)
+    assert emulator.replies() == [THANKS]
+    assert [one["method"] for one in emulator.requests()].count("POST") == 1
+    assert set(exit_codes.values()) == {0}
 
 
 @pytest.mark.parametrize("stored", [pytest.param(True, id="stored"), pytest.param(False, id="not stored")])
