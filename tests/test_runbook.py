@@ -155,6 +155,7 @@ def test_a_storm_of_429_passes_and_everybody_is_answered_once(follow, arrives, e
     steps = follow("Twilio says 429")
 
     assert "scheduled" in steps.run("flask inbox list --state scheduled")
+    assert "too many requests" in steps.run("flask inbox gates")
     assert re.search(r"dead +0\n", steps.run("flask inbox stats"))
     attempts_go_by(8, 31)
     assert emulator.replies() == [THANKS] * 6

@@ -1,5 +1,6 @@
 """The cases of docs/operations.md that heal by themselves: what one looks at then, and what one does about the rest."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -95,3 +96,23 @@ def test_what_a_clock_that_was_ahead_has_left_is_found_and_what_waits_goes_on(
     steps.run("flask reconcile --since 1d")
     run_worker()
     assert emulator.replies() == [THANKS]
+
+
+def test_an_outage_of_twilio_is_seen_kills_nothing_and_need_not_be_waited_for(
+    follow, customer_writes, emulator, attempts_go_by
+):
+    emulator.faults(fail="503:1", reads=True)
+    for number in range(8):
+        customer_writes("hello", sender=f"+1555010000{number}")
+    attempts_go_by(1, 0)
+    steps = follow("Twilio is out of order")
+
+    assert "again and again: all wait" in steps.run("flask doctor", status=1)
+    assert "account" in steps.run("flask inbox gates")
+    assert re.search(r"dead +0\n", steps.run("flask inbox stats"))
+    emulator.faults()
+    assert "account may send again" in steps.run("flask inbox gates --lift account")
+    assert steps.run("flask inbox retry") == "No such dead event.\n"
+    assert steps.run("flask inbox retry") == "0 put back to work.\n"
+    attempts_go_by(4, 31)
+    assert emulator.replies() == [THANKS] * 8
