@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from app.bot import gates
 from app.bot.context import Bot
@@ -21,7 +21,6 @@ from app.twilio_api.look_up import MARKER, Sought
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
 LEAVES_WITHIN = 15.0  # seconds after it was written down; the next try is at least twice as long after that
 ON_ITS_WAY = "the earlier request may still be on its way"
-_BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)  # where the clock was set back, what is newer than the message counts
 # The recipient opted out, the conversation is closed or gone: nothing else is to be done either.
 NOBODY_THERE = (21610, 50377, 20404, 50350)
 
@@ -118,7 +117,7 @@ def _look_up(reply: Reply, occasion: Occasion, bot: Bot) -> str | None:
     Raises Postponed while Twilio may still be storing it: each look waits for twice as long as the one before.
     """
     _wait_for_the_try(reply, bot)
-    conversation, sought = (occasion.conversation_sid, occasion.chat_service_sid), _sought(reply, bot.work.now())
+    conversation, sought = (occasion.conversation_sid, occasion.chat_service_sid), _sought(reply)
     found = gates.ask(
         lambda twilio: twilio.find_message(*conversation, sought, back_to=reply.reply_to),
         occasion.conversation_sid,
@@ -144,11 +143,11 @@ def _wait_for_the_try(reply: Reply, bot: Bot) -> None:
         raise Postponed(reply.tried_at + LOOK_UP_AFTER, ON_ITS_WAY)
 
 
-def _sought(reply: Reply, now: datetime) -> Sought:
+def _sought(reply: Reply) -> Sought:
     return Sought(
         mark=(MARKER, _marker(reply)),
         author=reply.author,
-        tried_at=_BEFORE_ALL if reply.first_tried_at and reply.first_tried_at > now else reply.first_tried_at,
+        tried_at=reply.first_tried_at,
         body=reply.body,
         media_sid=reply.media,
         content_sid=reply.content_sid,

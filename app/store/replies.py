@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.db.database import Record, insert_into
 from app.db.tables import conversations, messages, replies
 
 OPEN = ("intended", "sending", "failed")
+_BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)  # when it was tried, for all we know after the clock was set back
 # Twilio may store a message long after we have stopped to wait for its answer (seen: 25 s). So long after a try, and
 # twice as long after each further one, nothing is sent again but looked for.
 LATE_STORE, LATEST_STORE = timedelta(seconds=30), timedelta(minutes=15)
@@ -160,7 +161,7 @@ def note_refused(tx: Connection, reply: Reply) -> None:
 def note_clock_set_back(tx: Connection, reply: Reply, now: datetime) -> None:
     """Let the waits after the last try begin now: by the clock it lies in the future."""
     again = now + _longest_store(max(0, reply.tries - 1)) if reply.not_again_before else None
-    _set(tx, reply, tried_at=now, not_again_before=again)
+    _set(tx, reply, tried_at=now, first_tried_at=_BEFORE_ALL, not_again_before=again)
 
 
 def note_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:

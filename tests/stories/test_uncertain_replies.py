@@ -116,6 +116,21 @@ def test_what_was_tried_under_one_name_is_tried_under_it_again(arrives, app, emu
     assert (len(ours()), len(ours("new-name"))) == (1, 1)
 
 
+def test_a_reply_that_a_clock_ahead_has_tried_is_known_after_the_clock_was_set_back(
+    arrives, emulator, overwritten, later, clock, ours, ledger
+):
+    clock.set_by(3600)
+    emulator.faults(cut_next=1)
+    arrives()
+    overwritten()
+    clock.set_by(-3600)
+    later()
+    later()
+
+    assert ledger() == [("sent", ours()[0]["sid"])]
+    assert emulator.replies() == [THANKS]
+
+
 @pytest.mark.parametrize("second_is_stored", [True, False])
 def test_of_two_replies_that_say_the_same_each_is_sent_once(
     arrives, emulator, overwritten, later, ledger, second_is_stored
