@@ -13,9 +13,11 @@ import fcntl
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from app.db.faults import LOCKED, Fault
+from app.db.replaced_file import FileWatch
 
 PATIENCE_SECONDS = 0.05
 _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
@@ -36,21 +38,32 @@ class Turns:
         self._writer, self._next, self._line = (
             _LockFile(database.with_name(database.name + ending)) for ending in (".lock", ".queue", ".patient")
         )
+        self._file = FileWatch(database)
         self._here = threading.Lock()  # held by the thread whose turn it is
         self._line_here = threading.Lock()
         self._urgent = 0  # threads that wait here
         self._counting = threading.Lock()
 
     def take(self, timeout_seconds: float, *, urgent: bool = False) -> None:
-        """Return when it is our turn; raise TurnNotGiven after `timeout_seconds`."""
+        """Return when it is our turn; raise TurnNotGiven after `timeout_seconds`, FileReplaced when it is of no use."""
         deadline = time.monotonic() + timeout_seconds
         if urgent:
             self._take_urgently(deadline)
         else:
             self._take_patiently(deadline)
+        try:
+            self._file.begin_turn()
+        except BaseException:
+            self._release()
+            raise
 
     def give_back(self) -> None:
         """End our turn."""
+        with suppress(OSError):
+            self._file.end_turn()
+        self._release()
+
+    def _release(self) -> None:
         self._writer.unlock()
         self._here.release()
 
@@ -58,6 +71,7 @@ class Turns:
         """Close the lock files; the next turn opens them again."""
         for file in (self._writer, self._next, self._line):
             file.close()
+        self._file.close()
 
     def _take_urgently(self, deadline: float) -> None:
         self._count(1)
