@@ -16,6 +16,7 @@ from app.dashboard.fragments import fragment
 from app.dashboard.request_context import keeps_channels_apart, reading
 from app.dashboard.thread_queries import ThreadRows
 from app.store.decision_trace import trace_of
+from app.store.deliveries import NO_RECEIPT_AFTER
 
 LINES, CONVERSATIONS = 50, 30
 MORE_LINES = 200  # then one turns pages
@@ -142,6 +143,7 @@ def _thread(rows: ThreadRows, now: datetime) -> dict[str, Any]:
         "before": before,
         "older": older,
         "now": now,
+        "no_receipt_before": now - NO_RECEIPT_AFTER,
         "is_paused": _is_paused(rows, now),
     }
 

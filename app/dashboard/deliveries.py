@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from app.dashboard import charts
 from app.dashboard.request_context import reading
+from app.store import deliveries as delivery_log
 from app.store import delivery_statistics as statistics
 from app.store.delivery_statistics import MOST_FAILURES, MOST_MEASURED, PERIODS, Period
 
@@ -61,6 +62,7 @@ def _found(tx: Connection, now: datetime, period: Period) -> dict[str, Any]:
         "is_cut": is_cut,
         "most_failures": MOST_FAILURES,
         "failures": statistics.newest_failures(tx, since),
+        "without_receipt": delivery_log.without_receipt(tx, now, since=since),
     }
 
 

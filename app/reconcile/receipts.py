@@ -15,9 +15,10 @@ from app.db.tables import conversations, deliveries, replies
 from app.inbox.queue import NewEvent
 from app.reconcile import webhooks
 from app.reconcile.paced_client import PoliteCalls
+from app.store.deliveries import NO_RECEIPT_AFTER
 
 PAGE = 50  # Source: Twilio's OpenAPI description, 2026-04-14: the most receipts of one page
-STILL_MOVING = timedelta(minutes=10)  # receipts were seen 1 to 5 s after a message was sent
+STILL_MOVING = NO_RECEIPT_AFTER
 FINAL = ("delivered", "read", "failed", "undelivered")
 LOOK_BACK = timedelta(days=2)  # a receipt that has not come by then comes no more
 MOST = 5_000  # of one run; the others are looked at by the next
@@ -25,18 +26,23 @@ MOST = 5_000  # of one run; the others are looked at by the next
 
 @dataclass(frozen=True)
 class Quiet:
-    """A message of which we have heard nothing final: where it is, and since when it has been on its way."""
+    """A message of which we have heard nothing final: where it is, and since when it has been on its way.
+
+    One that never `moved` has no receipt at all.
+    """
 
     message_sid: str
     conversation_sid: str
     service_sid: str
     sent_at: datetime
+    moved: bool = True
 
 
 def stopped(tx: Connection, *, since: datetime, now: datetime) -> list[Quiet]:
     """Return the messages sent since a time whose receipts should have come long ago, oldest first.
 
-    Some carriers never tell more than "sent". So each is looked at again only when it is twice as old.
+    Some carriers never tell more than "sent". So each is looked at again only when it is twice as old, and one
+    without any receipt never again: where it went there may be none, and what Twilio gets later, it tells.
     """
     window = (since, now - STILL_MOVING)
     found = {one.message_sid: one for one in [*_of_others(tx, window), *_replies(tx, window)]}
@@ -48,7 +54,7 @@ def stopped(tx: Connection, *, since: datetime, now: datetime) -> list[Quiet]:
 
 def _is_due(one: Quiet, looked: Mapping[str, datetime], now: datetime) -> bool:
     at = looked.get(one.message_sid)
-    return at is None or now - one.sent_at >= 2 * (at - one.sent_at)
+    return at is None or (one.moved and now - one.sent_at >= 2 * (at - one.sent_at))
 
 
 def _replies(tx: Connection, window: tuple[datetime, datetime]) -> list[Quiet]:
@@ -57,14 +63,20 @@ def _replies(tx: Connection, window: tuple[datetime, datetime]) -> list[Quiet]:
         conversations, conversations.c.conversation_sid == replies.c.conversation_sid
     )
     query = (
-        select(replies.c.message_sid, replies.c.conversation_sid, conversations.c.chat_service_sid, replies.c.sent_at)
+        select(
+            replies.c.message_sid,
+            replies.c.conversation_sid,
+            conversations.c.chat_service_sid,
+            replies.c.sent_at,
+            deliveries.c.status,
+        )
         .select_from(joined)
         .where(replies.c.state == "sent", replies.c.sent_at.between(*window))
         .where(or_(deliveries.c.status.is_(None), deliveries.c.status.not_in(FINAL)))
         .order_by(replies.c.sent_at)
         .limit(MOST)
     )
-    return [Quiet(row[0], row[1], row[2] or "", row[3]) for row in tx.execute(query)]
+    return [Quiet(row[0], row[1], row[2] or "", row[3], row[4] is not None) for row in tx.execute(query)]
 
 
 def _of_others(tx: Connection, window: tuple[datetime, datetime]) -> list[Quiet]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from app.db.database import Record, upsert
-from app.db.tables import deliveries, delivery_events, replies
+from app.db.tables import deliveries, delivery_events, participants, replies
 
 # The highest wins in any order of arrival: a late "sent" never overwrites "delivered".
 LATTICE = ("sent", "undelivered", "failed", "delivered", "read")
 ARRIVED = ("delivered", "read")
+NO_RECEIPT = "sent, no receipt"  # what a reply is called of which Twilio has told nothing
+NO_RECEIPT_AFTER = timedelta(minutes=10)  # receipts were seen 1 to 5 s after a message was sent
 _DELIVERY = deliveries.c.delivery_receipt_sid == bindparam("receipt_sid")
 _KNOWN_DELIVERY = select(deliveries).where(_DELIVERY).with_for_update()
 _NEW_DELIVERY = insert(deliveries).returning(deliveries)
@@ -99,6 +101,24 @@ def list_deliveries(
     if message_sid:
         query = query.where(deliveries.c.message_sid == message_sid)
     return tx.execute(query.order_by(deliveries.c.updated_at.desc()).limit(limit)).all()
+
+
+def without_receipt(
+    tx: Connection, now: datetime, *, since: datetime | None = None, limit: int = 20
+) -> Sequence[Record]:
+    """Return our replies that Twilio took and of which no receipt came within NO_RECEIPT_AFTER, newest first.
+
+    Only where a phone is in the conversation: of what goes to chat clients alone there never is a receipt.
+    """
+    on_phone = (participants.c.conversation_sid == replies.c.conversation_sid, participants.c.address != "")
+    query = (
+        select(replies.c.message_sid, replies.c.conversation_sid, replies.c.rule, replies.c.reply_to, replies.c.sent_at)
+        .where(replies.c.state == "sent", replies.c.sent_at <= now - NO_RECEIPT_AFTER)
+        .where(~exists().where(deliveries.c.message_sid == replies.c.message_sid), exists().where(*on_phone))
+    )
+    if since:
+        query = query.where(replies.c.sent_at >= since)
+    return tx.execute(query.order_by(replies.c.sent_at.desc()).limit(limit)).all()
 
 
 def history(tx: Connection, sid: str) -> list[dict[str, Any]]:

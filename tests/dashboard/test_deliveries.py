@@ -45,6 +45,22 @@ class TestPage:
         link = re.search(r'href="(/m/IM\w+)">Reply of “default”', html)[1]
         assert page.get(link).status_code == 302
 
+    def test_a_reply_without_a_receipt_for_ten_minutes_is_shown_as_that_here_and_in_its_conversation(
+        self, page, customer_writes, emulator, run_worker, clock
+    ):
+        emulator.faults(drop=1.0)
+        emulator.inbound("STOP")  # of which Parley hears nothing: what it sends then, Twilio takes and tells no more of
+        emulator.faults()
+        sid = customer_writes("hello")["conversation_sid"]
+        run_worker()
+        clock.advance(590)
+        assert "Sent, no receipt" not in words(page.get("/deliveries").text)
+        assert "handed to Twilio" in words(page.get(f"/c/{sid}").text)
+        clock.advance(20)
+
+        assert "Sent, no receipt" in words(page.get("/deliveries").text)
+        assert "sent, no receipt" in words(page.get(f"/c/{sid}").text)
+
     @pytest.mark.parametrize(
         ("period", "sent"),
         [("24h", 1), ("7d", 2), ("30d", 3), ("", 1), ("99y", 1)],

@@ -59,3 +59,29 @@ def test_receipts_that_never_move_are_asked_for_less_and_less(customer_writes, e
         asked.append(len([one for one in emulator.requests() if "/Receipts" in one["path"]]) - before)
 
     assert asked == [1, 0, 0, 1, 0]
+
+
+def test_where_no_receipt_came_at_all_it_is_asked_once_and_shown(
+    customer_writes, emulator, run_worker, passes, reconcile, flask_command
+):
+    emulator.faults(drop=1.0, receipt_after_stop=False)
+    emulator.inbound("STOP")  # of which Parley hears nothing: what it sends then, Twilio takes and tells no more of
+    emulator.faults(receipt_after_stop=False)
+    customer_writes("hello")
+    run_worker()
+    assert emulator.settle()
+    asked = lambda: len([one for one in emulator.requests() if "/Receipts" in one["path"]])  # noqa: E731
+    passes(500)
+    reconcile()
+    assert (asked(), listed(flask_command)) == (0, [])
+    for minutes in (10, 20, 60, 600):
+        passes(minutes * 60)
+        reconcile()
+
+    assert (asked(), listed(flask_command)) == (1, ["sent, no receipt"])
+    assert listed(flask_command, "--status", "sent, no receipt") == ["sent, no receipt"]
+    assert listed(flask_command, "--status", "sent") == []
+
+
+def listed(flask_command, *options):
+    return [one["status"] for one in json.loads(flask_command("deliveries", "list", "--json", *options))]
