@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -96,7 +97,7 @@ def test_after_all_have_stopped_a_file_may_be_put_in_place(db, sqlite_url, file,
 
 def test_checkpoints_of_ours_and_of_others_are_no_replacement(db, file):
     for number in range(300):
-        add(db, new(f"big{number}", body=os.urandom(20_000)))
+        add(db, replace(new(f"big{number}"), body=os.urandom(20_000)))
     outside("import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint')", file)
     add(db, new("k1"))
     outside("import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM')", file)
