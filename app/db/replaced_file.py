@@ -31,6 +31,9 @@ _STATE = struct.Struct("<?QQqQI12s")
 _SALTS, _BACKFILLED = 32, 96
 
 
+_Looks = tuple[int, int, int, int]  # device, inode, when it was changed, size
+
+
 class FileReplaced(OSError):
     """The file is not the one that the last turn left."""
 
@@ -44,16 +47,9 @@ class _State(NamedTuple):
     """The file as a turn left it; `in_turn` while somebody's turn lasts, so that it stays so when they die in it."""
 
     in_turn: bool
-    device: int
-    inode: int
-    changed_ns: int
-    size: int
+    looks: _Looks
     sample: int
     log: bytes
-
-    @property
-    def looks(self) -> tuple[int, ...]:
-        return self[1:5]
 
 
 class FileWatch:
@@ -65,7 +61,7 @@ class FileWatch:
         self._notes_path = database.with_name(database.name + ".state")
         self._notes: int | None = None
         self._last: _State | None = None
-        self._replaced: tuple[int, ...] | None = None
+        self._replaced: _Looks | None = None
 
     def begin_turn(self) -> None:
         """Raise FileReplaced when the file is another one, or overwritten. Call it with the turn ours."""
@@ -86,8 +82,7 @@ class FileWatch:
             os.pwrite(self._notes, b"\x00", 0)
             return
         with contextlib.suppress(OSError):
-            now = _State(False, *looks, self._sample(), self._checkpointed())
-            os.pwrite(self._notes, _STATE.pack(*now), 0)
+            os.pwrite(self._notes, _STATE.pack(False, *looks, self._sample(), self._checkpointed()), 0)
 
     def close(self) -> None:
         """Let go of the files; call it when no connection is open any more."""
@@ -97,13 +92,13 @@ class FileWatch:
             for path in (self._database, self._index):
                 _kept_open.let_go(path)
 
-    def _is_replaced(self, noted: _State, looks: tuple[int, ...]) -> bool:
+    def _is_replaced(self, noted: _State, looks: _Looks) -> bool:
         if looks == self._replaced:
             return True
         until = time.monotonic() + CHECKPOINT_SECONDS
         while self._checkpointed() == noted.log:
-            same_content = looks[:2] == noted.looks[:2] and looks[3] == noted.size and self._sample() == noted.sample
-            if same_content:
+            is_same_file = (looks[0], looks[1], looks[3]) == (noted.looks[0], noted.looks[1], noted.looks[3])
+            if is_same_file and self._sample() == noted.sample:
                 return False
             if time.monotonic() > until:
                 self._replaced = looks
@@ -115,7 +110,10 @@ class FileWatch:
         if self._notes is None:
             self._notes = self._open_notes()
         raw = os.pread(self._notes, _STATE.size, 0)
-        return _State(*_STATE.unpack(raw)) if len(raw) == _STATE.size else None
+        if len(raw) < _STATE.size:
+            return None
+        in_turn, *looks, sample, log = _STATE.unpack(raw)
+        return _State(in_turn, tuple(looks), sample, log)
 
     def _open_notes(self) -> int:
         """Open the notes for as long as we use the database; whoever is the only one to use it begins anew."""
@@ -185,7 +183,7 @@ class _KeptOpen:
 _kept_open = _KeptOpen()
 
 
-def _looks(path: Path) -> tuple[int, int, int, int] | None:
+def _looks(path: Path) -> _Looks | None:
     try:
         found = path.stat()
     except FileNotFoundError:
