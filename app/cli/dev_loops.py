@@ -18,6 +18,8 @@ from pathlib import Path
 
 import click
 
+from app import private_files
+
 FILE, LOCK = "dev.json", "dev.lock"
 APP_PORT, EMULATOR_PORT = 8000, 4010  # the usual ones
 MOST_LOOPS = 16
@@ -61,7 +63,7 @@ class Claim:
 def claim(root: Path) -> Iterator[Claim]:
     """Give the first folder below `root` that no loop has, until the block ends. Raises ClickException."""
     for number, folder in enumerate(_folders(root), 1):
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not _lock(lock, 0.3 if _is_alive(_holder(folder)) else ENDING_SECONDS):

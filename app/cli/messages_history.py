@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
+from app import private_files
 from app.cli.account_options import operating, service_option
 from app.cli.output import in_utc, json_option, one_line, show_json, show_table
 
@@ -79,7 +80,7 @@ def export_command(conversation: str, out: Path | None, service_sid: str) -> Non
             return
         part = out.with_name(f"{out.name}.part")
         try:
-            with part.open("w", encoding="utf-8") as file:
+            with open(part, "w", encoding="utf-8", opener=private_files.opener) as file:
                 number = _export(account, conversation, file)
             part.replace(out)
         except OSError as error:

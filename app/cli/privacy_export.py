@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
+from app import private_files
 from app.cli.account_options import explained, operating
 from app.cli.dev_environment import local_settings
 from app.cli.output import database, json_option, parley, show_json
@@ -115,7 +116,7 @@ def _write(folder: Path, document: dict[str, Any]) -> Path:
     """Write the document, readable by nobody else."""
     path = folder / DOCUMENT
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(document, file, ensure_ascii=False, indent=2)
     except OSError as error:

@@ -11,6 +11,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
+from app import private_files
 from app.cli.output import json_option, parley, reading, show_json, show_table
 from app.db.database import Record
 from app.inbox import admin
@@ -154,8 +155,8 @@ def _write(folder: Path, files: dict[str, bytes], force: bool) -> None:
             f"{folder} holds recordings already ({there[0]}); name another --out, or add --force"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         for name, content in files.items():
-            (folder / name).write_bytes(content)
+            private_files.write(folder / name, content)
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error.strerror}; name another --out") from error

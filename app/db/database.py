@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, exc, func, select
 from sqlalchemy.engine import make_url
 
-from app.db import deadline, faults
+from app.db import deadline, faults, sqlite
 from app.db.boot_clock import boot_id, boot_seconds
 from app.db.engines import WAIT_SECONDS, Engines
 from app.db.writer_lock import TurnNotGiven, Turns
@@ -112,17 +112,25 @@ class Database:
         """
         if not self.is_sqlite:
             return False
-        file = str(self.url.database)
         try:
-            with (
-                self._alone(),
-                closing(sqlite3.connect(file, timeout=SCRUB_SECONDS, isolation_level=None)) as connection,
-            ):
-                connection.execute("VACUUM")
-                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            with self._alone():
+                return sqlite.empty_log(Path(self.url.database or ""), timeout=SCRUB_SECONDS, rewrite=True)
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"the file could not be rewritten ({type(error).__name__}: {error})") from error
-        return not busy
+
+    def bound_log(self) -> bool:
+        """Empty SQLite's write-ahead log when it is long; return whether it is bounded, False: somebody reads for long.
+
+        Raises DatabaseUnavailable.
+        """
+        file = Path(self.url.database or "")
+        if not self.is_sqlite or not sqlite.log_is_long(file):
+            return True
+        try:
+            with self._alone():
+                return sqlite.empty_log(file)
+        except sqlite3.OperationalError:  # locked by somebody who is no process of ours
+            return False
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

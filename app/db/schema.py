@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from app import private_files
 from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable
 
@@ -22,7 +23,7 @@ def migrate(db: Database) -> None:
     Raises DatabaseUnavailable, also for the database of another program.
     """
     if db.is_sqlite:
-        Path(db.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(Path(db.url.database or "").parent)
     with deadline.within(math.inf), db.write() as tx:  # a revision may take its time
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 
+from app import private_files
 from app.db import deadline, faults
 
+LONGEST_LOG = 32 * 1024 * 1024  # bytes of the write-ahead log, then it is emptied as soon as no one reads from it
+READERS_SECONDS = 0.5  # how long nobody can write while those who read come to an end
 BUSY_SECONDS = 1.0  # one look of SQLite's own at what another program has locked, such as the sqlite3 shell
 
 
@@ -25,10 +30,16 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
         connect_args={"timeout": BUSY_SECONDS},
     )
 
+    @event.listens_for(engine, "do_connect")
+    def private(_dialect: Any, _record: Any, _args: Any, _parameters: Any) -> None:
+        """Make the file, if it is a new one, for its owner alone; SQLite's others beside it get the same."""
+        with contextlib.suppress(OSError):
+            private_files.touch(path)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"journal_size_limit={LONGEST_LOG}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "checkout")
@@ -45,6 +56,26 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
             tx.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def log_is_long(path: Path) -> bool:
+    """Return whether the write-ahead log has grown: somebody always reads, so it never begins anew by itself."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > LONGEST_LOG
+    except OSError:
+        return False
+
+
+def empty_log(path: Path, *, timeout: float = READERS_SECONDS, rewrite: bool = False) -> bool:
+    """Return whether all of the log is in the database now and the log is empty; nobody of ours may write meanwhile.
+
+    With `rewrite` the database is written anew before, without what was deleted. Raises sqlite3.Error.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as connection:
+        if rewrite:
+            connection.execute("VACUUM")
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _begin_writing(tx: Connection, until: float) -> None:

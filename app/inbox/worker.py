@@ -234,6 +234,11 @@ class Worker:
     def _look_for_what_waits_too_long(self) -> None:
         self._do("clock not looked at", self._clock.look)
         self._do("lanes not woken", self._wake_forgotten)
+        self._do("log of the database not emptied", self._bound_log)
+
+    def _bound_log(self) -> None:
+        if not self._db.bound_log():
+            log.warning("the database's log grows: another program has been reading from the file for long")
 
     def _wake_forgotten(self) -> None:
         """Call a thread for events whose lane was locked as they came: nobody was called then."""

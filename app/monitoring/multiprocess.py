@@ -12,6 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from app import private_files
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
 BYTES = {"counter": 32 * 1024, "histogram": 8 * 1024}  # more than our labels need
 
@@ -55,7 +57,7 @@ def reserve(folder: Path, pid: int) -> None:
     """
     for kind, size in BYTES.items():
         draft = folder / f"draft_{kind}_{pid}"
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=private_files.opener) as file:
             os.posix_fallocate(file.fileno(), 0, size)
         draft.replace(folder / f"{kind}_{pid}.db")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app import private_files
 from app.operations import validation as checks
 from app.operations.account import Account, must_exist
 from app.operations.file_types import FileType, fitting_name, must_fit, of_content_type, recognize
@@ -164,8 +165,8 @@ def _write(path: Path, content: bytes) -> None:
     """Write a file in one piece: whoever sees it sees all of it."""
     part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
+        private_files.make_folder(path.parent)
+        private_files.write(part, content)
         part.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from app import private_files
 from app.logs import fault
 from app.receiver.candidates import Received, plain_name
 from app.receiver.diagnosis import Explanation, explain, explain_path
@@ -157,11 +158,11 @@ def keep(file: Path, refusal: Refusal) -> None:
 
     Raises OSError, also when others hold it too long.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(file.parent)
     with _locked(file.with_suffix(".lock")):
         lines = _worth_keeping([*_lines(file), json.dumps(asdict(refusal), default=str)])
         draft = file.with_suffix(".draft")
-        draft.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        private_files.write(draft, "\n".join([*lines, ""]).encode())
         draft.replace(file)
 
 
@@ -188,7 +189,7 @@ def forget(file: Path, speaks: Callable[[str], bool], *, dry_run: bool = False) 
         others = [line for line in lines if not speaks(line)]
         if len(others) < len(lines) and not dry_run:
             draft = file.with_suffix(".draft")
-            draft.write_text("".join(f"{line}\n" for line in others), encoding="utf-8")
+            private_files.write(draft, "".join(f"{line}\n" for line in others).encode())
             draft.replace(file)
         return len(lines) - len(others)
 
@@ -196,7 +197,7 @@ def forget(file: Path, speaks: Callable[[str], bool], *, dry_run: bool = False) 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     deadline = time.monotonic() + LOCK_SECONDS
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while True:
             try:

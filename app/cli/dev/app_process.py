@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
+from app import private_files
 from app.config import PROJECT
 
 START_SECONDS = 20.0
@@ -42,7 +43,7 @@ def serving(
         "--workers",
         "1",
     ]
-    with log.open("wb") as output:
+    with open(log, "wb", opener=private_files.opener) as output:
         app = subprocess.Popen(  # noqa: S603 - our own program
             command,
             cwd=PROJECT,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from app import private_files
 from app.operations.account import Account
 from app.operations.webhooks import Webhook, fetch, in_words, put
 
@@ -30,8 +31,8 @@ class Memory:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Keep others from changing the webhook at the same time; raises ClickException when one does already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "live.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    private_files.make_folder(folder)
+    lock = os.open(folder / "live.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
