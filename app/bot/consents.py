@@ -28,7 +28,7 @@ def with_people(tx: Connection, message: facts.Message, known: facts.Known, bot:
     here = [row for row in rows if row.conversation_sid == message.conversation_sid]
     author = Person(message.author, message.channel)
     people = {author: _rows_of_author(message, rows)}
-    for row in _customers(here, bot):
+    for row in customers_of(here, bot.policy):
         if row not in people[author]:
             people.setdefault(_person(row), []).append(row)
     found = consent.standings(tx, people, per_channel=bot.rules.bot.opt_out_per_channel)
@@ -55,16 +55,16 @@ def _rows_of_author(message: facts.Message, rows: Sequence[Record]) -> list[Reco
     ]
 
 
-def _customers(here: Sequence[Record], bot: Bot) -> Iterator[Record]:
+def customers_of(here: Sequence[Record], policy: facts.Policy) -> Iterator[Record]:
     """Yield who may be a customer: beside a phone every chat user is one of ours."""
     beside_phones = any(row.address for row in here)
     for row in here:
-        if row.address or (row.identity and not beside_phones and not _is_ours(row.identity, bot)):
+        if row.address or (row.identity and not beside_phones and not _is_ours(row.identity, policy)):
             yield row
 
 
-def _is_ours(identity: str, bot: Bot) -> bool:
-    return identity == bot.policy.bot_author or any(fnmatchcase(identity, one) for one in bot.policy.agents)
+def _is_ours(identity: str, policy: facts.Policy) -> bool:
+    return identity == policy.bot_author or any(fnmatchcase(identity, one) for one in policy.agents)
 
 
 def _person(row: Record) -> Person:

@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
+from app.bot.consents import customers_of
 from app.dashboard import thread_queries
 from app.dashboard.agent_reply_form import known_conversation, where
 from app.dashboard.participants import Person, person_of, who_is
-from app.dashboard.request_context import keeps_channels_apart, reading, writing
+from app.dashboard.request_context import keeps_channels_apart, policy, reading, writing
 from app.db.database import Record
 from app.operations import consents
 from app.operations.validation import Refused
@@ -33,7 +34,7 @@ class Consent:
 
 
 def consent(sid: str) -> ResponseReturnValue:
-    """Show everybody in a conversation, and a form to decide for each."""
+    """Show every customer of a conversation, and a form to decide for each."""
     known_conversation(sid)
     return _shown(sid)
 
@@ -77,7 +78,7 @@ def _named(tx: Connection, sid: str, participant_sid: str) -> ledger.Person:
 
 def _shown(sid: str) -> str:
     with reading() as (tx, _now):
-        rows = [row for row in thread_queries.people_of(tx, sid) if row.address or row.identity]
+        rows = list(customers_of(thread_queries.people_of(tx, sid), policy()))
         standings = thread_queries.standings_of(tx, rows, per_channel=keeps_channels_apart())
         people = [
             Consent(person_of(row, standings[row.participant_sid]), ledger.history(tx, who_is(row), limit=_SHOWN))

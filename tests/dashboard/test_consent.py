@@ -83,6 +83,15 @@ def test_without_a_reason_nothing_is_changed(page, wishes, sid, changes, why):
     assert changes() == before
 
 
+def test_nobody_decides_for_our_own_agents(page, sid, emulator, webhooks_arrive, run_worker):
+    emulator.chat(sid, "support-agent", "hello, how can I help?")
+    assert emulator.settle()
+    run_worker()
+
+    assert "support-agent" not in page.get(f"/c/{sid}/consent").text
+    assert len(page.get(f"/c/{sid}/consent").text.split('name="why"')) == 2
+
+
 def test_no_other_decision_and_nobody_else_can_be_named(page, wishes, sid, changes):
     before = changes()
     fields = page.form(f"/c/{sid}/consent") | {"why": "x"}
