@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
 from app.cli.output import in_utc, json_option, reading, show_json, show_table
+from app.cli.param_types import SidParam
 from app.store import agent_answers, audit, deliveries
 from app.twilio_api.errors import meaning
 
@@ -21,7 +22,7 @@ def deliveries_commands() -> None:
 
 @deliveries_commands.command("list")
 @click.option("--status", type=click.Choice((*deliveries.LATTICE, deliveries.NO_RECEIPT)), help="Only these.")
-@click.option("--message", "message_sid", metavar="IM...", help="Only this message.")
+@click.option("--message", "message_sid", type=SidParam("IM"), metavar="IM...", help="Only this message.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @json_option
 @with_appcontext
@@ -85,7 +86,7 @@ def _without_receipt(tx: Connection, now: datetime, limit: int) -> list[dict[str
 
 
 @deliveries_commands.command("show")
-@click.argument("sid", metavar="IM...|DY...")
+@click.argument("sid", type=SidParam("IM", "DY"), metavar="IM...|DY...")
 @json_option
 @with_appcontext
 def show_command(sid: str, as_json: bool) -> None:
@@ -96,7 +97,7 @@ def show_command(sid: str, as_json: bool) -> None:
     with reading() as (tx, _now):
         found = deliveries.history(tx, sid)
     if not found:
-        raise click.ClickException(f"no delivery of {sid[:40]!r} is known; `flask deliveries list` shows what is")
+        raise click.ClickException(f"no delivery of {sid} is known; `flask deliveries list` shows what is")
     if as_json:
         return show_json(found)
     for delivery in found:

@@ -31,6 +31,23 @@ class NearestChoice(click.ParamType[str]):
         return str(value)
 
 
+class SidParam(click.ParamType[str]):
+    """A SID with one of these prefixes, matched in full, as the commands that ask Twilio match it."""
+
+    name = "SID"
+
+    def __init__(self, *prefixes: str) -> None:
+        self._prefixes = prefixes
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if re.fullmatch(rf"({'|'.join(self._prefixes)})[0-9a-fA-F]{{32}}", value):
+            return value
+        begins = " or ".join(self._prefixes)
+        return self.fail(
+            f"'{value[:40]}' is not a SID that begins with {begins} and has 32 hexadecimal digits after it", param, ctx
+        )
+
+
 class Number(click.FloatRange):
     """A number within limits; "nan", which no limit holds back, and "inf" are none."""
 

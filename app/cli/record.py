@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from app import private_files
 from app.cli.output import json_option, parley, reading, show_json, show_table
+from app.cli.param_types import SidParam
 from app.db.database import Record
 from app.inbox import admin
 from app.operations.webhooks import ROUTE
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
     help="Folder to write to; it is made if it is not there.",
 )
 @click.option("--last", type=click.IntRange(1, 10_000), help="The newest webhooks; 10 if nothing else is chosen.")
-@click.option("--message", "message_sid", metavar="IM...", help="The webhooks about one message, its receipts too.")
+@click.option(
+    "--message",
+    "message_sid",
+    type=SidParam("IM"),
+    metavar="IM...",
+    help="The webhooks about one message, its receipts too.",
+)
 @click.option("--id", "ids", type=int, multiple=True, help="The webhook with this id (`flask inbox list`); repeatable.")
 @click.option("--force", is_flag=True, help="Write over recordings that are there.")
 @json_option
@@ -105,8 +112,6 @@ def _chosen(tx: Connection, now: Any, last: int, message_sid: str | None, ids: S
         return sorted(set(ids))
     if message_sid is None:
         return [row.id for row in reversed(admin.list_events(tx, now, limit=last, webhooks_only=True))]
-    if not re.fullmatch("IM[0-9a-fA-F]{32}", message_sid):
-        raise click.BadParameter(f"{message_sid[:40]!r} is not IM and 32 hexadecimal digits", param_hint="--message")
     found = admin.ids_about_message(tx, message_sid)
     if not found:
         raise click.ClickException(f"no webhook about {message_sid} is known; `flask inbox list` shows what there is")

@@ -10,13 +10,14 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json
+from app.cli.param_types import SidParam
 from app.cli.rules_format import action_line, content_lines, tried_lines
 from app.store.decision_trace import trace_of
 from app.twilio_api.errors import meaning
 
 
 @click.command("explain")
-@click.argument("message_sid", metavar="IM...")
+@click.argument("message_sid", type=SidParam("IM"), metavar="IM...")
 @json_option
 @with_appcontext
 def explain_command(message_sid: str, as_json: bool) -> None:
@@ -32,7 +33,7 @@ def explain_command(message_sid: str, as_json: bool) -> None:
             decisions += trace_of(tx, head)
     if not decisions:
         raise click.ClickException(
-            f"no decision on {message_sid[:40]!r} is stored; `flask inbox list` shows whether "
+            f"no decision on {message_sid} is stored; `flask inbox list` shows whether "
             "it has arrived and been worked on"
         )
     if as_json:

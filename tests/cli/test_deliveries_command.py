@@ -63,3 +63,14 @@ def test_a_later_success_takes_the_advice_on_a_failure_away(customer_writes, emu
     assert "the handset cannot be reached" in failed["meaning"]
     assert (arrived["status"], arrived["meaning"], arrived["detail"]) == ("delivered", "", "")
     assert "30003" in flask_command("deliveries", "show", arrived["message_sid"])  # among what came
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("deliveries", "show", "IM12"), ("deliveries", "list", "--message", "SM" + "0" * 32), ("rules", "explain", "7")],
+    ids=" ".join,
+)
+def test_what_is_no_sid_is_refused_before_anything_is_looked_for(app, arguments):
+    result = app.test_cli_runner().invoke(args=list(arguments))
+
+    assert (result.exit_code, f"'{arguments[-1]}' is not a SID that begins with IM" in result.output) == (2, True)

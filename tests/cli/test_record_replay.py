@@ -189,7 +189,7 @@ def test_other_files_in_the_folder_are_in_nobodys_way(asked_for_an_order, comman
     [
         pytest.param(["--id", "42"], 1, "there is no event 42", id="an id that is not there"),
         pytest.param(["--message", "IM" + "0" * 32], 1, "no webhook about IM0000", id="a message that is not there"),
-        pytest.param(["--message", "IM12"], 2, "'IM12' is not IM and 32 hexadecimal digits", id="no message SID"),
+        pytest.param(["--message", "IM12"], 2, "'IM12' is not a SID that begins with IM", id="no message SID"),
         pytest.param(["--last", "3", "--id", "1"], 2, "choose one of", id="two choices"),
         pytest.param(["--last", "0"], 2, "0 is not in the range", id="none at all"),
         pytest.param([], 1, "nothing has been received yet", id="an empty inbox"),
