@@ -108,12 +108,14 @@ def as_one(first: MessageAdded, message: facts.Message, members: Sequence[Member
         return message
     everyone = [(first.index or 0, message), *((one.event.index or 0, one.message) for one in members)]
     in_order = [one for _, one in sorted(everyone, key=itemgetter(0))]
-    texts = tuple(one.text for one in in_order)
+    texts, newest = tuple(one.text for one in in_order), in_order[-1].channel_facts
     return replace(
         message,
         text="\n".join(text for text in texts if text),
         texts=texts,
         has_media=any(one.has_media for one in in_order),
+        media_types=tuple(media_type for one in in_order for media_type in one.media_types),
+        channel_facts=next((one.channel_facts for one in reversed(in_order) if one.channel_facts.button), newest),
         sent_at=max(one.sent_at for one in in_order),
         was_answered=in_order[-1].was_answered,
     )

@@ -17,7 +17,10 @@ from app.rules import facts, guards
 from app.rules.consent_words import Wanted, wanted_by
 from app.store import conversations, messages, replies, rule_usage
 from app.twilio_api.addresses import channel_of
+from app.twilio_api.channel_facts import channel_facts
 from app.twilio_api.events import MessageAdded, MessageEvent
+from app.twilio_api.form import read_form
+from app.twilio_api.parsing import message_key
 
 _LAST_WORDS = 20  # messages; who wants silence says so at the end
 
@@ -65,6 +68,8 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
         client_identity=event.client_identity,
         participant_sid=event.participant_sid,
         has_media=bool(event.media),
+        media_types=_types(one.content_type for one in event.media),
+        channel_facts=channel_facts(event.fields),
         sent_at=event.date_created or received_at,
         account_sid=event.account_sid,
         found_late=bool(internal_events.found_at(event)),
@@ -86,8 +91,23 @@ def stored_message(row: Record) -> facts.Message:
         attributes=row.attributes,
         participant_sid=row.participant_sid,
         has_media=bool(row.media),
+        media_types=_types(str(one.get("content_type", "")) for one in row.media),
         sent_at=row.created_at or row.noted_at,
     )
+
+
+def _types(content_types: Iterable[str]) -> tuple[str, ...]:
+    """Return content types without their parameters: "audio/ogg; codecs=opus" is "audio/ogg"."""
+    return tuple(one.partition(";")[0].strip().lower() for one in content_types)
+
+
+def with_channel_facts(tx: Connection, message: facts.Message) -> facts.Message:
+    """Return a stored message with what its channel told of it, as long as its webhook is kept."""
+    stored = queue.stored_request(tx, message_key(message.message_sid))
+    if stored is None:
+        return message
+    told = dict(reversed(read_form(stored.method, stored.target, stored.body)))
+    return replace(message, channel_facts=channel_facts(told))
 
 
 def known_of(tx: Connection, message: facts.Message, bot: Bot) -> facts.Known:

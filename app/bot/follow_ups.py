@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, known_of, stored_message, with_history
+from app.bot.facts_loader import Occasion, known_of, stored_message, with_channel_facts, with_history
 from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
@@ -93,7 +93,7 @@ def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) 
     here = conversations.conversation(tx, event.conversation_sid)
     if row is None or here is None or not (decided or here.waiting_since == event.waiting_since):
         return None
-    message = stored_message(row)
+    message = with_channel_facts(tx, stored_message(row))
     known = replace(known_of(tx, message, bot), first_contact=bool(event.was_first_contact))
     if not decided:
         known = with_history(tx, message, known, bot, index=row.message_index)

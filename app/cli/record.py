@@ -101,7 +101,8 @@ def _kept() -> Kept:
         raise click.ClickException("; ".join(faults))
     rules = load_rules(settings)
     conditions = (condition for rule in rules.rules for condition in everything_in(rule.when))
-    keywords = tuple(word for condition in conditions for word in condition.keywords or ())
+    named = [words for one in conditions for words in (one.keywords, one.button, one.button_payload) if words]
+    keywords = tuple(word for words in named for word in words)
     whole = (*rules.bot.opt_outs("sms").values(), *rules.bot.help_words, *rules.bot.opt_in_words)
     return Kept(settings.bot_author, settings.bot_agents, keywords, whole)
 

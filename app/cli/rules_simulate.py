@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 @click.option("--role", "roles", multiple=True, help="A role of the author; may be repeated.")
 @click.option("--first-contact/--known", default=True, help="Is it the first message?  [default: it is]")
 @click.option("--media", is_flag=True, help="The message has media.")
+@click.option("--media-type", default="", metavar="TYPE", help="Of its file, such as image/jpeg.")
+@click.option("--button", default="", metavar="TEXT", help="The button that was pressed.")
+@click.option("--button-payload", default="", metavar="TEXT", help="What is behind the button.")
+@click.option("--profile-name", default="", metavar="NAME", help="Of the author's profile, on WhatsApp.")
+@click.option("--channel-metadata", type=JsonObject(), default="{}", help="What the channel tells beside it.")
 @click.option("--paused", is_flag=True, help="The bot is paused in this conversation.")
 @click.option("--opted-out", is_flag=True, help="The author has opted out.")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="In place of BOT_RULES.")
@@ -45,7 +50,7 @@ def test_command(
 
     Example: flask rules test "Where is my order?" --at "Sat 22:00" --channel whatsapp
     """
-    if not texts and not supposed["media"]:
+    if not texts and not (supposed["media"] or supposed["media_type"] or supposed["button"]):
         raise click.UsageError('write the text of the message: flask rules test "Where is my order?"')
     from app.rules.facts import Policy
     from app.rules.simulate import Supposed, tried_out

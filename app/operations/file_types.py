@@ -28,6 +28,46 @@ AMR = FileType("AMR", "audio/amr", (".amr",))
 MP4 = FileType("MP4", "video/mp4", (".mp4", ".m4v"))
 MP4_AUDIO = FileType("MP4", "audio/mp4", (".m4a", ".mp4"))
 ALL = (JPG, PNG, GIF, PDF, VCARD, MP3, AMR, MP4, MP4_AUDIO)
+# What people send by WhatsApp, MMS and Messenger beside those. Source: WhatsApp's list of supported media types and
+# Twilio's of accepted content types for media, read 2026-11-29.
+_ENDINGS = {
+    "audio/ogg": ".ogg",
+    "audio/opus": ".opus",
+    "audio/aac": ".aac",
+    "audio/3gpp": ".3gp",
+    "audio/3gpp2": ".3g2",
+    "audio/wav": ".wav",
+    "audio/x-wav": ".wav",
+    "audio/webm": ".weba",
+    "audio/mp3": ".mp3",
+    "audio/amr-wb": ".awb",
+    "audio/x-m4a": ".m4a",
+    "image/jpg": ".jpg",
+    "image/webp": ".webp",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+    "video/3gpp": ".3gp",
+    "video/3gpp2": ".3g2",
+    "video/quicktime": ".mov",
+    "video/webm": ".webm",
+    "video/mpeg": ".mpg",
+    "video/ogg": ".ogv",
+    "text/plain": ".txt",
+    "text/csv": ".csv",
+    "text/calendar": ".ics",
+    "text/x-vcard": ".vcf",
+    "text/directory": ".vcf",
+    "application/zip": ".zip",
+    "application/rtf": ".rtf",
+    "application/msword": ".doc",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.ms-powerpoint": ".ppt",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
+}
 LABELS = tuple(dict.fromkeys(kind.label for kind in ALL))
 
 # MPEG audio, layer III: eleven set bits, a version, the layer; no free bit rate.
@@ -94,6 +134,17 @@ def of_content_type(content_type: str) -> FileType | None:
     """Return the type that a media is stored with, or None when it is another one."""
     plain = content_type.partition(";")[0].strip().lower()
     return next((kind for kind in ALL if kind.content_type == plain), None)
+
+
+def ending_of(content_type: str) -> str:
+    """Return how names of files of a content type end, whatever its parameters: ".ogg" for "audio/ogg; codecs=opus".
+
+    "" for a type that is not known, or that says nothing.
+    """
+    if (kind := of_content_type(content_type)) is not None:
+        return kind.endings[0]
+    plain = content_type.partition(";")[0].strip().lower()
+    return _ENDINGS.get(plain, "")
 
 
 def _ending(name: str) -> str:

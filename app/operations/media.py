@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from app import private_files
 from app.operations import validation as checks
 from app.operations.account import Account, must_exist
-from app.operations.file_types import FileType, fitting_name, must_fit, of_content_type, recognize
+from app.operations.file_types import FileType, ending_of, fitting_name, must_fit, of_content_type, recognize
 from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.validation import Refused
 from app.twilio_api import media as media_service
@@ -157,8 +157,7 @@ def _safe_ending(filename: str, content_type: str) -> str:
     plain = re.sub(r"[^\w.-]", "_", filename.replace("\\", "/").rpartition("/")[2]).strip("._")
     if plain:
         return f"-{plain[-80:]}"
-    kind = of_content_type(content_type)
-    return kind.endings[0] if kind else ""
+    return ending_of(content_type)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -39,9 +39,11 @@ _PLAIN_PARAMETERS = frozenset(
     " isNotifiable MessagingBinding.Type".split()
 )
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_]{0,39}|[0-9]{1,9}")
-_NAME_PARAMETERS = frozenset("Author ClientIdentity Identity FriendlyName UniqueName".split())
-_TEXT_PARAMETERS = frozenset("Body MessageBody Subject".split())
-_JSON_PARAMETERS = frozenset("Attributes Media".split())
+_NAME_PARAMETERS = frozenset(
+    "Author AuthorFriendlyName ClientIdentity Identity FriendlyName ProfileName UniqueName".split()
+)
+_TEXT_PARAMETERS = frozenset("Body ButtonText MessageBody Subject".split())
+_JSON_PARAMETERS = frozenset("Attributes ChannelMetadata Media".split())
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,48 @@ def _media(condition: Condition, asked: Asked) -> str:
     return "no media" if condition.media else "it has media"
 
 
+def _media_type(condition: Condition, asked: Asked) -> str:
+    wanted, found = condition.media_type or (), asked.message.media_types
+    if any(_is_of_type(one, media_type) for one in found for media_type in wanted):
+        return ""
+    return f"it has no {' or '.join(wanted)}"
+
+
+def _is_of_type(found: str, wanted: str) -> bool:
+    return found == wanted or (wanted.endswith("/*") and found.startswith(wanted[:-1]))
+
+
+def _button(condition: Condition, asked: Asked) -> str:
+    pressed = asked.message.channel_facts.button
+    if not pressed:
+        return "no button was pressed"
+    is_one = any(_is_same_text(pressed, text) for text in condition.button or ())
+    return "" if is_one else "another button was pressed"
+
+
+def _button_payload(condition: Condition, asked: Asked) -> str:
+    payload = asked.message.channel_facts.button_payload
+    if not payload:
+        return "no button with a payload was pressed"
+    return "" if payload in (condition.button_payload or ()) else "the button has another payload"
+
+
+def _profile_name(condition: Condition, asked: Asked) -> str:
+    name = asked.message.channel_facts.profile_name
+    is_one = any(_is_same_text(name, text) for text in condition.profile_name or ())
+    return "" if is_one else "the profile has another name" if name else "no name of a profile came"
+
+
+def _channel_metadata(condition: Condition, asked: Asked) -> str:
+    return _difference(
+        "channel metadata", condition.channel_metadata or {}, asked.message.channel_facts.channel_metadata
+    )
+
+
+def _is_same_text(found: str, wanted: str) -> bool:
+    return " ".join(found.split()).casefold() == " ".join(wanted.split()).casefold()
+
+
 def _role(condition: Condition, asked: Asked) -> str:
     roles = condition.role or ()
     return "" if set(roles) & set(asked.known.roles) else f"the role is not {' or '.join(roles)}"
@@ -97,6 +139,11 @@ CHECKS: dict[str, Callable[[Condition, Asked], str]] = {
     "hours": _hours,
     "first_contact": _first_contact,
     "media": _media,
+    "media_type": _media_type,
+    "button": _button,
+    "button_payload": _button_payload,
+    "profile_name": _profile_name,
+    "channel_metadata": _channel_metadata,
     "role": _role,
     "attributes": _attributes,
     "participant_attributes": _participant_attributes,

@@ -11,6 +11,7 @@ from app.rules.business_hours import is_open
 from app.rules.schema import Bot
 from app.rules.text_matching import Search, Spoken, words_of
 from app.twilio_api.addresses import is_phone_number
+from app.twilio_api.channel_facts import NOTHING, ChannelFacts
 
 OWN_MARKER = "parley"
 SAME_TEXT_WITHIN = timedelta(minutes=10)
@@ -36,6 +37,8 @@ class Message:
     client_identity: str = ""
     participant_sid: str = ""
     has_media: bool = False
+    media_types: tuple[str, ...] = ()  # of its files, in small letters, without parameters: "audio/ogg"
+    channel_facts: ChannelFacts = NOTHING  # what the channel tells beside the text
     texts: tuple[str, ...] = ()
     found_late: bool = False  # by reconciliation: its webhook never came
     was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio

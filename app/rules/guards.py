@@ -175,7 +175,8 @@ def _quiet(bot: Bot, channel: str, now: datetime) -> Stop:
 
 
 def _nothing_to_answer(asked: Asked) -> Stop:
-    if asked.message.text.strip() or asked.message.has_media:
+    message = asked.message
+    if message.text.strip() or message.has_media or message.channel_facts.button:
         return None
     return "empty", "the message has neither text nor media"
 

@@ -14,6 +14,8 @@ _GRAPHEME = regex.compile(r"\X")  # what a reader takes for one character: lette
 _PARAGRAPH = regex.compile(r"(?<!\s)(?=[^\S\n]*\n[^\S\n]*\n)")
 _SENTENCE = regex.compile(r"""(?<=[.!?…؟।][\p{Pe}\p{Pf}"']*)(?=\s)|(?<=[。！？][\p{Pe}\p{Pf}]*)|(?<!\s)(?=\s*\n)""")
 _WORD = regex.compile(r"(?<!\s)(?=\s)")
+# A telephone number as people write it; what has fewer than seven digits is none.
+_NUMBER = regex.compile(r"(?<![\d.])(?:\+|\()?\d(?:[ \u00a0\u2007\u202f()./\u2010-\u2015-]{0,3}\d){6,17}(?!\d)")
 _BREAK_CHARACTERS = 8  # so far behind a cut is looked for the second line break of a paragraph
 
 
@@ -21,13 +23,15 @@ def parts(text: str, most: int = MOST_CHARACTERS) -> list[str]:
     """Return the text in parts of at most `most` characters (1 or more), in their order; a blank text has none.
 
     Cut between paragraphs, else between sentences or lines, else between words, else between characters as a reader
-    sees them. Nothing is lost but the white space at the cuts and in front.
+    sees them; within a telephone number only where there is no other place. Nothing is lost but the white space at the
+    cuts and in front.
     """
     boundaries = frozenset(one.end() for one in _GRAPHEME.finditer(text))
+    within_numbers = frozenset(n for one in _NUMBER.finditer(text) for n in range(one.start() + 1, one.end()))
     found = []
     start = _after_space(text, 0, boundaries)
     while len(text) - start > most:
-        cut = _cut(text, start, most, boundaries)
+        cut = _cut(text, start, most, boundaries, within_numbers)
         if not text[start:cut].isspace():  # an accent on a space is more than a message of one character holds
             found.append(text[start:cut])
         start = _after_space(text, cut, boundaries)
@@ -43,12 +47,14 @@ def _after_space(text: str, start: int, boundaries: frozenset[int]) -> int:
     return end
 
 
-def _cut(text: str, start: int, most: int, boundaries: frozenset[int]) -> int:
+def _cut(text: str, start: int, most: int, boundaries: frozenset[int], within_numbers: frozenset[int]) -> int:
     """Return where the part that begins at `start` ends."""
+    allowed = boundaries - within_numbers
     for cuts in _cuts(text, start, most):
-        if fitting := [cut for cut in cuts if start < cut <= start + most and cut in boundaries]:
+        if fitting := [cut for cut in cuts if start < cut <= start + most and cut in allowed]:
             return max(fitting)
-    between = (cut for cut in range(start + most, start, -1) if cut in boundaries)
+    whole = range(start + most, start, -1)
+    between = (cut for possible in (allowed, boundaries) for cut in whole if cut in possible)
     return next(between, start + most)  # one letter with more accents than a message has room for
 
 

@@ -17,6 +17,7 @@ from app.rules.text_matching import Phrase, without_accents, words_of
 from app.rules.values import (
     Channels,
     Duration,
+    MediaType,
     Pattern,
     Positive,
     Scalar,
@@ -34,6 +35,7 @@ from app.rules.values import (
 Count = Annotated[StrictInt, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(one_or_more)]
+MediaTypes = Annotated[tuple[MediaType, ...], Field(min_length=1), BeforeValidator(one_or_more)]
 Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1), BeforeValidator(one_or_more)]
 SomeWords = Annotated[Words, Field(min_length=1)]
 SomeChannels = Annotated[Channels, Field(min_length=1)]
@@ -155,6 +157,11 @@ class Condition(_Table):
     hours: Literal["open", "closed"] | None = None
     first_contact: StrictBool | None = None
     media: StrictBool | None = None
+    media_type: MediaTypes | None = None
+    button: Texts | None = None
+    button_payload: Texts | None = None
+    profile_name: Texts | None = None
+    channel_metadata: Compared | None = None
     role: Texts | None = None
     attributes: Compared | None = None
     participant_attributes: Compared | None = None

@@ -16,6 +16,7 @@ from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
 from app.rules.schema import Rules
 from app.twilio_api.addresses import channel_of
+from app.twilio_api.channel_facts import ChannelFacts
 
 AUTHORS = {"sms": "+15550100001", "whatsapp": "whatsapp:+15550100001"}
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -33,6 +34,11 @@ class Supposed:
     roles: tuple[str, ...] = ()
     first_contact: bool = True
     media: bool = False
+    media_type: str = ""
+    button: str = ""
+    button_payload: str = ""
+    profile_name: str = ""
+    channel_metadata: Mapping[str, Any] = field(default_factory=dict)
     paused: bool = False
     opted_out: bool = False
 
@@ -100,7 +106,11 @@ def _message(supposed: Supposed, now: datetime) -> Message:
         channel=channel,
         source="",
         sent_at=now,
-        has_media=supposed.media,
+        has_media=supposed.media or bool(supposed.media_type),
+        media_types=tuple(filter(None, [supposed.media_type.partition(";")[0].strip().lower()])),
+        channel_facts=ChannelFacts(
+            supposed.button, supposed.button_payload, supposed.profile_name, supposed.channel_metadata
+        ),
         texts=texts if len(texts) > 1 else (),
     )
 

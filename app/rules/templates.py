@@ -25,6 +25,7 @@ MAX_NUMBER_BITS = 256
 REPLY_VARIABLES = frozenset(
     {"author", "text", "channel", "first_contact", "hours", "friendly_name", "attributes", "now"}
     | {"participant_attributes", "next_opening"}
+    | {"button", "button_payload", "media_type", "profile_name", "channel_metadata"}
 )
 # Everything a reply may use is listed, because Jinja2's own set can be made to build gigabytes ("%9999999d", center).
 REPLY_FILTERS = frozenset(

@@ -114,6 +114,15 @@ def _pattern(value: Any) -> Any:
     return checked_pattern(value) if isinstance(value, str) else value
 
 
+def _media_type(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    plain = value.strip().lower()
+    if not re.fullmatch(r"[\w.+-]+/([\w.+-]+|\*)", plain):
+        raise ValueError(f'has "{value}", which is no type of files; write one such as "image/jpeg", or "image/*"')
+    return plain
+
+
 def compared(value: Any) -> Mapping[str, tuple[Scalar, ...]]:
     """Return, for each attribute by its dotted name, the values of which it must have one."""
     if not isinstance(value, dict) or not value:
@@ -147,4 +156,5 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Positive = Annotated[timedelta, BeforeValidator(_positive)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Channels = Annotated[tuple[str, ...], BeforeValidator(_channels)]
+MediaType = Annotated[str, BeforeValidator(_media_type)]
 Pattern = Annotated[str, BeforeValidator(_pattern)]

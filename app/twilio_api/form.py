@@ -124,7 +124,9 @@ class Media:
 def read_media(text: str) -> tuple[Media, ...]:
     """Return the attachments of a `Media` parameter, a text that holds a JSON array; () for other texts.
 
-    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    Its keys may be in small letters too, as `content_type`.
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22; the small letters in a page of Twilio's on
+    media, read 2026-11-29.
     """
     items = _read_json(text)
     if not isinstance(items, list):
@@ -133,8 +135,9 @@ def read_media(text: str) -> tuple[Media, ...]:
 
 
 def _read_attachment(item: dict[str, Any]) -> Media:
-    sid, content_type, filename = (str(item.get(name) or "") for name in ("Sid", "ContentType", "Filename"))
-    return Media(sid, content_type, filename, read_number(str(item.get("Size"))))
+    told = {name.replace("_", "").lower(): value for name, value in item.items()}
+    sid, content_type, filename = (str(told.get(name) or "") for name in ("sid", "contenttype", "filename"))
+    return Media(sid, content_type, filename, read_number(str(told.get("size"))))
 
 
 def _read_json(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.operations.file_types import fitting_name, must_fit, recognize
+from app.operations.file_types import ending_of, fitting_name, must_fit, recognize
 from app.operations.validation import Refused
 from tests.support import sample_files as files
 
@@ -72,3 +72,19 @@ def test_a_file_is_named_as_what_it_is(name, expected):
 def test_a_name_that_claims_another_type_is_refused():
     with pytest.raises(Refused, match=r"'photo\.jpg' is named like a JPG but holds a PDF"):
         must_fit("photo.jpg", recognize(files.PDF, "photo.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "ending"),
+    [
+        ("audio/ogg; codecs=opus", ".ogg"),
+        ("Audio/AMR", ".amr"),
+        ("image/webp", ".webp"),
+        ("video/3gpp;x=1", ".3gp"),
+        ("text/x-vcard", ".vcf"),
+        ("application/octet-stream", ""),
+        ("", ""),
+    ],
+)
+def test_a_file_without_a_name_ends_as_files_of_its_type_do(content_type, ending):
+    assert ending_of(content_type) == ending

@@ -113,6 +113,14 @@ def test_media_keep_their_kind_and_size():
     ]
 
 
+def test_what_a_channel_tells_of_a_person_has_stand_ins():
+    told = {"type": "whatsapp", "data": {"context": {"ProfileName": "Annabelle"}, "ButtonText": "Call Annabelle"}}
+    (one,) = redacted({"ProfileName": "Annabelle", "ButtonText": "Call Annabelle", "ChannelMetadata": json.dumps(told)})
+
+    assert "Annabelle" not in json.dumps(one)
+    assert json.loads(one["ChannelMetadata"])["data"].keys() == {"context", "ButtonText"}
+
+
 def test_the_query_of_a_post_and_all_headers_are_redacted_and_no_signature_is_left():
     headers = {"X-Twilio-Signature": "c2VjcmV0", "I-Twilio-Idempotency-Token": "d1b2c3a4", "X-Sender": "Bob"}
     target = f"https://bob.example/conversations/webhook?from=%2B4915112345678&sid={SID}"

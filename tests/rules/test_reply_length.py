@@ -23,6 +23,18 @@ CUTS = [
     pytest.param("one two three", 7, ["one two", "three"], id="a word that just fits"),
     pytest.param("A.\n\nbcdef ghijk lmnop qrst", 20, ["A.\n\nbcdef ghijk", "lmnop qrst"], id="not after very little"),
     pytest.param("你好。我们在这里。", 5, ["你好。", "我们在这里", "。"], id="sentences without spaces"),
+    pytest.param("call +1 (555) 010-0001", 18, ["call", "+1 (555) 010-0001"], id="not within a telephone number"),
+    pytest.param(
+        "Ring us. 0049 30 123 456 7 now", 24, ["Ring us.", "0049 30 123 456 7 now"], id="nor one without plus"
+    ),
+    pytest.param(
+        "a\u00a0+1\u00a0555\u00a0010\u00a00001",
+        15,
+        ["a", "+1\u00a0555\u00a0010\u00a00001"],
+        id="nor at spaces that do not break",
+    ),
+    pytest.param("+15550100001", 6, ["+15550", "100001"], id="unless the number is longer than a message"),
+    pytest.param("in 2026 and 2027", 9, ["in 2026", "and 2027"], id="years are no telephone number"),
     pytest.param("abcdefghij", 4, ["abcd", "efgh", "ij"], id="in a word that is too long"),
     pytest.param("ae\u0301e\u0301", 4, ["ae\u0301", "e\u0301"], id="never between a letter and its accent"),
     pytest.param(f"ab{FAMILY}", 6, ["ab", FAMILY], id="never inside of an emoji"),
