@@ -225,3 +225,19 @@ def test_no_page_is_wider_than_the_window(offline, window, conversation, path, w
     page = window(offline.address(path), viewport={"width": width, "height": 800})
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_wish_to_opt_out_appears_by_itself_and_a_person_decides(offline, window, conversation, number):
+    page = window(thread_url(offline, conversation))
+    offline.emulator.inbound("please stop texting me", sender=number)
+
+    expect(page.locator(".thread-head .tag.bad")).to_have_text("may want to opt out")
+    page.get_by_role("link", name="Decide").click()
+    page.get_by_label("Why").fill("said so on the telephone")
+    page.get_by_role("button", name="Opt out").click()
+
+    expect(page.locator(".notes")).to_contain_text("Opted out. Nothing automatic is sent to them any more.")
+    expect(page.locator(".thread-head .tag.bad")).to_have_text("opted out")
+    page.get_by_role("link", name="Consent").click()
+    expect(page.locator(".card li").first).to_contain_text("said so on the telephone")
+    expect(page.get_by_role("button", name="Opt in")).to_be_visible()
