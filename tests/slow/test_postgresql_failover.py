@@ -18,7 +18,7 @@ from tests.support.postgresql_server import standby_of
 from tests.support.running_service import OPEN_STATES, post_until_stored
 from tests.support.silent_front import PLAIN, silent_front
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HELD = 10  # lanes, of those that are written to
 
 
@@ -65,7 +65,7 @@ def test_lanes_that_a_frozen_program_holds_cost_no_webhook_and_are_worked_on_by_
 
         assert_the_door_stayed_open(load, over, stored_in_postgresql(failing_server.url))
         assert load.count(204) == len(load.posts)
-        assert eventually(lambda: not any(service.stats()[state] for state in OPEN_STATES), seconds=60)
+        assert eventually(lambda: not any(service.stats()[state] for state in OPEN_STATES), seconds=120)
 
 
 def test_a_worker_frozen_in_a_transaction_holds_its_lanes_for_seconds_only(failing_server, front, service):
