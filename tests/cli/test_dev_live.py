@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app import config, create_app
 from app.cli.dev.webhook_backup import Memory, remember
+from app.db.database import Database
+from app.inbox import periodic
 from app.operations.webhooks import Webhook
+from app.reconcile.starting import CHORE
 from tests.conftest import RULES, TOKEN
 from tests.support.eventually import eventually
 from tests.support.ngrok import Ngrok
@@ -270,3 +274,12 @@ def test_a_tunnel_that_leads_elsewhere_is_noticed_before_the_webhook_is_changed(
         assert run.process.wait(40) == 1
     assert "The webhook at Twilio was not changed." in run.printed()
     assert webhook() == FORMER
+
+
+def test_nothing_from_before_the_loop_is_fetched(live, environ):
+    run = live()
+    assert run.says("Ready.")
+
+    with closing(Database(environ["DATABASE_URL"])) as db, db.read() as tx:
+        row = periodic.state(tx, CHORE)
+    assert (row.begun_at, row.begins_at is not None) == (None, True)

@@ -49,7 +49,12 @@ def run_live(port: int, ngrok_api: str) -> None:
 
 def _serve(settings: Settings, account: Account, former: Webhook, port: int) -> None:
     run_id, log = secrets.token_hex(16), settings.instance_folder / "live.log"
-    environment = {"PUBLIC_URL": settings.public_url, "BOT_INLINE_WORKER": "on", "PARLEY_RUN_ID": run_id}
+    environment = {
+        "PUBLIC_URL": settings.public_url,
+        "BOT_INLINE_WORKER": "on",
+        "BOT_RECONCILE_SECONDS": "0",  # what was written before we came is somebody else's to answer
+        "PARLEY_RUN_ID": run_id,
+    }
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     with serving(environment, port, log) as app:
         prove_round_trip(settings.public_url, run_id, Keys(tokens, settings.shared_keys))
