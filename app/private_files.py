@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -25,5 +26,10 @@ def write(path: Path, content: bytes) -> None:
 
 
 def touch(path: Path) -> None:
-    """Make an empty file where there is none. Raises OSError."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    """Make an empty file where there is none, and never open one that is there. Raises OSError.
+
+    Closing a database file that SQLite has open ends its locks in this process.
+    Source: sqlite.org/howtocorrupt.html, "POSIX advisory locks canceled by a separate thread" (read 2026-11-29)
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

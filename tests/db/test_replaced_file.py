@@ -127,6 +127,18 @@ def test_who_dies_in_a_checkpoint_leaves_a_file_that_is_ours(db, file):
     dying.close()
 
 
+def test_a_second_connection_leaves_the_first_one_its_locks(db, file):
+    with db.read() as first:
+        first.exec_driver_sql("SELECT 1 FROM inbox").all()
+        with db.read() as second:  # made now
+            second.exec_driver_sql("SELECT 1 FROM inbox").all()
+            add(db, new("k1"))
+            outside("import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM inbox').fetchall()", file)
+
+            # Had the other program been the only one to hold it, it would have taken the log away as it ended.
+            assert file.with_name("parley.db-wal").exists()
+
+
 def test_readyz_says_so_without_any_webhook(app, file, backup):
     client = app.test_client()
     assert eventually(lambda: client.get("/readyz").status_code == 200)
