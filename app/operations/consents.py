@@ -11,6 +11,7 @@ from app.operations import validation
 from app.operations.validation import Refused
 from app.store import audit, consent
 from app.store.consent import OPTED_OUT, Change, Kind, Person
+from app.twilio_api.addresses import number_in, without_marks
 
 LONGEST_REASON = 300
 _ACTIONS = {OPTED_OUT: "opted a person out", consent.OPTED_IN: "opted a person in"}
@@ -21,11 +22,11 @@ def person_named(text: str) -> Person:
 
     A number is the person on every channel, whether "whatsapp:" stands before it or not. "chat:4711555" is a chat user.
     """
-    text = text.strip()
+    text = without_marks(text.strip()).strip()
     prefix, rest = re.fullmatch(r"(?:([A-Za-z][A-Za-z0-9_-]*):)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     if prefix == "chat":
         return Person(validation.identity(rest), "chat")
-    if re.fullmatch(r"\+.*|[0-9\s().\-]{7,}", rest):
+    if number_in(rest) or re.fullmatch(r"\+.*|[0-9\s().\-]{7,}", rest):
         return Person(validation.phone_number(rest))
     if not text.isprintable() or len(text) > validation.NAME_CHARS or (prefix and not rest):
         raise Refused(f"{text[:40]!r} names nobody; write a number like +15550100001 or the identity of a chat user")

@@ -41,7 +41,10 @@ def refused(app):
     return run
 
 
-@pytest.mark.parametrize("named", [NUMBER, "+1 (555) 010-0001", WHATSAPP, f"rcs:{NUMBER}"])
+COPIED = f"\u202a{NUMBER}\u202c"  # with the marks that telephones put around it
+
+
+@pytest.mark.parametrize("named", [NUMBER, "+1 (555) 010-0001", COPIED, WHATSAPP, f"rcs:{NUMBER}"])
 def test_who_was_opted_out_is_not_answered_on_any_channel(bot, consent, named):
     said = consent("opt-out", named, "--why", "asked on the telephone", "--by", "Jo")
     bot.customer(NUMBER).says("hello")
