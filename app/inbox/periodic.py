@@ -176,7 +176,7 @@ class Rounds:
 
     def __init__(self, db: Database, wanted: Sequence[Chore], *, at_start: Callable[[], None] = lambda: None) -> None:
         self._db, self._wanted, self._at_start = db, wanted, at_start
-        self._pause = FIRST_MINUTE_SECONDS
+        self._pause, self._begun = FIRST_MINUTE_SECONDS, 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker-chores", daemon=True)
 
@@ -197,21 +197,24 @@ class Rounds:
 
     def _run(self) -> None:
         until_it_works(self._at_start, self._stopping.wait)
-        begun = time.monotonic()
+        self._begun = time.monotonic()
         while not self._stopping.wait(min(self._pause, self._until_due())):
-            for chore in self._wanted:
-                is_early = chore.can_wait and time.monotonic() - begun < self._pause
-                if not (self._stopping.is_set() or is_early):
+            for chore in self._in_time():
+                if not self._stopping.is_set():
                     self._try(chore)
+
+    def _in_time(self) -> list[Chore]:
+        is_early = time.monotonic() - self._begun < self._pause
+        return [chore for chore in self._wanted if not (is_early and chore.can_wait)]
 
     def _until_due(self) -> float:
         """Return how long nothing is to be done: until something is due, but looking often for who has started."""
         try:
             with self._db.read() as tx:
                 now = self._db.now(tx)
-                rows = [(state(tx, chore.name), chore.every) for chore in self._wanted]
-        except DatabaseUnavailable:
-            return LONGEST_PAUSE_SECONDS
+                rows = [(state(tx, chore.name), chore.every) for chore in self._in_time()]
+        except Exception:  # noqa: BLE001 - whoever does the first chore will say it
+            return self._pause
         free = [due_at(row, every) for row, every in rows if row and not _is_held(row, now)]
         pause = min([(at - now).total_seconds() for at in free], default=LONGEST_PAUSE_SECONDS)
         return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, pause))
