@@ -49,7 +49,7 @@ def test_the_history_is_a_table_with_the_oldest_first(conversation, reply, emula
     lines = flask_command("messages", "history", conversation).splitlines()
 
     assert lines[0].split() == ["TIME", "AUTHOR", "TEXT", "MEDIA", "DELIVERY"]
-    assert [line.split()[2:] for line in lines[1:]] == [
+    assert [line.split()[3:] for line in lines[1:]] == [
         [CUSTOMER, "hello"],
         ["support-bot", "Good", "morning", "delivered"],
         [CUSTOMER, "photo.jpg"],
