@@ -59,7 +59,7 @@ def test_a_file_that_is_missing_is_a_dead_event_with_the_reason(bot, ada, flask_
     ada.says("menu")
 
     (event,) = json.loads(flask_command("inbox", "list", "--state", "dead", "--json"))
-    assert event["outcome"] == "the file menu.pdf cannot be read (FileNotFoundError)"
+    assert event["outcome"] == "the file menu.pdf cannot be read (No such file or directory)"
 
 
 def test_outside_whatsapps_window_the_template_is_sent(bot, ada, emulator):
