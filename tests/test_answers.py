@@ -24,7 +24,7 @@ PAUSE = timedelta(minutes=30)
 
 @pytest.fixture
 def account(app: Flask) -> Account:
-    return Account(make_conversations(app.extensions["parley"].settings))
+    return Account(make_conversations(app.extensions["parley"].settings, None))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.bot.facts_loader import Occasion, silence
 from app.bot.sending import is_final
 from app.rules.engine import Actions
 from app.store import actions as action_log
-from app.store import conversations, replies
+from app.store import conversations, mirror, replies
 from app.store.actions import Action
 from app.twilio_api import conversation
 from app.twilio_api.errors import SendError
@@ -64,8 +64,8 @@ def _perform(action: Action, occasion: Occasion, bot: Bot) -> str:
 
 
 def _set_attributes(action: Action, occasion: Occasion, bot: Bot) -> None:
-    merged = _at_twilio(conversation.merge_attributes, action.arguments, occasion, bot)
-    conversations.note_attributes(bot.tx, action.conversation_sid, merged)
+    shown = _at_twilio(conversation.merge_attributes, action.arguments, occasion, bot)
+    mirror.show_conversation(bot.tx, shown, in_order=True)
 
 
 def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:

@@ -15,7 +15,7 @@ from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
 from app.inbox.dispatch import Handler
 from app.inbox.internal_events import FollowUpDue, TimerEnded
-from app.store import conversations, deliveries, rate_limits, replies
+from app.store import conversations, deliveries, mirror, rate_limits, replies
 from app.twilio_api.client import ReceiptDetail
 from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
@@ -143,29 +143,8 @@ def _note_conversation(event: ConversationEvent, bot: Bot) -> str:
         "attributes": event.attributes,
     }
     dated = event.date_removed or event.date_updated or event.date_created
-    before = _wish(conversations.conversation(bot.tx, event.conversation_sid))
-    conversations.note_conversation(bot.tx, event.conversation_sid, facts, dated=dated)
-    _heed_wish(before, event.conversation_sid, bot)
-    if event.state:
-        conversations.note_state(bot.tx, event.conversation_sid, event.state, dated=dated)
+    mirror.merge_conversation(bot.tx, event.conversation_sid, facts, state=event.state, dated=dated)
     return "stored the conversation"
-
-
-def _wish(conversation: Record | None) -> object:
-    """Return what the attributes of a conversation want of the bot: {"parley": {"bot": "off"}}, "on", or nothing."""
-    ours = conversation.attributes.get("parley") if conversation else None
-    return ours.get("bot") if isinstance(ours, dict) else None
-
-
-def _heed_wish(before: object, conversation_sid: str, bot: Bot) -> None:
-    """Pause or resume the bot where the attributes want it; they come with every event, only a change counts."""
-    wish = _wish(conversations.conversation(bot.tx, conversation_sid))
-    if wish == before:
-        return
-    if wish == "off":
-        conversations.pause(bot.tx, conversation_sid, conversations.FOREVER, "an attribute says so", by="attribute")
-    elif wish == "on":
-        conversations.resume(bot.tx, conversation_sid)
 
 
 def note_participant(event: ParticipantAdded, bot: Bot) -> str:

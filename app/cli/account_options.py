@@ -10,7 +10,7 @@ import click
 
 from app import config
 from app.cli import dev_environment
-from app.cli.output import parley
+from app.cli.output import database_if_any, parley
 from app.operations.account import Account
 from app.operations.validation import Refused
 from app.runtime.from_settings import make_conversations
@@ -33,7 +33,7 @@ def operating(service_sid: str = "") -> Iterator[Account]:
     if faults := config.faults_for_rest(settings):
         raise click.ClickException("\n".join(faults))
     with explained():
-        yield Account(make_conversations(settings), service_sid or settings.service_sid)
+        yield Account(make_conversations(settings, database_if_any()), service_sid or settings.service_sid)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _patient() -> Patient:
 
     settings = parley().settings
     callable_ = not config.faults_for_rest(settings)
-    account = Account(make_conversations(settings), settings.service_sid) if callable_ else None
+    account = Account(make_conversations(settings, None), settings.service_sid) if callable_ else None
     return Patient(settings, parley().db, account, lambda: datetime.now(UTC))
 
 

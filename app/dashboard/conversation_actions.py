@@ -64,8 +64,7 @@ def close_conversation(sid: str) -> ResponseReturnValue:
             audit.complete(tx, number, {"state": "failed", "reason": why})
         flash(f"Not closed: {why}.", "error")
         return _back_to(sid)
-    with writing() as (tx, now):
-        conversations.note_state(tx, sid, "closed", dated=now)
+    with writing() as (tx, _now):
         audit.complete(tx, number, {"state": "done"})
     flash("Closed.")
     return _back_to(sid)

@@ -106,7 +106,8 @@ def account_of(conversation: Record) -> Account:
     if faults := config.faults_for_rest(settings()):
         raise Refused("; ".join(faults))
     calls = current_app.extensions["parley"].rest_calls
-    found = current_app.extensions.get("parley.rest") or make_conversations(settings(), note_call=calls.note)
+    found = current_app.extensions.get("parley.rest")
+    found = found or make_conversations(settings(), database(), note_call=calls.note)
     twilio: Conversations = current_app.extensions.setdefault("parley.rest", found)
     return Account(twilio, conversation.chat_service_sid or settings().service_sid)
 

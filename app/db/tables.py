@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 
@@ -189,7 +191,8 @@ conversations = Table(
     Column("attributes", JSON, nullable=False),
     Column("state", Text, nullable=False, server_default=""),
     Column("state_at", Moment),
-    Column("dated", Moment),  # DateUpdated of the newest event that described it
+    Column("dated", Moment),  # DateUpdated of the newest event that described it; whole seconds: REST did
+    Column("fetch_due", Boolean, nullable=False, server_default=false()),  # to be asked for before a decision
     Column("removed_at", Moment),
     Column("paused_until", Moment),
     Column("paused_why", Text, nullable=False, server_default=""),
@@ -216,6 +219,7 @@ participants = Table(
     Column("attributes", JSON, nullable=False),
     Column("last_read_index", BigInteger),
     Column("dated", Moment),
+    Column("fetch_due", Boolean, nullable=False, server_default=false()),
     Column("removed_at", Moment),
     Column("last_inbound_at", Moment),
     Column("opted_out_at", Moment),

@@ -19,6 +19,7 @@ from app.operations.participant_spec import Newcomer
 from app.operations.participants import Added
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, sentence
+from app.twilio_api.resources import conversation_of, participant_of
 
 # Source: conversations-classic/using-whatsapp-conversations, read 2026-11-22.
 WHATSAPP_WINDOW = timedelta(hours=24)
@@ -157,6 +158,7 @@ def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
         if found["state"] == "initializing":
             sleep(POLL_SECONDS)
             waited += POLL_SECONDS
+    account.twilio.note_change(conversation_of(found))  # the answer to the request knew neither its state nor members
     if found["state"] == "closed":
         why = "Twilio could not add everybody and closed it (50427); check the numbers, then create it again"
         undone = [f"add {who(one)}" for one in planned.people]
@@ -168,6 +170,8 @@ def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
             found, problem="Twilio is still setting it up; look again in a minute", not_done=undone, go_on=[look]
         )
     members = participants.list_participants(account, str(made.sid))
+    for member in members:
+        account.twilio.note_change(participant_of(member))
     return Outcome(found, [asdict(_added(member)) for member in members])
 
 

@@ -5,12 +5,14 @@ Each is imported when it is made, so that commands which need none of it start q
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.config import Settings
-from app.db.database import Database
+from app.db.database import Database, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from app.bot.responder_pool import Responder
@@ -18,10 +20,24 @@ if TYPE_CHECKING:
     from app.rules.reload import WatchedRules
     from app.rules.schema import Rules
     from app.twilio_api.client import Conversations
+    from app.twilio_api.resources import Change
+
+log = logging.getLogger("parley")
+NOT_AGAIN_SECONDS = 10.0  # after the database did not take a change: others wait for what Twilio does
 
 
-def make_conversations(settings: Settings, *, note_call: Callable[[str], None] = lambda _result: None) -> Conversations:
-    """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended."""
+def make_conversations(
+    settings: Settings,
+    db: Database | None,
+    *,
+    note_call: Callable[[str], None] = lambda _result: None,
+    in_order: bool = False,
+) -> Conversations:
+    """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended.
+
+    What a request changes is stored in `db`, where there is one, so that rules see it; `in_order` as in
+    mirror.note_change().
+    """
     from app.twilio_api.client import Conversations
 
     return Conversations(
@@ -32,7 +48,30 @@ def make_conversations(settings: Settings, *, note_call: Callable[[str], None] =
         base_url=settings.api_base_url,
         default_service_sid=settings.service_sid,
         note_call=note_call,
+        note_change=_ChangeNotes(db, in_order=in_order) if db else lambda _change: None,
     )
+
+
+class _ChangeNotes:
+    """Stores what Twilio has done for us. That it cannot be stored makes no failure of it, nor holds the rest up."""
+
+    def __init__(self, db: Database, *, in_order: bool) -> None:
+        self._db, self._in_order, self._not_before = db, in_order, 0.0
+
+    def __call__(self, change: Change) -> None:
+        from app.store import mirror
+
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            with self._db.write() as tx:
+                mirror.note_change(tx, change, now=self._db.now(tx), in_order=self._in_order)
+        except DatabaseUnavailable as unavailable:
+            self._not_before = time.monotonic() + NOT_AGAIN_SECONDS
+            log.warning(
+                "Twilio has done it, but rules cannot see it yet; run `flask reconcile`",
+                extra={"change": type(change).__name__, "reason": str(unavailable)},
+            )
 
 
 def make_policy(settings: Settings) -> Policy:

@@ -220,7 +220,7 @@ def post_worker_init(worker: Process) -> None:
     runtime: Runtime = worker.wsgi.extensions["parley"]
     _prepare_to_count(worker.wsgi.extensions["parley.door"].counts)
     if runtime.settings.runs_inline_worker:
-        make_conversations(runtime.settings).warm_up()  # loads the SDK; the first reply would
+        make_conversations(runtime.settings, None).warm_up()  # loads the SDK; the first reply would
         runtime.start_worker()
     else:
         runtime.note_start()

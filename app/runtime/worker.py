@@ -43,7 +43,7 @@ def make_worker(
     Raises RulesError, ResponderError, OSError.
     """
     calls = calls or RestCalls()
-    twilio = make_conversations(settings, note_call=calls.note)
+    twilio = make_conversations(settings, db, note_call=calls.note, in_order=True)
     policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)

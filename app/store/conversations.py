@@ -6,7 +6,7 @@ Webhooks arrive twice and out of order, so every note is a merge: an older fact 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,11 @@ _WHO = select(*(participants.c[name] for name in _PERSON))
 _ELSEWHERE = and_(participants.c.address == bindparam("address"), participants.c.opted_out_at.is_not(None))
 # Two look-ups by index: with OR, PostgreSQL reads the whole table as long as nothing was analysed.
 _PEOPLE = union_all(_WHO.where(_HERE), _WHO.where(_ELSEWHERE))
+# What an older event still tells where it is unknown: it never changes, or nothing newer need have told of it.
+_WHERE_UNKNOWN = {
+    *("chat_service_sid", "conversation_sid", "identity", "address", "type", "last_read_index"),
+    *("removed_at", "opted_out_at"),
+}
 _WAITING_SINCE = (
     update(conversations)
     .where(conversations.c.conversation_sid == bindparam("sid"))
@@ -58,22 +63,21 @@ def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dat
     _merge(tx, conversations, sid, facts, dated)
 
 
-def note_attributes(tx: Connection, sid: str, attributes: Mapping[str, Any]) -> None:
-    """Store the attributes that a conversation has since we changed them: Twilio tells us of no change of ours."""
-    here = conversations.c.conversation_sid == sid
-    tx.execute(update(conversations).where(here).values(attributes=dict(attributes)))
-
-
 def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
     """Store the state of a conversation; an older state never replaces a newer one, and none replaces `closed`.
 
     Source: conversations-classic/states-timers, read 2026-11-22.
     """
-    note_conversation(tx, sid, {})
-    here = [conversations.c.conversation_sid == sid, conversations.c.state != "closed"]
-    if dated and state != "closed":
-        here.append(or_(conversations.c.state_at.is_(None), conversations.c.state_at <= dated))
+    known = conversation(tx, sid)
+    if known is None:
+        note_conversation(tx, sid, {})
+    elif state != "closed" and is_older(dated, known.state_at):
+        return None
+    elif state not in ("closed", known.state) and is_in_doubt(dated, known.state_at):
+        return ask_again(tx, conversations, sid)
+    here = (conversations.c.conversation_sid == sid, conversations.c.state != "closed")
     tx.execute(update(conversations).where(*here).values(state=state, state_at=dated or conversations.c.state_at))
+    return None
 
 
 def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
@@ -181,19 +185,18 @@ def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew
 
 
 def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dated: datetime | None) -> None:
-    """Write the facts that are news: empty ones say nothing, older ones only fill gaps."""
+    """Write the facts that are news: empty ones say nothing, older ones only what never changes and is unknown."""
     (key,) = table.primary_key
     known = _row(tx, table, sid)
     if known is None:
         return upsert(tx, table, {"attributes": {}, **facts, key.name: sid, "dated": dated})
-    older = is_older(dated, known.dated)
-    news = {
-        name: value
-        for name, value in facts.items()
-        if value not in ("", None) and getattr(known, name) != value and not (older and getattr(known, name))
-    }
-    if dated and not older:
-        news["dated"] = dated
+    told = {name: it for name, it in facts.items() if it not in ("", None) and getattr(known, name) != it}
+    in_doubt = is_in_doubt(dated, known.dated)
+    if in_doubt or is_older(dated, known.dated):
+        news = {name: it for name, it in told.items() if name in _WHERE_UNKNOWN and not getattr(known, name)}
+        news |= {"fetch_due": True} if in_doubt and told.keys() - _WHERE_UNKNOWN else {}
+    else:
+        news = told | ({"dated": dated} if dated else {})
     if news:
         tx.execute(update(table).where(key == sid).values(**news))
     return None
@@ -213,3 +216,16 @@ def _row(tx: Connection, table: Table, sid: str) -> Record | None:
 def is_older(dated: datetime | None, known: datetime | None) -> bool:
     """Return whether something was true before what is known already; what has no date is news."""
     return dated is not None and known is not None and dated < known
+
+
+def is_in_doubt(dated: datetime | None, known: datetime | None) -> bool:
+    """Return whether nobody can say what was true later: REST says to the second only when something changed."""
+    if dated is None or known is None or known.microsecond:
+        return False
+    return timedelta(0) <= dated - known < timedelta(seconds=1)
+
+
+def ask_again(tx: Connection, table: Table, sid: str) -> None:
+    """Have a conversation or participant asked for at Twilio before the next decision about it."""
+    (key,) = table.primary_key
+    tx.execute(update(table).where(key == sid).values(fetch_due=True))

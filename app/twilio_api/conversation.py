@@ -11,19 +11,19 @@ from typing import Any
 
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.resources import CLOSED, ShownConversation, conversation_of
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22
 MOST_ATTRIBUTE_BYTES = 16 * 1024
 # Source: api/errors/<code>, read 2026-11-22: the identity, or the member of a group, is there already.
 THERE_ALREADY = (50433, 50437)
 PAIR_IN_USE = 50416  # of address and our number, in an active conversation, not necessarily in this one
-CLOSED_ALREADY = 50377
 
 
 def merge_attributes(
     twilio: Conversations, conversation_sid: str, service_sid: str, news: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Set some attributes of a conversation, keep the others, and return all. Raises SendError.
+) -> ShownConversation:
+    """Set some attributes of a conversation, keep the others, and return it as it is now. Raises SendError.
 
     Between reading and writing somebody else's change can be lost: Twilio has no condition for this.
     """
@@ -31,14 +31,15 @@ def merge_attributes(
     def conversation() -> Any:
         return twilio.conversation(conversation_sid, service_sid)
 
-    before = _object(twilio.ask(lambda _client: conversation().fetch().attributes))
+    found = twilio.ask(lambda _client: conversation().fetch())
+    before = _object(found.attributes)
     merged = before | dict(news)
     text = json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
     if (size := len(text.encode())) > MOST_ATTRIBUTE_BYTES:
         raise SendError(f"the attributes would have {size} bytes, {MOST_ATTRIBUTE_BYTES} are the most", "give up")
     if merged != before:
-        twilio.ask(lambda _client: conversation().update(attributes=text))
-    return merged
+        found = twilio.ask(lambda _client: conversation().update(attributes=text))
+    return conversation_of(vars(found))
 
 
 def add_participant(twilio: Conversations, conversation_sid: str, service_sid: str, who: Mapping[str, str]) -> None:
@@ -70,7 +71,7 @@ def close(twilio: Conversations, conversation_sid: str, service_sid: str) -> Non
     try:
         twilio.ask(lambda _client: twilio.conversation(conversation_sid, service_sid).update(state="closed"))
     except SendError as error:
-        if error.code != CLOSED_ALREADY:
+        if error.code != CLOSED:
             raise
 
 

@@ -17,6 +17,7 @@ from twilio.http.http_client import TwilioHttpClient
 
 from app.twilio_api.bounded_http import BoundedSession
 from app.twilio_api.errors import never_connected
+from app.twilio_api.resources import Change, change_of
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS  # for all of it; less than a lease
@@ -27,16 +28,18 @@ class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has n
     """Makes the requests of one thread; `retry_after` is what the last answer asked for.
 
     `note_call` is told of each request: "ok", the HTTP status from 300, "not connected", "no answer", or "not sent"
-    for one that the fence stopped.
+    for one that the fence stopped; `note_change` of what it has changed.
     """
 
     retry_after: timedelta | None = None
 
-    def __init__(self, base_url: str, note_call: Callable[[str], None]) -> None:
+    def __init__(
+        self, base_url: str, note_call: Callable[[str], None], note_change: Callable[[Change], None]
+    ) -> None:
         super().__init__()
         self.session = BoundedSession(REQUEST_SECONDS)
         self.timeout = (CONNECT_SECONDS, READ_SECONDS)
-        self._base_url, self._note_call = base_url, note_call
+        self._base_url, self._note_call, self._note_change = base_url, note_call, note_change
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
         """Make a request and return Twilio's answer."""
@@ -51,6 +54,8 @@ class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has n
         self.retry_after = wait_asked_for(response.headers.get("Retry-After"))
         if response.status_code < 300 and response.text and not response.text.lstrip().startswith("{"):
             raise ValueError("the answer is no JSON object")
+        if change := change_of(method, url, response.status_code, response.text):
+            self._note_change(change)
         return response
 
     def _at(self, url: str) -> str:

@@ -125,7 +125,7 @@ def test_reconciliation_does_not_bring_the_name_of_the_conversation_back(
 ):
     sid = customer_writes("hello")["conversation_sid"]
     run_worker()
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     conversation = twilio.ask(lambda client: client.conversations.v1.conversations(sid))
     twilio.ask(lambda _client: conversation.update(friendly_name="Annabelle", attributes='{"name": "Annabelle"}'))
     flask_command("privacy", "erase", PERSON, "--yes", "--no-rewrite")

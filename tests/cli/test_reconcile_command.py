@@ -60,7 +60,7 @@ def test_a_run_whose_budget_is_spent_is_gone_on_with(missed, reconcile):
 
 
 def test_every_service_is_looked_into_unless_one_is_named(missed, reconcile, app):
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
     missed()
     missed(sender="+15550100002", service_sid=other)
@@ -70,7 +70,7 @@ def test_every_service_is_looked_into_unless_one_is_named(missed, reconcile, app
 
 
 def test_what_is_missing_of_other_services_is_found_after_a_run_for_one(missed, reconcile, app):
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
     missed(seconds_ago=600)
     missed(sender="+15550100002", service_sid=other, seconds_ago=600)
@@ -88,7 +88,7 @@ def test_a_service_that_is_not_there_is_named(missed, app):
 
 
 def test_a_service_that_was_deleted_meanwhile_is_left_out(missed, emulator, reconcile, app):
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
     missed()
     emulator.faults(fail_next=[{"status": 404, "code": 20404, "path_contains": f"{other}/Conversations"}])
@@ -183,7 +183,7 @@ def test_only_one_process_reconciles_at_a_time(missed, app, clock):
 def test_a_closed_conversation_is_known_as_closed_afterwards(missed, customer_writes, run_worker, app, reconcile):
     written = customer_writes("hello")
     run_worker()
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     sid = written["conversation_sid"]
     twilio.ask(lambda client: client.conversations.v1.conversations(sid).update(state="closed"))
 
@@ -233,7 +233,9 @@ def test_a_run_that_is_asked_to_stop_is_gone_on_with(missed, app, reconcile):
     missed(sender="+15550100002")
     parley = app.extensions["parley"]
     waits = iter([False] * 4 + [True] * 100)
-    calls = PoliteCalls(make_conversations(parley.settings), parley.db, per_second=100, wait=lambda _: next(waits))
+    calls = PoliteCalls(
+        make_conversations(parley.settings, None), parley.db, per_second=100, wait=lambda _: next(waits)
+    )
     scope = Scope("", "support-bot", timedelta(days=30))
 
     stopped = Reconciliation(parley.db, calls, scope, periodic.take(parley.db, "reconcile")).run()

@@ -16,7 +16,8 @@ from tests.support.loopback_site import certificate, secure_site, serve, site  #
 
 @pytest.fixture
 def account(app: Flask) -> Account:
-    return Account(make_conversations(app.extensions["parley"].settings))
+    parley = app.extensions["parley"]
+    return Account(make_conversations(parley.settings, parley.db))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_mending_asks_first(doctor, v1):
 def test_an_address_that_twilio_cannot_call_safely_is_a_problem(v1, app, origin, found):
     v1.configuration.webhooks().update(post_webhook_url=origin + ROUTE)
     parley = app.extensions["parley"]
-    account = Account(make_conversations(parley.settings))
+    account = Account(make_conversations(parley.settings, None))
     settings = replace(parley.settings, public_url=origin, api_base_url="")
     (finding,) = global_webhook(Patient(settings, parley.db, account, lambda: None))
 

@@ -35,7 +35,7 @@ def test_receipts_of_a_conversation_that_was_deleted_are_asked_for_once(
     run_worker()
     assert emulator.settle()
     emulator.faults()
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).delete())
     passes(900)
 

@@ -189,7 +189,7 @@ def test_a_message_of_a_chat_user_is_recorded_and_not_answered(
 def test_a_message_of_a_visitor_without_a_phone_is_recorded_with_its_reason(
     webhooks_arrive, emulator, passes, reconcile, run_worker, reason, app
 ):
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     where = twilio.ask(lambda client: client.conversations.v1.conversations.create(friendly_name="web").sid)
     emulator.faults(drop=1.0)
     visitor = emulator.chat(where, "visitor", "hello")
@@ -208,7 +208,7 @@ def test_a_message_of_somebody_who_has_left_is_not_taken_for_a_programs(
     channel, missed, reconcile, run_worker, reason, app, emulator
 ):
     written = missed("hello", channel=channel)
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     here = twilio.ask(lambda client: client.conversations.v1.conversations(written["conversation_sid"]).participants)
     (customer,) = twilio.ask(lambda _client: here.list())
     twilio.ask(lambda _client: here(customer.sid).delete())
@@ -240,7 +240,7 @@ def test_a_message_between_two_that_arrived_is_found(missed, customer_writes, pa
 
 def test_a_message_before_one_that_was_dated_back_is_found(missed, passes, reconcile, app):
     sid = missed("hello")["conversation_sid"]
-    twilio = make_conversations(app.extensions["parley"].settings)
+    twilio = make_conversations(app.extensions["parley"].settings, None)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     twilio.ask(
         lambda client: client.conversations.v1.conversations(sid).messages.create(body="x", date_created=long_ago)

@@ -12,7 +12,7 @@ OF_THE_DESK = '{"desk": {"task": 1}}'
 
 class AgentsDesk:
     def __init__(self, settings: Settings) -> None:
-        self._twilio = make_conversations(settings)
+        self._twilio = make_conversations(settings, None)
 
     def overwrites(self, message: Mapping[str, Any]) -> None:
         """Overwrite the Attributes of a message, as the emulator shows it. Raises SendError."""

@@ -35,7 +35,7 @@ def run_live(port: int, ngrok_api: str) -> None:
     environment = config.environment()
     settings = config.from_environment({**environment, "PUBLIC_URL": ""})
     with alone(settings.instance_folder), stoppable():
-        account = Account(make_conversations(settings))
+        account = Account(make_conversations(settings, None))
         _refuse_faults(config.faults_for_rest(settings))
         with _explained():
             _mend_earlier_run(settings, account)

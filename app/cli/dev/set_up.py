@@ -23,7 +23,7 @@ _LONGEST_VALUE = 60
 def set_up(emulator: Emulator, environment: Mapping[str, str], number: str) -> None:
     """Let a number begin conversations by SMS and WhatsApp, point the global webhook at the app, and show both."""
     settings = config.from_environment(environment)
-    account = Account(make_conversations(settings))
+    account = Account(make_conversations(settings, None))
     for address in (number, f"whatsapp:{number}"):
         addresses.create(account, address, auto_creation=AutoCreation(enabled=True))
     webhooks.put(account, webhooks.pointed_at(webhooks.Webhook(), settings.public_url))
