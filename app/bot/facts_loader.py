@@ -110,16 +110,31 @@ def with_channel_facts(tx: Connection, message: facts.Message) -> facts.Message:
     return replace(message, channel_facts=channel_facts(told))
 
 
-def known_of(tx: Connection, message: facts.Message, bot: Bot) -> facts.Known:
-    """Return what is known of the conversation and the author now."""
+@dataclass(frozen=True)
+class Rows:
+    """What is stored of the conversation of a message and of its author; None for what is not."""
+
+    conversation: Record | None
+    author: Record | None
+
+
+def rows_of(tx: Connection, message: facts.Message) -> Rows:
+    """Return the rows that a decision about a message is made from."""
     author = conversations.participant(tx, message.participant_sid)
+    return Rows(conversations.conversation(tx, message.conversation_sid), author)
+
+
+def known_of(tx: Connection, message: facts.Message, bot: Bot, rows: Rows | None = None) -> facts.Known:
+    """Return what is known of the conversation and the author now; `rows` where they are read already."""
+    rows = rows or rows_of(tx, message)
+    author = rows.author
     known = facts.Known(
         roles=_roles(author),
         author_role=_role(author, bot),
         participant_attributes=author.attributes if author else {},
         last_inbound_at=max(filter(None, [message.sent_at, author and author.last_inbound_at])),
     )
-    return _as_of_now(tx, message, known, bot, bot.now)
+    return _as_of_now(tx, message, known, bot, bot.now, rows.conversation)
 
 
 def with_history(
@@ -164,10 +179,11 @@ def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> in
     return known + before.count(last)
 
 
-def _as_of_now(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, now: datetime) -> facts.Known:
-    """Return the same with what may have changed since: who is here and wants silence, state, pause."""
+def _as_of_now(
+    tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, now: datetime, here: Record | None
+) -> facts.Known:
+    """Return the same with what may have changed: who is here and wants silence, state, pause; `here` is a row."""
     known = consents.with_people(tx, message, known, bot)
-    here = conversations.conversation(tx, message.conversation_sid)
     if here is None:
         return known
     return replace(
@@ -206,7 +222,8 @@ def _role(author: Record | None, bot: Bot) -> str:
 def silence(occasion: Occasion, bot: Bot) -> Silence | None:
     """Ask the guards that can change once more; return why nothing may be said, or None."""
     message, now = occasion.message, bot.work.now()
-    known = _as_of_now(bot.tx, message, occasion.known, bot, now)
+    here = conversations.conversation(bot.tx, message.conversation_sid)
+    known = _as_of_now(bot.tx, message, occasion.known, bot, now, here)
     behind = queue.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
     known = _with_wishes(known, _wishes_that_wait(behind, message, bot), message.author)
     human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))

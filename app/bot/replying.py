@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.bot import ask_responder, bursts, follow_ups
+from app.bot import ask_responder, bursts, follow_ups, unknown
 from app.bot.actions import perform, wanted
 from app.bot.bursts import Member
 from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, known_of, message_of, with_history
+from app.bot.facts_loader import Occasion, known_of, message_of, rows_of, with_history
 from app.bot.recording import note_author, note_message
 from app.bot.sending import send_replies
+from app.bot.unknown import NOBODY, Unknown
+from app.db.database import Record
 from app.inbox import purged_keys
 from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
@@ -23,22 +26,46 @@ from app.twilio_api.events import MessageAdded
 PURGED = "no reply: the message was dealt with before; its event was deleted since (BOT_RETENTION_DAYS, inbox purge)"
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one look at the database showed of a message; `earlier` is the decision of an earlier attempt."""
+
+    known: facts.Known
+    burst: facts.Message
+    members: Sequence[Member] = ()
+    earlier: Record | None = None
+    unknown: Unknown = NOBODY
+
+
 def reply_to_message(event: MessageAdded, bot: Bot) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
-    received_at = bot.work.claimed.received_at
-    message = message_of(event, received_at)
+    message = message_of(event, bot.work.claimed.received_at)
+    seen = _look(event, message, bot)
+    if seen and seen.unknown:
+        unknown.ask(event, seen.unknown, bot)
+        seen = _look(event, message, bot)
+    if seen is None:
+        return PURGED
+    occasion = Occasion(message, seen.known, event.chat_service_sid)
+    reason = seen.earlier.reason if seen.earlier else _decide(event, seen.burst, seen.members, occasion, bot)
+    return _carry_out(occasion, reason, bot, met_again=seen.earlier is not None)
+
+
+def _look(event: MessageAdded, message: facts.Message, bot: Bot) -> _Seen | None:
+    """Return what is known of a message, and of whom nothing is; None for one that was dealt with and purged."""
     with bot.work.look() as tx:
         earlier = messages.decision(tx, event.message_sid)
+        received_at = bot.work.claimed.received_at
         if earlier is None and purged_keys.knows(tx, event.message_sid, event.date_created, received_at):
-            return PURGED
-        known = known_of(tx, message, bot)
-        if earlier is None:
-            members = bursts.gather(tx, message, known, bot)
-            burst = bursts.as_one(event, message, members)
-            known = with_history(tx, burst, known, bot, index=event.index)
-    occasion = Occasion(message, known, event.chat_service_sid)
-    reason = earlier.reason if earlier else _decide(event, burst, members, occasion, bot)
-    return _carry_out(occasion, reason, bot, met_again=earlier is not None)
+            return None
+        rows = rows_of(tx, message)
+        known = known_of(tx, message, bot, rows)
+        if earlier:
+            return _Seen(known, message, earlier=earlier)
+        members = bursts.gather(tx, message, known, bot)
+        burst = bursts.as_one(event, message, members)
+        known = with_history(tx, burst, known, bot, index=event.index)
+        return _Seen(known, burst, members, unknown=unknown.look(tx, event, rows, bot))
 
 
 def follow_up(event: FollowUpDue, bot: Bot) -> str:

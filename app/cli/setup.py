@@ -47,7 +47,7 @@ def setup_command(number: str, send_to: str, yes: bool) -> None:
 
     settings = _credentials(yes)
     with explained():
-        account = Account(make_conversations(settings), settings.service_sid)
+        account = Account(make_conversations(settings, None), settings.service_sid)
         account.ask_account(lambda v1: v1.configuration().fetch())
         click.echo(f"   Twilio accepts the credentials of {settings.account_sid}.\n")
         number = _number(account, number, yes)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from typing import Any
 
@@ -42,15 +43,27 @@ class BoundedSession(Session):
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Send a request and read the whole answer. Raises requests.RequestException."""
         size = super_len(request.body or b"")  # type: ignore[no-untyped-call]
-        _this_thread.until = time.monotonic() + self._seconds + size / SLOWEST_UPLOAD
+        own = time.monotonic() + self._seconds + size / SLOWEST_UPLOAD
+        _this_thread.until = min(own, _this_thread.all_until)
         try:
             return super().send(request, **options)
         finally:
             _this_thread.until = math.inf
 
 
+@contextmanager
+def in_all(seconds: float) -> Iterator[None]:
+    """Let this thread's requests in the block take no more than so many seconds together."""
+    _this_thread.all_until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _this_thread.all_until = math.inf
+
+
 class _Thread(threading.local):
-    until = math.inf
+    until = math.inf  # of the request that is made now
+    all_until = math.inf
 
 
 _this_thread = _Thread()

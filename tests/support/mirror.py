@@ -15,7 +15,8 @@ def differences(db: Database, client: Any) -> list[str]:
     with db.read() as tx:
         known = {row.conversation_sid: row._mapping for row in tx.execute(select(conversations))}
         people = {row.participant_sid: row._mapping for row in tx.execute(select(participants))}
-    found, sids = [], set()
+    found: list[str] = []
+    sids: set[str] = set()
     for shown in _conversations(client):
         here = conversation_of(vars(shown))
         sids.add(here.conversation_sid)

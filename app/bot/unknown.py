@@ -1,0 +1,119 @@
+"""Asks Twilio for a conversation and an author of whom nothing is stored, before the first decision about them.
+
+A desk that writes through REST fires no webhook: only Twilio knows what it wrote. An answer that does not come is
+no failure: the bot decides by what the webhook says, and asks again at the next message.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.bot.context import Bot
+from app.bot.facts_loader import Rows
+from app.bot.sending import close_gate
+from app.db.tables import conversations as conversations_table
+from app.db.tables import participants as participants_table
+from app.inbox import internal_events, queue
+from app.store import conversations, mirror, rate_limits
+from app.twilio_api.bounded_http import in_all
+from app.twilio_api.errors import SendError
+from app.twilio_api.events import ConversationAdded, MessageAdded, ParticipantAdded
+from app.twilio_api.resources import ShownConversation, ShownParticipant, conversation_of, participant_of
+
+SECONDS = 2.0  # for both, in all
+
+log = logging.getLogger("parley.worker")
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Of whom Twilio is to be asked before a message is decided on."""
+
+    conversation: bool = False
+    participant: bool = False
+
+    def __bool__(self) -> bool:
+        return self.conversation or self.participant
+
+
+NOBODY = Unknown()
+
+
+def look(tx: Connection, event: MessageAdded, rows: Rows, bot: Bot) -> Unknown:
+    """Return of whom nothing is known: neither their Added event nor an earlier message is stored.
+
+    An event that is not yet worked on counts too, and so does that of a conversation that was made for the message.
+    """
+    here, author = rows.conversation, rows.author
+    conversation = mirror.is_conversation_unknown(here)
+    participant = bool(event.participant_sid) and mirror.is_participant_unknown(author)
+    if event.author == bot.policy.bot_author or not (conversation or participant):
+        return NOBODY
+    told = queue.stored(
+        tx,
+        [
+            f"{ConversationAdded.event_type}:{event.conversation_sid}",
+            f"{ParticipantAdded.event_type}:{event.participant_sid}",
+        ],
+    )
+    added = [internal_events.read(one.method, one.target, one.body) for one in told]
+    conversation_is_told = any(isinstance(one, ConversationAdded) for one in added)
+    participant_is_told = any(isinstance(one, ParticipantAdded) or _is_made_for(one, event.author) for one in added)
+    return Unknown(
+        conversation and (not conversation_is_told or bool(here and here.fetch_due)),
+        participant and (not participant_is_told or bool(author and author.fetch_due)),
+    )
+
+
+def _is_made_for(event: object, author: str) -> bool:
+    """Return whether Twilio made a conversation for a message of this author, who has no attributes yet."""
+    return isinstance(event, ConversationAdded) and author in event.messaging_binding_address.split(",")
+
+
+def ask(event: MessageAdded, unknown: Unknown, bot: Bot) -> None:
+    """Ask for them, for 2 s at most, and store what Twilio shows, or that it is to be asked again. Raises LeaseLost."""
+    sid, person = event.conversation_sid, event.participant_sid
+    with bot.work.look() as tx:
+        asks_to_wait = rate_limits.opens_at(tx, sid, bot.work.now())
+    here, author = (None, None) if asks_to_wait else _ask_twilio(event, unknown, bot)
+    if here:
+        mirror.show_conversation(bot.tx, here)
+    elif unknown.conversation:
+        conversations.note_conversation(bot.tx, sid, {})
+        conversations.ask_again(bot.tx, conversations_table, sid)
+    if author:
+        mirror.show_participant(bot.tx, author)
+    elif unknown.participant:
+        conversations.note_participant(bot.tx, person, {"conversation_sid": sid})
+        conversations.ask_again(bot.tx, participants_table, person)
+    bot.work.commit()
+
+
+def _ask_twilio(
+    event: MessageAdded, unknown: Unknown, bot: Bot
+) -> tuple[ShownConversation | None, ShownParticipant | None]:
+    """Return what Twilio shows of whom is asked for; None for what it does not show in time."""
+
+    def conversation() -> Any:
+        return bot.twilio.conversation(event.conversation_sid, event.chat_service_sid)
+
+    here = author = None
+    try:
+        with bot.work.away():
+            bot.twilio.warm_up()
+            with in_all(SECONDS):
+                if unknown.conversation:
+                    here = conversation_of(vars(bot.twilio.ask(lambda _client: conversation().fetch())))
+                if unknown.participant:
+                    person = event.participant_sid
+                    found = bot.twilio.ask(lambda _client: conversation().participants(person).fetch())
+                    author = participant_of(vars(found))
+    except SendError as error:
+        close_gate(error, event.conversation_sid, bot)
+        facts = {"conversation_sid": event.conversation_sid, "participant_sid": event.participant_sid}
+        log.warning("not known, and not told by Twilio", extra={**facts, "reason": error.reason})
+    return here, author
