@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
 from app.bot.context import Bot
 from app.bot.facts_loader import Rows
-from app.bot.sending import close_gate
+from app.bot.gates import CLOSED_FOR
 from app.db.tables import conversations as conversations_table
 from app.db.tables import participants as participants_table
 from app.inbox import internal_events, queue
@@ -53,13 +52,11 @@ def look(tx: Connection, event: MessageAdded, rows: Rows, bot: Bot) -> Unknown:
     participant = bool(event.participant_sid) and mirror.is_participant_unknown(author)
     if event.author == bot.policy.bot_author or not (conversation or participant):
         return NOBODY
-    told = queue.stored(
-        tx,
-        [
-            f"{ConversationAdded.event_type}:{event.conversation_sid}",
-            f"{ParticipantAdded.event_type}:{event.participant_sid}",
-        ],
-    )
+    keys = [
+        f"{ConversationAdded.event_type}:{event.conversation_sid}",
+        f"{ParticipantAdded.event_type}:{event.participant_sid}",
+    ]
+    told = filter(None, [queue.stored_request(tx, key) for key in keys])
     added = [internal_events.read(one.method, one.target, one.body) for one in told]
     conversation_is_told = any(isinstance(one, ConversationAdded) for one in added)
     participant_is_told = any(isinstance(one, ParticipantAdded) or _is_made_for(one, event.author) for one in added)
@@ -98,22 +95,20 @@ def _ask_twilio(
 ) -> tuple[ShownConversation | None, ShownParticipant | None]:
     """Return what Twilio shows of whom is asked for; None for what it does not show in time."""
 
-    def conversation() -> Any:
-        return bot.twilio.conversation(event.conversation_sid, event.chat_service_sid)
-
     here = author = None
+    bot.twilio.warm_up()
     try:
-        with bot.work.away():
-            bot.twilio.warm_up()
-            with in_all(SECONDS):
-                if unknown.conversation:
-                    here = conversation_of(vars(bot.twilio.ask(lambda _client: conversation().fetch())))
-                if unknown.participant:
-                    person = event.participant_sid
-                    found = bot.twilio.ask(lambda _client: conversation().participants(person).fetch())
-                    author = participant_of(vars(found))
+        with bot.calling_twilio() as twilio, in_all(SECONDS):
+            conversation = twilio.conversation(event.conversation_sid, event.chat_service_sid)
+            if unknown.conversation:
+                here = conversation_of(vars(twilio.ask(lambda _client: conversation.fetch())))
+            if unknown.participant:
+                person = conversation.participants(event.participant_sid)
+                author = participant_of(vars(twilio.ask(lambda _client: person.fetch())))
     except SendError as error:
-        close_gate(error, event.conversation_sid, bot)
+        if error.asks_to_wait:
+            scope = rate_limits.ACCOUNT if error.scope == "account" else event.conversation_sid
+            rate_limits.close(bot.tx, scope, error.retry_after or CLOSED_FOR, bot.work.now(), error.reason)
         facts = {"conversation_sid": event.conversation_sid, "participant_sid": event.participant_sid}
         log.warning("not known, and not told by Twilio", extra={**facts, "reason": error.reason})
     return here, author

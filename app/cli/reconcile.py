@@ -72,7 +72,7 @@ def reconcile_command(
                 err=True,
             )
         is_part = account.service_sid != settings.service_sid
-        scope = Scope(account.service_sid, settings.bot_author, retention, wanted, is_part)
+        scope = Scope(account.service_sid, settings.bot_author, retention, wanted, is_part, reads_rosters=True)
         report = _run(db, account.twilio, scope, most or 0, per_second, dry_run)
     _show(report, as_json)
     sys.exit(0 if report.is_as_wanted else 1)

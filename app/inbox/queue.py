@@ -62,9 +62,6 @@ class Claimed:
 # Statements of the hot paths, built once: building one costs as much as running it.
 _DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), leases.FREE).order_by(lanes.c.ready_at).limit(1)
 _NEXT_READY = select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at > bindparam("now"))
-_KNOWN = select(inbox.c.method, inbox.c.target, inbox.c.body).where(
-    inbox.c.event_key.in_(bindparam("keys", expanding=True))
-)
 _UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
 _STORED = [inbox.c[one.name] for one in fields(Claimed) if one.name in inbox.c]
 _OLDEST_ID = select(inbox.c.id).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
@@ -252,11 +249,6 @@ def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
     The waits of eleven retries add up to two and a quarter hours on average.
     """
     return timedelta(seconds=max(least_seconds, random.uniform(0, 8 * 2 ** (attempts - 1))))  # noqa: S311
-
-
-def stored(tx: Connection, event_keys: Sequence[str]) -> list[Record]:
-    """Return method, target and body of those of these events that are stored, worked on or not."""
-    return list(tx.execute(_KNOWN, {"keys": list(event_keys)}))
 
 
 def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:

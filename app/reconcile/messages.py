@@ -31,7 +31,8 @@ class Missed:
     """What is missing of one conversation, in the order in which it happened; `from_phones` of `messages` surely is.
 
     `checked_index` is that of the newest message we need not look at again; `too_recent` counts those that may still
-    come by themselves; `with_receipts` names the missed messages that went out to phones.
+    come by themselves; `with_receipts` names the missed messages that went out to phones. `roster` is everybody in it,
+    where that was read.
     """
 
     messages: Sequence[Any] = ()
@@ -40,6 +41,7 @@ class Missed:
     checked_index: int | None = None
     too_recent: int = 0
     with_receipts: Sequence[str] = field(default_factory=tuple)
+    roster: Sequence[Any] | None = None
 
 
 def look(
@@ -53,6 +55,7 @@ def look(
     bot_author: str,
     begins_at: datetime | None = None,
     is_erased: bool = False,
+    reads_roster: bool = False,
 ) -> Missed:
     """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
 
@@ -70,8 +73,8 @@ def look(
     newest = max((one.index for one in old_enough), default=above)
     from_phones: frozenset[str] = frozenset()
     events = _about_conversation(conversation, here, now, any_missing=bool(missing), is_erased=is_erased)
-    if missing:
-        roster = _roster(calls, conversation)
+    roster = _roster(calls, conversation) if missing or (reads_roster and here is not None) else None
+    if missing and roster is not None:
         with db.read() as tx:
             strangers = _unknown_participants(tx, roster)
         events += [webhooks.participant_added(conversation, one, now) for one in strangers]
@@ -91,7 +94,8 @@ def look(
         ]
         from_phones = frozenset(one.sid for one in missing if webhooks.has_phone(one, authors[one.sid]))
     with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
-    return Missed(missing, from_phones, events, newest, len(unknown) - len(missing), with_receipts)
+    too_recent = len(unknown) - len(missing)
+    return Missed(missing, from_phones, events, newest, too_recent, with_receipts, roster)
 
 
 def _authors(missing: Sequence[Any], roster: Sequence[Any]) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
+
+from app.inbox.queue import NewEvent
+from app.reconcile.messages import Missed
 
 BUDGET_IS_SPENT = "the budget of requests is spent; the next run goes on"
 
@@ -50,6 +55,24 @@ class Report:
     def gap(self, conversation_sid: str, service_sid: str) -> Gap:
         """Return what was missing of a conversation so far."""
         return self.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
+
+    def note(self, conversation: Any, missed: Missed, new: Sequence[NewEvent], mended: int) -> None:
+        """Count what was missing of a conversation, and how many rows were not as Twilio has them."""
+        if not (new or mended):
+            return
+        added = {one.event_key for one in new if one.event_type == "onMessageAdded"}
+        messages = sum(f"onMessageAdded:{sid}" in added for sid in missed.from_phones)
+        dates = [one.date_created for one in missed.messages]
+        self.messages += messages
+        self.without_phone += len(added) - messages
+        self.gaps[conversation.sid] = replace(
+            self.gap(conversation.sid, conversation.chat_service_sid),
+            messages=messages,
+            without_phone=len(added) - messages,
+            others=len(new) - len(added) + mended,
+            first_at=min(dates, default=None),
+            last_at=max(dates, default=None),
+        )
 
     @property
     def is_complete(self) -> bool:

@@ -16,9 +16,9 @@ from app.inbox import periodic, queue
 from app.inbox.periodic import Turn
 from app.inbox.queue import NewEvent
 from app.reconcile import messages as missed_messages
+from app.reconcile import mirror, receipts, whose
 from app.reconcile import progress as reconcile_cursors
-from app.reconcile import receipts, whose
-from app.reconcile.messages import Missed, unknown_events
+from app.reconcile.messages import unknown_events
 from app.reconcile.paced_client import PoliteCalls, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
@@ -40,7 +40,8 @@ class Scope:
     """Where to look: one service or all (""), how far back at most, since when if not as usual; who writes for us.
 
     One that `is_part` of what is looked at as a rule leaves the others to a later run. With `public_url` only the
-    services are looked into whose webhooks go there: the others have somebody else who answers.
+    services are looked into whose webhooks go there: the others have somebody else who answers. `reads_rosters`: who
+    is in a conversation is compared, too, for a request more each.
     """
 
     service_sid: str
@@ -49,6 +50,7 @@ class Scope:
     since: datetime | None = None
     is_part: bool = False
     public_url: str = ""
+    reads_rosters: bool = False
 
 
 Progress = Callable[[int, int], None]
@@ -214,10 +216,12 @@ class Reconciliation:
             bot_author=self._scope.bot_author,
             begins_at=self._begins_at,
             is_erased=cursor.forgotten_before is not None,
+            reads_roster=self._scope.reads_rosters,
         )
         self.report.too_recent += missed.too_recent
         new = self._store(missed.events)
-        self._note_gap(conversation, missed, new)
+        mended = mirror.mend(self._db, conversation, missed.roster, self._now, dry_run=self._turn is None)
+        self.report.note(conversation, missed, new, mended)
         self._note_looked(conversation.sid, missed.checked_index)
         for sid in missed.with_receipts:
             sent_at = next(one.date_created for one in missed.messages if one.sid == sid)
@@ -280,21 +284,3 @@ class Reconciliation:
                 stored = queue.add_all(self._db, tx, some)
             new += [event for event, is_new in zip(some, stored, strict=True) if is_new]
         return new
-
-    def _note_gap(self, conversation: Any, missed: Missed, new: Sequence[NewEvent]) -> None:
-        if not new:
-            return
-        added = {one.event_key for one in new if one.event_type == "onMessageAdded"}
-        messages = sum(f"onMessageAdded:{sid}" in added for sid in missed.from_phones)
-        dates = [one.date_created for one in missed.messages]
-        self.report.messages += messages
-        self.report.without_phone += len(added) - messages
-        gap = self.report.gap(conversation.sid, conversation.chat_service_sid)
-        self.report.gaps[conversation.sid] = replace(
-            gap,
-            messages=messages,
-            without_phone=len(added) - messages,
-            others=len(new) - len(added),
-            first_at=min(dates, default=None),
-            last_at=max(dates, default=None),
-        )

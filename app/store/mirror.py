@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select, update
+from sqlalchemy import Connection, Table, select, update
 
 from app.db.database import Record, upsert
 from app.db.maintenance_tables import reconcile_cursors
@@ -69,7 +69,7 @@ def show_participant(tx: Connection, shown: ShownParticipant, *, in_order: bool 
     """Store a participant as REST shows it; return whether that is news."""
     sid, before = shown.participant_sid, conversations.participant(tx, shown.participant_sid)
     facts = {**shown.facts, "conversation_sid": shown.conversation_sid}
-    if before and before.dated and not (before.address or before.identity) and _is_erased(tx, shown.conversation_sid):
+    if before and not (before.address or before.identity) and _is_erased(tx, shown.conversation_sid):
         facts = {name: value for name, value in facts.items() if name not in ("address", "identity")}
     return _overwrite(tx, participants_table, sid, facts, shown.dated, before, in_order=in_order)
 
@@ -132,15 +132,17 @@ def _is_erased(tx: Connection, conversation_sid: str) -> bool:
 
 
 def _note_gone(tx: Connection, gone: Gone, now: datetime) -> None:
-    table: Table = participants_table if gone.participant_sid else conversations_table
+    """Mark as removed what is, also what is not known yet: its Added event may still be on its way."""
+    sid = _sid_of(tx, gone.conversation) if gone.conversation else ""
     if gone.participant_sid:
-        these: ColumnElement[bool] = participants_table.c.participant_sid == gone.participant_sid
-    elif gone.conversation:
-        sid = _sid_of(tx, gone.conversation)
-        these = conversations_table.c.conversation_sid == sid
-    else:
-        these = conversations_table.c.chat_service_sid == gone.service_sid
-    tx.execute(update(table).where(these, table.c.removed_at.is_(None)).values(removed_at=now))
+        facts = {"conversation_sid": sid or gone.conversation, "removed_at": now}
+        conversations.note_participant(tx, gone.participant_sid, facts)
+    elif sid:
+        conversations.note_conversation(tx, sid, {"removed_at": now}, dated=now)
+    elif not gone.conversation:
+        table = conversations_table
+        these = (table.c.chat_service_sid == gone.service_sid, table.c.removed_at.is_(None))
+        tx.execute(update(table).where(*these).values(removed_at=now))
 
 
 def _sid_of(tx: Connection, name: str) -> str:

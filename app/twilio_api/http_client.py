@@ -33,9 +33,7 @@ class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has n
 
     retry_after: timedelta | None = None
 
-    def __init__(
-        self, base_url: str, note_call: Callable[[str], None], note_change: Callable[[Change], None]
-    ) -> None:
+    def __init__(self, base_url: str, note_call: Callable[[str], None], note_change: Callable[[Change], None]) -> None:
         super().__init__()
         self.session = BoundedSession(REQUEST_SECONDS)
         self.timeout = (CONNECT_SECONDS, READ_SECONDS)

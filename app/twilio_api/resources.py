@@ -88,7 +88,7 @@ def participant_of(shown: Mapping[str, Any]) -> ShownParticipant:
             "identity": storable(shown.get("identity") or ""),
             "address": storable(binding.get("address") or ""),
             "proxy_address": binding.get("proxy_address") or "",
-            "type": str(binding.get("type") or "").lower(),
+            "type": str(binding.get("type") or ("chat" if shown.get("identity") else "")).lower(),
             "role_sid": shown.get("role_sid") or "",
             "attributes": _object(shown.get("attributes")),
             "last_read_index": read_index(str(shown.get("last_read_message_index"))),

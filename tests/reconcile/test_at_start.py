@@ -114,7 +114,7 @@ def test_a_database_that_is_in_use_begins_nowhere(was_in_use, missed, parley, re
 def test_a_conversation_of_a_service_whose_webhook_goes_elsewhere_is_left_alone(
     was_in_use, missed, started, emulator, parley, has_looked
 ):
-    twilio = make_conversations(parley.settings)
+    twilio = make_conversations(parley.settings, None)
     other = twilio.ask(lambda client: client.conversations.v1.services.create(friendly_name="other").sid)
     missed("order 1", service_sid=other)
     missed("order 2", sender="+15550100002")
@@ -133,7 +133,7 @@ def test_what_an_agent_wrote_through_rest_silences_the_bot_and_is_not_missing(
 ):
     sid = customer_writes("order 1")["conversation_sid"]
     run_worker()
-    twilio = make_conversations(parley.settings)
+    twilio = make_conversations(parley.settings, None)
     where = twilio.ask(lambda client: client.conversations.v1.conversations(sid))
     twilio.ask(lambda _client: where.participants.create(identity="support-agent"))
     twilio.ask(lambda _client: where.messages.create(author="support-agent", body="I am looking into it."))
@@ -152,7 +152,7 @@ def test_what_an_agent_wrote_through_rest_silences_the_bot_and_is_not_missing(
 def test_what_a_program_wrote_through_rest_raises_no_alarm(customer_writes, run_worker, passes, parley, flask_command):
     sid = customer_writes("order 1")["conversation_sid"]
     run_worker()
-    twilio = make_conversations(parley.settings)
+    twilio = make_conversations(parley.settings, None)
     twilio.ask(lambda client: client.conversations.v1.conversations(sid).messages.create(body="Your parcel is out."))
     passes(120)
 

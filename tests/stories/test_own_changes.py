@@ -4,7 +4,7 @@ import json
 import shlex
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.db.tables import conversations, participants
 from app.runtime.from_settings import make_conversations
@@ -136,6 +136,16 @@ def test_the_members_of_a_group_are_known_as_soon_as_it_is_created(run, app, emu
             tx.scalars(select(participants.c.participant_sid).where(participants.c.conversation_sid == created["sid"]))
         )
     assert known == {one["sid"] for one in run("participants", "list", created["sid"])} != set()
+
+
+def test_a_database_that_takes_nothing_keeps_no_command_from_its_work(run, app, caplog):
+    with app.extensions["parley"].db.write() as tx:
+        tx.execute(text("ALTER TABLE conversations RENAME TO elsewhere"))
+    result = app.test_cli_runner().invoke(args=["conversations", "create", "--friendly-name", "Order 42"])
+
+    assert result.exit_code == 0
+    assert "rules cannot see it yet; run `flask reconcile`" in caplog.text
+    assert [one["friendly_name"] for one in run("conversations", "list")] == ["Order 42"]
 
 
 @pytest.fixture

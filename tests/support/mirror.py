@@ -28,7 +28,7 @@ def differences(db: Database, client: Any) -> list[str]:
             found += _differences(person.participant_sid, wanted, people.get(person.participant_sid))
     gone_with_all = {sid for sid, row in known.items() if row["removed_at"]}
     left = {**known, **{sid: row for sid, row in people.items() if row["conversation_sid"] not in gone_with_all}}
-    return found + [f"{sid} is gone" for sid, row in left.items() if sid not in sids and not row["removed_at"]]
+    return found + [f"{sid}: is gone" for sid, row in left.items() if sid not in sids and not row["removed_at"]]
 
 
 def _conversations(client: Any) -> Iterator[Any]:
@@ -40,7 +40,7 @@ def _conversations(client: Any) -> Iterator[Any]:
 
 def _differences(sid: str, wanted: dict[str, Any], row: Any) -> Iterator[str]:
     if row is None:
-        yield f"{sid} is not known"
+        yield f"{sid}: is not known"
         return
     for name, value in wanted.items():
         if row[name] != value:
