@@ -41,12 +41,12 @@ def service(environ: dict[str, str], tmp_path: Path) -> Iterator[Service]:
 
 def test_of_two_web_and_two_worker_processes_one_of_each_frozen_at_random_doubles_and_loses_nothing(service, emulator):
     emulator.faults(latency=0.3)
-    with steady_load(emulator, service.url, customers=20, pause=0.3) as load:
+    with steady_load(emulator, service.url, customers=20, pause=1.0) as load:
         assert eventually(lambda: service.stats()["processed"] > 20, seconds=60)
         with freezing(a_worker(service)) as workers_frozen, freezing(a_web_process(service)) as web_frozen:
             time.sleep(KILL_SECONDS)
 
-    assert service.drains(load.count, seconds=180)
+    assert service.drains(load.count, seconds=240), outcomes(service)
     assert service.stats()["dead"] == 0
     assert answered(emulator) == load.written  # none lost, none twice, each conversation in its order
     assert max(workers_frozen) > LEASE_SECONDS
@@ -89,6 +89,16 @@ def freezing(choose: Callable[[random.Random], int]) -> Iterator[list[float]]:
     finally:
         stop.set()
         thread.join()
+
+
+def outcomes(service: Service) -> list[tuple[str, str, int]]:
+    """Return how many events are in which state for which reason, most first."""
+    counted = select(inbox.c.state, inbox.c.outcome, func.count()).group_by(inbox.c.state, inbox.c.outcome)
+    with service.db.read() as tx:
+        return [
+            (state, outcome, count)
+            for state, outcome, count in tx.execute(counted.order_by(func.count().desc()).limit(20))
+        ]
 
 
 def taken_over(service: Service) -> int:
