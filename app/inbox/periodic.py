@@ -106,12 +106,16 @@ def _wanted_by_start(row: Record) -> datetime | None:
 def ask(tx: Connection, name: str, now: datetime, begins_at: datetime) -> None:
     """Want a chore to be done soon, for a process that has started; and note since when the database is in use.
 
-    What was noted before of that stays. Processes that start together ask once.
+    What was noted before of that stays. Processes that start together ask once. Where the use begins this moment there
+    is nothing to be done at once: what comes from now on is for the second time.
     """
     upsert(tx, chores, {"name": name, "progress": {}}, update=())
     row = tx.execute(select(chores).where(chores.c.name == name).with_for_update()).one()
     wanted = {} if row.asked_at and row.asked_at > now - STARTS_TOGETHER else {"asked_at": now}
-    wanted |= {} if row.begins_at else {"begins_at": begins_at}
+    if row.begins_at is None:
+        wanted |= {"begins_at": begins_at}
+        if row.begun_at is None and begins_at > now - AGAIN_AFTER_START:
+            wanted |= {"begun_at": now}
     if wanted:
         tx.execute(update(chores).where(chores.c.name == name).values(**wanted))
 

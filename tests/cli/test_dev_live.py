@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from app import config, create_app
 from app.cli.dev.webhook_backup import Memory, remember
 from app.db.database import Database
+from app.db.schema import migrate
 from app.inbox import periodic
 from app.operations.webhooks import Webhook
 from app.reconcile.starting import CHORE
@@ -277,9 +279,14 @@ def test_a_tunnel_that_leads_elsewhere_is_noticed_before_the_webhook_is_changed(
 
 
 def test_nothing_from_before_the_loop_is_fetched(live, environ):
+    with closing(Database(environ["DATABASE_URL"])) as db:
+        migrate(db)
+        turn = periodic.take(db, CHORE)
+        periodic.finish(db, turn, reached_at=turn.begun_at - timedelta(days=1))
+
     run = live()
     assert run.says("Ready.")
 
     with closing(Database(environ["DATABASE_URL"])) as db, db.read() as tx:
         row = periodic.state(tx, CHORE)
-    assert (row.begun_at, row.begins_at is not None) == (None, True)
+    assert (row.asked_at > turn.begun_at, row.begun_at) == (True, turn.begun_at)

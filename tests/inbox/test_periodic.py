@@ -11,6 +11,14 @@ EVERY = timedelta(minutes=5)
 
 
 @pytest.fixture
+def in_use(db, clock):
+    """A database of which all was looked through an hour ago."""
+    turn = periodic.take(db, CHORE)
+    periodic.finish(db, turn, reached_at=turn.begun_at)
+    clock.advance(3600)
+
+
+@pytest.fixture
 def due(db, clock):
     """Take and finish the chore after some seconds: whether it was due."""
 
@@ -36,7 +44,13 @@ def test_after_a_start_it_is_done_at_once_and_a_minute_later_then_as_usual(db, d
     assert [due(0), due(60), due(10), due(30), due(200), due(70)] == [True, False, True, False, False, True]
 
 
-def test_both_runs_after_a_start_know_it(db, clock):
+def test_where_the_use_begins_nothing_is_to_be_done_before_a_minute_has_passed(db, due):
+    Start(db).note()
+
+    assert [due(0), due(60), due(10), due(60)] == [False, False, True, False]
+
+
+def test_both_runs_after_a_start_know_it(in_use, db, clock):
     def take():
         turn = periodic.take(db, CHORE, every=EVERY)
         periodic.finish(db, turn)
@@ -51,7 +65,7 @@ def test_both_runs_after_a_start_know_it(db, clock):
     assert (at_once.after_start, again.after_start, take().after_start) == (True, True, False)
 
 
-def test_the_processes_of_one_installation_start_once(db, clock, due):
+def test_the_processes_of_one_installation_start_once(in_use, db, clock, due):
     for _ in range(3):
         Start(db).note()
         clock.advance(1)

@@ -46,6 +46,13 @@ def has_looked(parley):
     return lambda: eventually(look, seconds=30)
 
 
+def begins_at(parley):
+    """Return since when the database is in use, once that is known."""
+    with parley.db.read() as tx:
+        row = periodic.state(tx, CHORE)
+    return row and row.begins_at
+
+
 @pytest.fixture
 def was_in_use(customer_writes, run_worker, passes):
     """A database to which somebody's webhook came an hour ago."""
@@ -80,11 +87,13 @@ def test_a_database_without_an_event_begins_at_its_first_start(
 ):
     missed("order 1", sender="+15550100001")
     started()
+    assert eventually(lambda: begins_at(parley), seconds=30)
+    passes(periodic.AGAIN_AFTER_START.total_seconds())
     assert has_looked()
     with parley.db.read() as tx:
         assert tx.scalars(select(inbox.c.event_key)).all() == []
 
-    missed("order 2", sender="+15550100002")
+    missed("order 2", sender="+15550100002", seconds_ago=400)
 
     assert eventually(lambda: emulator.replies() == [ORDER], seconds=30)
 

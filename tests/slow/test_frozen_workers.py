@@ -27,7 +27,9 @@ THANKS = "Thanks, we will be right back."
 
 @pytest.fixture
 def service(environ, tmp_path):
-    service = Service({**environ, "BOT_INLINE_WORKER": "off"}, tmp_path / "log", workers=2)
+    service = Service(
+        {**environ, "BOT_INLINE_WORKER": "off", "BOT_RECONCILE_SECONDS": "0"}, tmp_path / "log", workers=2
+    )
     yield service
     service.close()
 
@@ -62,7 +64,11 @@ def front(emulator):
 @pytest.fixture
 def behind_the_front(environ, tmp_path, front):
     """A worker of the same installation that reaches Twilio through the front."""
-    service = Service({**environ, "TWILIO_API_BASE_URL": front.url}, tmp_path / "log of the frozen", workers=1)
+    service = Service(
+        {**environ, "TWILIO_API_BASE_URL": front.url, "BOT_RECONCILE_SECONDS": "0"},
+        tmp_path / "log of the frozen",
+        workers=1,
+    )
     yield service
     service.close()
 

@@ -46,10 +46,10 @@ def writes(emulator: Emulator) -> Callable[[str], None]:
     return write
 
 
-def has_looked(service: Service) -> bool:
+def has_begun(service: Service) -> bool:
     with service.db.read() as tx:
         row = periodic.state(tx, CHORE)
-    return row is not None and row.done_at is not None
+    return row is not None and row.begins_at is not None
 
 
 def test_a_message_that_comes_while_the_web_process_is_down_is_answered_within_75_s_of_its_start(
@@ -57,7 +57,7 @@ def test_a_message_that_comes_while_the_web_process_is_down_is_answered_within_7
 ):
     for name in service.names:
         service.start(name)
-    assert eventually(lambda: has_looked(service), seconds=60)
+    assert eventually(lambda: has_begun(service), seconds=60)
     writes("good morning")
     assert eventually(lambda: len(emulator.replies()) == 1, seconds=60)
     service.kill("web")
