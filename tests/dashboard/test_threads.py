@@ -76,7 +76,7 @@ def test_a_failed_delivery_is_explained(bot, open_thread, emulator):
     html = open_thread(bot.customer().says("hello"))
 
     assert ticks(html) == [
-        "✗ undelivered 30003: the handset cannot be reached: off, out of coverage, or it takes no SMS"
+        "✗ undelivered 30003: the handset cannot be reached: off, out of coverage, or it takes no SMS; try again later"
     ]
 
 
