@@ -133,7 +133,8 @@ def test_a_failure_in_the_middle_says_what_exists_and_how_to_go_on(create_failin
     assert said.splitlines() == [
         f"Created conversation {sid}.",
         f"Error: {ADA} by SMS through {OURS} could not be added: Twilio refused the request (50407); the address is "
-        "not one a participant can have; give the customer's own number with + and country code.",
+        "not one a participant can have; give the customer's own number with + and country code, no number of "
+        "Twilio's, and no projected address beside it.",
         f"Not done: add {ADA} by SMS through {OURS}.",
         "Not done: add agent-1 in the chat.",
         "Not done: send the first message.",

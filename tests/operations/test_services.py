@@ -18,7 +18,7 @@ def test_the_list_marks_the_default_service(flask_command, in_json):
     listed = flask_command("services", "list").splitlines()
 
     assert listed[0].split() == ["SID", "FRIENDLY", "NAME", "DEFAULT", "DATE", "CREATED"]
-    assert [line.split()[-3] == "yes" for line in listed[1:]] == [True, False]
+    assert [line.split()[-4] == "yes" for line in listed[1:]] == [True, False]
 
 
 def test_the_list_has_a_limit(in_json):
