@@ -133,11 +133,10 @@ def _is_erased(tx: Connection, conversation_sid: str) -> bool:
 
 def _note_gone(tx: Connection, gone: Gone, now: datetime) -> None:
     """Mark as removed what is, also what is not known yet: its Added event may still be on its way."""
-    sid = _sid_of(tx, gone.conversation) if gone.conversation else ""
     if gone.participant_sid:
-        facts = {"conversation_sid": sid or gone.conversation, "removed_at": now}
-        conversations.note_participant(tx, gone.participant_sid, facts)
-    elif sid:
+        where = gone.conversation if _is_sid(gone.conversation) else ""  # by name: what is known of them says where
+        conversations.note_participant(tx, gone.participant_sid, {"conversation_sid": where, "removed_at": now})
+    elif gone.conversation and (sid := _sid_of(tx, gone.conversation)):
         conversations.note_conversation(tx, sid, {"removed_at": now}, dated=now)
     elif not gone.conversation:
         table = conversations_table
@@ -150,7 +149,7 @@ def _sid_of(tx: Connection, name: str) -> str:
 
     All that have it are asked for before the next decision: a name belongs to one conversation of a service only.
     """
-    if re.fullmatch("CH[0-9a-fA-F]{32}", name):
+    if _is_sid(name):
         return name
     sids = list(
         tx.scalars(select(conversations_table.c.conversation_sid).where(conversations_table.c.unique_name == name))
@@ -158,6 +157,10 @@ def _sid_of(tx: Connection, name: str) -> str:
     for sid in sids:
         conversations.ask_again(tx, conversations_table, sid)
     return ""
+
+
+def _is_sid(name: str) -> bool:
+    return re.fullmatch("CH[0-9a-fA-F]{32}", name) is not None
 
 
 def _wish(conversation: Record | None) -> object:
