@@ -109,6 +109,15 @@ def test_a_private_url_is_refused(sms, refuse, site):
     assert site.seen == []
 
 
+def test_a_media_store_that_knows_no_such_service_is_no_missing_conversation(sms, app, emulator, file):
+    emulator.faults(fail_next=[{"status": 404, "code": 20404, "method": "POST", "path_contains": "/Media"}])
+    media = ["--media", str(file("menu.pdf", files.PDF))]
+    said = app.test_cli_runner().invoke(args=["messages", "send", sms, "--body", "Look:", *media]).output
+
+    assert "the media store knows no such service (20404); check TWILIO_SERVICE_SID" in said
+    assert "conversation no longer exists" not in said
+
+
 def test_where_the_api_is_on_this_machine_a_file_may_be_too(send, sms, site, emulator):
     send(sms, "--media", f"http://127.0.0.1:{site.server_port}/photo")
 
