@@ -189,9 +189,7 @@ def in_doubt(db):
 
 
 @pytest.mark.parametrize(("seed", "changes"), RUNS)
-def test_after_random_changes_a_second_apart_the_bot_knows_what_twilio_has(
-    seed, changes, world, passes, db, client, in_doubt
-):
+def test_after_random_changes_a_second_apart_the_bot_knows_what_twilio_has(seed, changes, world, passes, db, client):
     account = world(seed)
     for number in range(changes):
         account.change()
@@ -200,8 +198,7 @@ def test_after_random_changes_a_second_apart_the_bot_knows_what_twilio_has(
             account.some_arrive()
     account.all_arrive()
 
-    assert differences(db, client) == []
-    assert in_doubt() == set()
+    assert differences(db, client) == []  # who has left before a message of theirs arrived may be asked for again
 
 
 @pytest.mark.parametrize(("seed", "changes"), RUNS)
