@@ -1,5 +1,5 @@
 """Says in words why storage cannot be used, from what SQLite, PostgreSQL or the system say. It knows no text of theirs
-but where there is no code: SQLite's for a missing table, libpq's for a server that it was not to connect to.
+but where there is no code: SQLite's for a missing table or column, libpq's for a server that it was not to connect to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ LOCKED, READ_ONLY, FULL, SILENT, OTHER = "locked", "read-only", "full", "no answ
 KINDS = (LOCKED, READ_ONLY, FULL, SILENT, OTHER)
 
 _READ_ONLY_TRANSACTION, _LOCK_NOT_AVAILABLE, _DEADLOCK, _UNDEFINED_TABLE = "25006", "55P03", "40P01", "42P01"
-_NO_TABLES = "the database has no tables yet; run `flask db upgrade`"
+_UNDEFINED_COLUMN = "42703"
+_NO_TABLES = "the database has no tables yet, or those of an older version; run `flask db upgrade`"
 
 
 class Fault(NamedTuple):
@@ -24,6 +25,7 @@ class Fault(NamedTuple):
 # SQLSTATE, or the beginning of SQLite's name for an error -> what to say.
 _BY_CODE = {
     _UNDEFINED_TABLE: Fault(_NO_TABLES, OTHER),
+    _UNDEFINED_COLUMN: Fault(_NO_TABLES, OTHER),
     _READ_ONLY_TRANSACTION: Fault("the database is read-only: a standby, or its provider wants it so", READ_ONLY),
     _LOCK_NOT_AVAILABLE: Fault("another transaction holds a lock on what must be written", LOCKED),
     "53100": Fault("the disk of the database is full", FULL),
@@ -35,7 +37,7 @@ _BY_CODE = {
 
 def describe(error: BaseException) -> Fault:
     """Return why storage cannot be used."""
-    if str(error).startswith("no such table"):
+    if str(error).startswith(("no such table", "no such column")) or " has no column named " in str(error):
         return _BY_CODE[_UNDEFINED_TABLE]
     if "session is read-only" in str(error):
         return _BY_CODE[_READ_ONLY_TRANSACTION]

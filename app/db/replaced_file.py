@@ -29,6 +29,7 @@ _STATE = struct.Struct("<?QQqQI12s")
 # Where the log's index says what was checkpointed: the salts of the log, and how many frames.
 # Source: sqlite.org/walformat.html, "The WAL-Index File Format" (read 2026-11-29)
 _SALTS, _BACKFILLED = 32, 96
+_NO_LOG = bytes(8)  # the salts before the first commit after a first connection
 
 
 _Looks = tuple[int, int, int, int]  # device, inode, when it was changed, size
@@ -95,6 +96,8 @@ class FileWatch:
     def _is_replaced(self, noted: _State, looks: _Looks) -> bool:
         if looks == self._replaced:
             return True
+        if noted.log[:8] == _NO_LOG:  # whoever then closed the last connection, in whatever turn, may have written
+            return False
         until = time.monotonic() + CHECKPOINT_SECONDS
         while self._checkpointed() == noted.log:
             is_same_file = (looks[0], looks[1], looks[3]) == (noted.looks[0], noted.looks[1], noted.looks[3])

@@ -26,9 +26,14 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(file: Path):
-    """Run a command of ours on it."""
+    """Run a command of ours on it, once it is upgraded as each start of a server or worker does."""
     app = create_app(config.from_environment({"DATABASE_URL": f"sqlite:///{file}"}))
-    return lambda *args: app.test_cli_runner().invoke(args=args)
+
+    def invoke(*args: str):
+        assert app.test_cli_runner().invoke(args=["db", "upgrade"]).exit_code == 0
+        return app.test_cli_runner().invoke(args=args)
+
+    return invoke
 
 
 def rows(file: Path) -> dict[str, list[dict[str, object]]]:
