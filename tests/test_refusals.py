@@ -91,7 +91,8 @@ def test_a_refusal_that_may_pass_is_tried_again_after_a_look_at_the_conversation
     refuse(emulator, status, code)
     arrives()
     run_worker()
-    assert [(event["state"], event["outcome"] != "") for event in events()] == [("scheduled", True)]
+    (event,) = events()  # "pending" once the wait is over, which may be as short as the machine is slow
+    assert (event["state"] in ("scheduled", "pending"), event["outcome"] != "") == (True, True)
     attempts_go_by(2, 10)
 
     assert emulator.replies() == [THANKS]
@@ -270,7 +271,8 @@ def test_a_twilio_that_cannot_be_reached_is_tried_again(arrives, app, clock, emu
         arrives()
         with clock.standing_still():  # the first wait is anything up to eight seconds
             make_worker(dataclasses.replace(parley.settings, api_base_url=nowhere), parley.db).drain()
-    assert [(event["state"], event["outcome"]) for event in events()] == [("scheduled", "Twilio cannot be reached")]
+    (event,) = events()  # "pending" once the wait is over, which may be as short as the machine is slow
+    assert (event["state"] in ("scheduled", "pending"), event["outcome"]) == (True, "Twilio cannot be reached")
     attempts_go_by(1, 10)
 
     assert emulator.replies() == [THANKS]

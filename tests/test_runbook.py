@@ -260,6 +260,17 @@ def test_who_is_forgotten_is_in_no_event_any_more(follow, arrives, run_worker, f
     assert ("Ann" in shown, "15550100001" in shown) == (False, False)
 
 
+def test_who_asks_is_given_what_is_known_of_them(follow, arrives, run_worker, tmp_path, monkeypatch):
+    arrives("my name is Ann", sender="+15550100001")
+    run_worker()
+    monkeypatch.chdir(tmp_path)
+    steps = follow("Somebody asks what is known of them")
+
+    steps.run("flask privacy export", NUMBER="+15550100001")
+
+    assert "my name is Ann" in (tmp_path / "for-ann" / "person.json").read_text()
+
+
 def test_what_is_old_is_counted_before_it_is_purged(follow, arrives, run_worker, clock):
     arrives()
     run_worker()

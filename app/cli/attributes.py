@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 
 from app.cli.account_options import conversation_argument, operating, service_option
 from app.cli.output import json_option, show_json
+from app.twilio_api.form import in_unicode
 
 WHO = "MB...|+1...|whatsapp:+1...|IDENTITY"
 who_argument = click.argument("who", metavar=WHO)
@@ -185,4 +186,4 @@ def _given(text: str) -> str:
 def _say(conversation: str, after: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return show_json(after)
-    return click.echo(f"{conversation} now has {json.dumps(after, ensure_ascii=False)}")
+    return click.echo(f"{conversation} now has {in_unicode(json.dumps(after, ensure_ascii=False))}")

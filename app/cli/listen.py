@@ -18,6 +18,7 @@ from app.cli.param_types import NearestChoice, Number, Since
 from app.db.database import Database, Record
 from app.inbox import admin
 from app.twilio_api.events import EVENT_CLASSES
+from app.twilio_api.form import in_unicode
 from app.twilio_api.parsing import is_pre_action
 
 _PAUSE_SECONDS = 0.2
@@ -120,7 +121,7 @@ def _chooser(event_type: str | None, state: str | None, conversation_sid: str | 
 
 def _printer(raw: bool) -> Callable[[Followed], None]:
     def say(followed: Followed) -> None:
-        click.echo(json.dumps(_document(followed, raw), default=datetime.isoformat, ensure_ascii=False))
+        click.echo(in_unicode(json.dumps(_document(followed, raw), default=datetime.isoformat, ensure_ascii=False)))
 
     return say
 

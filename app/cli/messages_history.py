@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 from app import private_files
 from app.cli.account_options import operating, service_option
 from app.cli.output import in_utc, json_option, one_line, show_json, show_table
+from app.twilio_api.form import in_unicode
 
 if TYPE_CHECKING:
     from app.operations.account import Account
@@ -133,4 +134,4 @@ def _say_json(message: dict[str, Any]) -> None:
 
 
 def _line(message: dict[str, Any]) -> str:
-    return json.dumps(message, default=datetime.isoformat, ensure_ascii=False)
+    return in_unicode(json.dumps(message, default=datetime.isoformat, ensure_ascii=False))

@@ -19,6 +19,7 @@ from app.cli.dev_environment import database_of
 from app.db.database import Database, DatabaseUnavailable
 from app.runtime.process import Runtime
 from app.store import audit
+from app.twilio_api.form import in_unicode
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 _NUMBER = re.compile(r"((?:\w+:)?\+?\d{4})\d+(\d{4})")
@@ -83,7 +84,7 @@ def explained() -> Iterator[None]:
 
 def show_json(document: Any) -> None:
     """Print one JSON document; times as ISO 8601."""
-    click.echo(json.dumps(document, default=_plain, ensure_ascii=False, indent=2))
+    click.echo(in_unicode(json.dumps(document, default=_plain, ensure_ascii=False, indent=2)))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:

@@ -18,6 +18,7 @@ from app.cli.output import database, json_option, parley, show_json
 from app.cli.privacy import must_be_known, subject_of
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, sentence
+from app.twilio_api.form import in_unicode
 
 if TYPE_CHECKING:
     from app.privacy.export import Export, MediaOf
@@ -118,7 +119,7 @@ def _write(folder: Path, document: dict[str, Any]) -> Path:
     try:
         private_files.make_folder(folder)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(document, file, ensure_ascii=False, indent=2)
+            file.write(in_unicode(json.dumps(document, ensure_ascii=False, indent=2)))
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written ({error.strerror}); choose another --out") from error
     return path

@@ -13,6 +13,7 @@ from app.db.schema import is_migrated
 from app.inbox import queue
 
 BROKEN_RULES = "the file is faulty and the old rules stay in force; `flask rules check` lists its faults"
+NO_RULES = "this process started while they cannot be used: it stores and answers none until `flask rules check` passes"
 
 READ_SECONDS = 2.0
 
@@ -36,7 +37,9 @@ def readyz() -> tuple[Response, int]:
     """
     parley = current_app.extensions["parley"]
     report = _report(parley.db, current_app.extensions["parley.door"].arrivals)
-    if parley.rules and parley.rules.fault():
+    if parley.no_worker_because:
+        report["rules"] = NO_RULES
+    elif parley.rules and parley.rules.fault():
         report["rules"] = BROKEN_RULES
     return jsonify(report), 200 if report["ready"] else 503
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.twilio_api.addresses import in_ascii_digits, number_in, without_marks
+from app.twilio_api.form import written_attributes
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22; characters, and bytes of JSON.
 NAME_CHARS = 256
@@ -139,10 +140,10 @@ def attributes(text: str | Mapping[str, Any], most_bytes: int) -> dict[str, Any]
 def as_json(found: Mapping[str, Any], most_bytes: int) -> str:
     """Return attributes as the JSON text that Twilio wants, at most `most_bytes` long. Raises Refused."""
     try:
-        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = written_attributes(found)
     except ValueError:
         raise Refused("the attributes have a number that JSON does not have, such as NaN; write another") from None
-    size = len(text.encode("utf-8", "replace"))
+    size = len(text.encode())
     if size > most_bytes:
         raise Refused(f"the attributes have {size} bytes; Twilio takes {most_bytes}, so remove some")
     return text

@@ -221,7 +221,7 @@ def post_worker_init(worker: Process) -> None:
     _prepare_to_count(worker.wsgi.extensions["parley.door"].counts)
     if runtime.settings.runs_inline_worker:
         make_conversations(runtime.settings, None).warm_up()  # loads the SDK; the first reply would
-        runtime.start_worker()
+        runtime.start_worker_when_possible()
     else:
         runtime.note_start()
     gc.collect()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from app.inbox.worker import Worker
     from app.rules.reload import WatchedRules
 
+START_AGAIN_SECONDS = 1.0
+
 log = logging.getLogger("parley")
 
 
@@ -28,6 +30,7 @@ class Runtime:
     rules: WatchedRules | None = None  # what the worker in this process answers by
     rest_calls: RestCalls = field(default_factory=RestCalls)
     said_nobody_works: bool = False
+    no_worker_because: str = ""  # what keeps the worker of this process from starting
 
     def stored(self) -> None:
         """A new event is on disk: call whoever works in this process, or say once that nobody does."""
@@ -57,3 +60,30 @@ class Runtime:
         self.worker = make_worker(self.settings, self.db, self.rules, self.rest_calls)
         self.worker.start()
         return self.worker
+
+    def start_worker_when_possible(self) -> None:
+        """Start the worker now or, while rules or responder cannot be used, as soon as they can.
+
+        What they were at the start of the server passed; a process that takes another's place must not end with it:
+        the server would stop as a whole, and webhooks can be stored without rules.
+        """
+        if not self._has_started():
+            threading.Thread(target=self._try_to_start, name="worker-start", daemon=True).start()
+
+    def _has_started(self) -> bool:
+        try:
+            self.start_worker()
+        except (ValueError, OSError) as error:  # RulesError, ResponderError
+            reason = str(error) if isinstance(error, ValueError) else type(error).__name__
+            if reason != self.no_worker_because:
+                log.error("this process stores webhooks and answers none", extra={"reason": reason})
+            self.no_worker_because = reason
+            return False
+        self.no_worker_because = ""
+        return True
+
+    def _try_to_start(self) -> None:
+        wait = threading.Event().wait
+        while not wait(START_AGAIN_SECONDS):
+            if self._has_started():
+                return

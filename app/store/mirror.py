@@ -54,11 +54,10 @@ def note_change(tx: Connection, change: Change, *, now: datetime, in_order: bool
 def show_conversation(tx: Connection, shown: ShownConversation, *, in_order: bool = False) -> bool:
     """Store a conversation as REST shows it; return whether that is news.
 
-    Names do not come back where somebody was erased: they may be theirs.
+    Where somebody was erased, names and attributes do not come back: they may be theirs. What concerns the bot does.
     """
     sid, before = shown.conversation_sid, conversations.conversation(tx, shown.conversation_sid)
-    names = ("friendly_name", "unique_name") if _is_erased(tx, sid) else ()
-    facts = {name: value for name, value in shown.facts.items() if name not in names}
+    facts = _facts_of_nobody(shown.facts) if _is_erased(tx, sid) else dict(shown.facts)
     is_news = _overwrite(tx, conversations_table, sid, facts, shown.dated, before, in_order=in_order)
     is_news |= _show_state(tx, shown, before)
     _heed_wish(tx, sid, before)
@@ -129,6 +128,14 @@ def _is_erased(tx: Connection, conversation_sid: str) -> bool:
     forgotten = reconcile_cursors.c.forgotten_before
     here = reconcile_cursors.c.conversation_sid == conversation_sid
     return tx.scalar(select(forgotten).where(here)) is not None
+
+
+def _facts_of_nobody(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is in no way about a person."""
+    kept = {name: value for name, value in facts.items() if name not in ("friendly_name", "unique_name")}
+    if "attributes" in kept:
+        kept["attributes"] = {name: value for name, value in kept["attributes"].items() if name == "parley"}
+    return kept
 
 
 def _note_gone(tx: Connection, gone: Gone, now: datetime) -> None:

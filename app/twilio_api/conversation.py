@@ -11,6 +11,7 @@ from typing import Any
 
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.form import written_attributes
 from app.twilio_api.resources import CLOSED, ShownConversation, conversation_of
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22
@@ -34,7 +35,10 @@ def merge_attributes(
     found = twilio.ask(lambda _client: conversation().fetch())
     before = _object(found.attributes)
     merged = before | dict(news)
-    text = json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = written_attributes(merged)
+    except ValueError:
+        raise SendError("the attributes have a number that JSON does not have, such as Infinity", "give up") from None
     if (size := len(text.encode())) > MOST_ATTRIBUTE_BYTES:
         raise SendError(f"the attributes would have {size} bytes, {MOST_ATTRIBUTE_BYTES} are the most", "give up")
     if merged != before:

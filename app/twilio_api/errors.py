@@ -203,13 +203,20 @@ def _status_and_code(error: Any) -> tuple[int, int]:
     For a refused list the SDK (9.13) raises a plain TwilioException that carries the response.
     """
     if hasattr(error, "status"):
-        return int(error.status or 0), int(getattr(error, "code", 0) or 0)
+        return int(error.status or 0), _number(getattr(error, "code", 0))
     response = error.args[1] if len(error.args) > 1 else None
     try:
         code = json.loads(getattr(response, "text", "")).get("code")
     except (ValueError, AttributeError):
         code = 0
-    return int(getattr(response, "status_code", 0) or 0), code if isinstance(code, int) else 0
+    return int(getattr(response, "status_code", 0) or 0), _number(code)
+
+
+def _number(code: object) -> int:
+    """Return a code of Twilio's, 0 for what is none: anything may stand in an answer."""
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        return int(code)
+    return code if isinstance(code, int) else 0
 
 
 def _ruled(ruling: Ruling, *, status: int = 0, code: int = 0, retry_after: timedelta | None = None) -> SendError:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -119,6 +119,16 @@ class Media:
     content_type: str
     filename: str
     size: int
+
+
+def written_attributes(value: Mapping[str, Any]) -> str:
+    """Return attributes as compact JSON. Raises ValueError for a number that JSON does not have."""
+    return in_unicode(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def in_unicode(text: str) -> str:
+    """Return a JSON text with what is no Unicode escaped, such as half an emoji that a program cut: it has no bytes."""
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def read_media(text: str) -> tuple[Media, ...]:

@@ -70,6 +70,17 @@ def test_attributes_are_merged_into_those_of_the_conversation(bot, ada, conversa
     assert bot.replies() == ["Thanks."]
 
 
+def test_attributes_with_half_an_emoji_are_merged_into_as_well(bot, ada, conversation, attributes, done):
+    wanted = rule('when = { keywords = ["topic"] }\nset_attributes = { topic = "new" }')
+    bot.rules(wanted + rule('reply = "Hi."', "default"))
+    ada.says("hello")
+    conversation().update(attributes='{"name": "Ann \\ud83d"}')
+    ada.says("topic")
+
+    assert attributes() == {"name": "Ann \ud83d", "topic": "new"}
+    assert done() == [("set_attributes", "done", "")]
+
+
 def test_attributes_that_a_rule_set_are_known_to_the_next_decision(bot, ada):
     bot.rules(
         rule('when = { attributes = { status = "waiting" } }\nreply = "You are in the queue."', "second")

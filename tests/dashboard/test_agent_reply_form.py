@@ -127,10 +127,11 @@ def test_outside_of_whatsapps_window_it_is_said_before_and_after_and_nothing_is_
     assert emulator.replies(author="Maria") == []
 
 
-def test_in_a_conversation_that_was_closed_nothing_is_sent(answer, emulator, flask_command, sid):
+def test_in_a_conversation_that_was_closed_nothing_is_sent(page, flask_command, sid):
+    fields = page.form(f"/c/{sid}", "/answer")
     flask_command("conversations", "close", sid, "--yes")
 
-    refused = answer(sid, "Too late.")
+    refused = page.post(f"/c/{sid}/answer", fields | {"text": "Too late."})
 
     assert (refused.status_code, "is closed" in refused.text) == (409, True)
 

@@ -137,7 +137,7 @@ def test_each_filter_says_how_many_it_would_show(page, bot):
     bot.agent().says("Hello!", to=CY)
     chips = [one.text for one in page_text.elements(page.get("/").text) if one.kind == "chip"]
 
-    assert chips == ["All", "Waiting for a human 1", "Failed", "Bot paused 1"]
+    assert chips == ["All", "Waiting for a human 1", "Failed", "Bot paused 1", "May opt out"]
 
 
 def test_more_conversations_are_shown_on_demand(page, writes):

@@ -45,6 +45,10 @@ def test_merge_keeps_what_is_not_named(conversation, attributes, flask_command):
     assert attributes("get", conversation) == {"order": 43, "name": "Zoë", "vip": True}
 
 
+def test_half_an_emoji_that_a_program_cut_can_be_merged_and_stays(conversation, attributes):
+    assert attributes("merge", conversation, '{"cut": "\\ud83d"}')["cut"] == "\ud83d"
+
+
 def test_unset_takes_keys_away(conversation, attributes):
     assert attributes("unset", conversation, "name") == {"order": 42}
     assert attributes("get", conversation) == {"order": 42}

@@ -45,7 +45,7 @@ def test_a_rule_applies_where_the_channel_told_so(when):
         ('profile_name = "Bob"', "the profile has another name"),
         (
             'channel_metadata = { "data.context.forwarded" = false }',
-            "channel metadata data.context.forwarded is not False",
+            "channel metadata data.context.forwarded is not false",
         ),
         ('channel_metadata = { "data.sent" = 1 }', "channel metadata data.sent is missing"),
     ],

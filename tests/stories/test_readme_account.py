@@ -61,6 +61,7 @@ def fill_in(env_file: Path, **settings):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_steps_lead_from_an_empty_account_to_the_first_reply(checkout, shell, emulator, free_port):
     port = free_port()
     with pytest.raises(RuntimeError, match="autocreation is off"):

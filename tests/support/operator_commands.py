@@ -88,6 +88,7 @@ reconcile --since 2h
 LINES = tuple(line for line in COMMAND_LINES.strip().splitlines() if line)
 # Commands of the service itself: they ask nothing of Twilio for an operator.
 LOCAL = {
+    "consent",
     "db",
     "deliveries",
     "dev",
