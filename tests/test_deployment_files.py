@@ -250,7 +250,7 @@ def test_behind_nginx_nobody_can_make_up_who_guesses(nginx_port, environ):
         whose = set(tx.scalars(select(login_failures.c.address)))
     database.close()
 
-    assert (status, whose) == (401, {"metrics 127.0.0.1"})
+    assert (status, whose) == (401, {"metrics 127.0.0.1", "proxy metrics 127.0.0.1"})
 
 
 def test_behind_nginx_slow_clients_hold_up_nobody(nginx_port):
