@@ -30,7 +30,8 @@ class Start:
         with self._db.write() as tx:
             now = self._db.now(tx)
             started_at = now - timedelta(seconds=time.monotonic() - self._at)
-            begins_at = ALWAYS if _was_in_use(tx, started_at - FIRST_MOMENTS) else started_at
+            first = started_at.replace(microsecond=0)  # REST dates messages to the second, cut off
+            begins_at = ALWAYS if _was_in_use(tx, started_at - FIRST_MOMENTS) else first
             periodic.ask(tx, CHORE, now, begins_at)
 
 
