@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from app import private_files
 from app.db import deadline, faults
 
 LONGEST_LOG = 32 * 1024 * 1024  # bytes of the write-ahead log, then it is emptied as soon as no one reads from it
+USUAL_PAGES = 1000  # of 4 KB in the log, then SQLite begins to empty it: its own default
+FEWEST_PAGES = 50
 READERS_SECONDS = 0.5  # how long nobody can write while those who read come to an end
 BUSY_SECONDS = 1.0  # one look of SQLite's own at what another program has locked, such as the sqlite3 shell
 
@@ -41,6 +44,7 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
         connection.isolation_level = None  # BEGIN is ours: see below
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"journal_size_limit={LONGEST_LOG}"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(path)}")
 
     @event.listens_for(engine, "checkout")
     def same_file(_connection: Any, record: Any, _proxy: Any) -> None:
@@ -56,6 +60,15 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
             tx.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _pages_of_log(path: Path) -> int:
+    """Return after how many pages SQLite empties the log: where little is free, the log must not fill the disk."""
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return USUAL_PAGES
+    return max(FEWEST_PAGES, min(USUAL_PAGES, free // 4096 // 8))
 
 
 def log_is_long(path: Path) -> bool:

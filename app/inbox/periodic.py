@@ -23,7 +23,7 @@ from app.twilio_api.errors import SendError
 
 LEASE = timedelta(seconds=60)
 # A process has started: once now, and once more when all that was missed before is older than a minute.
-AGAIN_AFTER_START = timedelta(seconds=66)
+AGAIN_AFTER_START = timedelta(seconds=63)
 BETWEEN_STARTS = timedelta(seconds=30)  # however often processes start
 STARTS_TOGETHER = timedelta(seconds=5)  # of the processes of one installation
 NEVER_BEGUN = datetime.min.replace(tzinfo=UTC)

@@ -78,7 +78,7 @@ def test_forty_at_once_are_answered_in_time_and_once_it_fails_nobody_waits_long_
 
 
 def test_a_full_disk_loses_nothing_acknowledged_and_is_over_when_there_is_room(sqlite_template, tmp_path):
-    with storage_faults.mounted(megabytes=8) as folder:  # the load of a busy minute must fit
+    with storage_faults.mounted(megabytes=3) as folder:
         file = put_database_into(folder, sqlite_template)
         with web_service(f"sqlite:///{file}", tmp_path / "log") as service:
             load, over = play(service, storage_faults.full_disk(folder))
