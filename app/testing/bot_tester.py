@@ -53,11 +53,12 @@ class Clock:
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Let no time pass meanwhile: what is scheduled for later, however soon, does not become due."""
-        self._standing_at = datetime.now(UTC)
+        before = self._standing_at
+        self._standing_at = before or datetime.now(UTC)
         try:
             yield
         finally:
-            self._standing_at = None
+            self._standing_at = before
 
 
 @contextmanager

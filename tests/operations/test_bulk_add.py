@@ -179,8 +179,9 @@ def test_failures_are_listed_at_the_end_also_for_scripts(app, emulator, conversa
     assert result.exit_code == 1
     assert [one["address"] for one in document["added"]] == ["bob"]
     assert [(one["name"], one["code"]) for one in document["failed"]] == [("alice", 50407)]
-    assert document["failed"][0]["reason"].startswith(
-        "Twilio refused the request (50407); the address is not one a participant can have"
+    assert document["failed"][0]["reason"].endswith(
+        "give the customer's own number with + and country code, "
+        "no number of Twilio's, and no projected address beside it"
     )
 
 
