@@ -124,10 +124,10 @@ def db(database_url: str, clock: Clock) -> Iterator[Database]:
 
 
 @pytest.fixture
-def rules_file(tmp_path: Path) -> Path:
-    """Rules that are open at every hour."""
+def rules_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The RULES of the test's module; where it has none, rules that are open at every hour."""
     path = tmp_path / "rules.toml"
-    path.write_text(RULES)
+    path.write_text(getattr(request.module, "RULES", RULES))
     return path
 
 

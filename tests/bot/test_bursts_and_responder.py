@@ -14,13 +14,6 @@ RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'
 
 
 @pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture
 def environ(environ, responds):
     return environ | {"BOT_RESPONDER": NAME}
 

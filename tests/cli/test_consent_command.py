@@ -14,13 +14,6 @@ RULES = '[[rule]]\nname = "greet"\nreply = "Hi."\n'
 
 
 @pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture
 def db(app):
     return app.extensions["parley"].db
 

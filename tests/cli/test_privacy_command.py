@@ -12,16 +12,9 @@ from app.inbox import queue
 from app.privacy.subject import NoSubject, Subject
 from app.runtime.from_settings import make_conversations
 from app.store import audit, conversations
-from tests.support.one_person import OTHER, PERSON, RULES, counts, texts, two_people_write
+from tests.support.one_person import OTHER, PERSON, counts, texts, two_people_write
 
 pytestmark = pytest.mark.engines("sqlite")
-
-
-@pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
 
 
 @pytest.fixture

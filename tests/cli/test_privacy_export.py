@@ -9,16 +9,9 @@ from sqlalchemy import func, select
 from app.db.tables import messages
 from app.store import audit
 from tests.support import sample_files
-from tests.support.one_person import OTHER, PERSON, RULES, two_people_write
+from tests.support.one_person import OTHER, PERSON, two_people_write
 
 PHOTO = {"content_type": "image/jpeg", "filename": "me.jpg", "content": "/9j/4A=="}
-
-
-@pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
 
 
 @pytest.fixture

@@ -8,19 +8,12 @@ from tests.cli.test_record_replay import command, folder, served
 
 __all__ = ["command", "folder", "served"]
 pytestmark = pytest.mark.engines("sqlite")
-COOLING = """
+RULES = """
 [[rule]]
 name = "default"
 reply = "Thanks, we will be right back."
 cooldown = "10m"
 """
-
-
-@pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(COOLING)
-    return path
 
 
 @pytest.fixture
@@ -52,7 +45,7 @@ def test_what_cooled_a_rule_down_before_the_recording_is_told_and_is_no_failure(
 def test_where_all_is_recorded_a_cool_down_that_is_missing_fails(said_twice, command, rules_file, request):
     recorded = said_twice(2)
     kept = json.loads((recorded / "0002__onMessageAdded.json").read_text())
-    rules_file.write_text(COOLING.replace('cooldown = "10m"', ""))
+    rules_file.write_text(RULES.replace('cooldown = "10m"', ""))
     code, said = command("replay", recorded, "--now", "--to", request.getfixturevalue("served"))
 
     assert kept == {"code": "no rule", "rule": "", "replied": False}

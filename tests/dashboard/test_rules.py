@@ -57,13 +57,6 @@ reply = "Never said."
 
 
 @pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture
 def try_out(page):
     """Try a message; return the answer."""
     return lambda **fields: page.get("/rules/try", query_string=fields)

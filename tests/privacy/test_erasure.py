@@ -26,13 +26,6 @@ reply = "Sorry, we are busy."
 
 
 @pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture
 def db(app):
     return app.extensions["parley"].db
 

@@ -24,13 +24,6 @@ reply = "Thanks."
 
 
 @pytest.fixture
-def rules_file(tmp_path):
-    path = tmp_path / "rules.toml"
-    path.write_text(RULES)
-    return path
-
-
-@pytest.fixture
 def answers(customer_writes, run_worker, emulator):
     """Let a customer write by WhatsApp; return all replies so far."""
 
