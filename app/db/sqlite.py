@@ -21,9 +21,23 @@ READERS_SECONDS = 0.5  # how long nobody can write while those who read come to 
 BUSY_SECONDS = 1.0  # one look of SQLite's own at what another program has locked, such as the sqlite3 shell
 
 
+class LogReplaced(OSError):
+    """The log that a connection writes to has lost its name: who connects from now on does not see what is in it."""
+
+    fault = faults.Fault(
+        "the -wal beside the database file was deleted or replaced while Parley runs, and nothing more is stored: stop "
+        "all its processes by SIGTERM, which writes into the file what only they have, and start again",
+        faults.OTHER,
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.fault.words)
+
+
 def make_engine(url: Any, wait_seconds: float) -> Engine:
     """Return an engine whose writers wait up to `wait_seconds` for another program to let go of the file."""
     path = Path(url.database)
+    log, is_log_lost = _log_of(path), False
     engine = create_engine(
         url,
         pool_size=30,
@@ -47,10 +61,18 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
         connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(path)}")
 
     @event.listens_for(engine, "checkout")
-    def same_file(_connection: Any, record: Any, _proxy: Any) -> None:
-        """Refuse a connection to a file that was moved or deleted: what it writes would be lost."""
+    def same_files(_connection: Any, record: Any, _proxy: Any) -> None:
+        """Refuse a connection to a file that was moved or deleted, or whose log was: what it writes would be lost.
+
+        SQLite deletes the log only when nobody has it open: that of a connection that lives keeps its name.
+        """
+        nonlocal is_log_lost
         if record.info.setdefault("file", _file_id(path)) != _file_id(path):
             raise exc.DisconnectionError("the database file is another one now")
+        is_log_lost |= (record.info.get("log") or _file_id(log)) != _file_id(log)
+        if is_log_lost:
+            raise LogReplaced
+        record.info["log"] = _file_id(log)
 
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
@@ -74,7 +96,7 @@ def _pages_of_log(path: Path) -> int:
 def log_is_long(path: Path) -> bool:
     """Return whether the write-ahead log has grown: somebody always reads, so it never begins anew by itself."""
     try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > LONGEST_LOG
+        return _log_of(path).stat().st_size > LONGEST_LOG
     except OSError:
         return False
 
@@ -112,6 +134,10 @@ def _try_to_begin(tx: Connection, seconds: float) -> bool:
         if seconds < BUSY_SECONDS:
             driver.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     return True
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

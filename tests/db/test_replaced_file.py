@@ -85,6 +85,19 @@ def test_another_process_notices_it_too_and_so_does_one_that_starts_now(db, sqli
     late.close()
 
 
+def test_a_log_that_is_deleted_is_noticed_and_a_clean_stop_saves_what_only_it_had(db, sqlite_url, file):
+    add(db, new("k1"))
+    file.with_name("parley.db-wal").unlink()
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable, match="the -wal beside the database file was deleted"):
+            add(db, new("k2"))
+    db.close()
+    again = Database(sqlite_url)
+
+    assert keys(again) == 1
+    again.close()
+
+
 def test_after_all_have_stopped_a_file_may_be_put_in_place(db, sqlite_url, file, backup):
     db.close()
     shutil.copyfile(backup, file)
