@@ -19,11 +19,20 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)  # of a database that was in use befor
 FIRST_MOMENTS = timedelta(seconds=60)  # other processes may have stored something before this one came to look
 
 
+_server_started: float | None = None
+
+
+def server_starts() -> None:
+    """Say that a server starts here: the processes that it forks, also in place of others later, count as its start."""
+    global _server_started
+    _server_started = time.monotonic()
+
+
 class Start:
-    """A start of this process, to be noted as soon as the database can be reached."""
+    """A start of this process, or of its server, to be noted as soon as the database can be reached."""
 
     def __init__(self, db: Database) -> None:
-        self._db, self._at = db, time.monotonic()
+        self._db, self._at = db, _server_started or time.monotonic()
 
     def note(self) -> None:
         """Want a run soon; a database without an event from before begins now. Raises DatabaseUnavailable."""

@@ -30,6 +30,7 @@ from app.config import Settings
 from app.db.database import DatabaseUnavailable
 from app.monitoring import multiprocess
 from app.monitoring.webhook_metrics import WebhookCounts
+from app.reconcile import starting
 from app.runtime.from_settings import make_conversations, responder_problems, rules_problems
 from app.runtime.process import Runtime
 
@@ -169,6 +170,7 @@ def on_starting(server: Server) -> None:
     if found:
         sys.exit("\n".join(["Parley does not start:", *(f"  - {problem}" for problem in found)]))
     mend()
+    starting.server_starts()
     if gunicorn.__version__.split(".")[:2] != TRIED_WITH.split(".")[:2]:
         server.log.warning("gunicorn %s was not tried with Parley, %s was", gunicorn.__version__, TRIED_WITH)
     with contextlib.suppress(OSError):  # without the folder, each process counts for itself

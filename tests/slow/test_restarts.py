@@ -1,9 +1,13 @@
 """A message that comes while nobody listens, as during a restart, is answered soon after, by itself."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app.emulator.client import Emulator
 from app.inbox import periodic
@@ -67,3 +71,23 @@ def test_a_message_that_comes_while_the_web_process_is_down_is_answered_within_7
 
     assert eventually(lambda: ORDER in emulator.replies(), seconds=WITHIN_SECONDS)
     assert emulator.replies().count(ORDER) == 1
+
+
+@pytest.mark.engines("sqlite")
+def test_an_installation_begins_with_its_server_though_nothing_could_be_written_before_processes_took_others_places(
+    service,
+):
+    with service.db.write() as tx:
+        tx.execute(text("ALTER TABLE chores RENAME TO out_of_reach"))  # so that nobody can write down the start
+    service.start("web")
+    assert eventually(lambda: len(service.children("web")) == 2, seconds=60)
+    killed_at, first = datetime.now(UTC), set(service.children("web"))
+    for child in first:
+        os.kill(child, signal.SIGKILL)
+    assert eventually(lambda: len(set(service.children("web")) - first) == 2, seconds=60)
+    with service.db.write() as tx:
+        tx.execute(text("ALTER TABLE out_of_reach RENAME TO chores"))
+    assert eventually(lambda: has_begun(service), seconds=60)
+
+    with service.db.read() as tx:
+        assert periodic.state(tx, CHORE).begins_at < killed_at
