@@ -20,6 +20,8 @@ _BEGINNINGS = frozenset(phrase[0] for phrase in WISHES)
 _TELLING = frozenset(max(phrase, key=len) for phrase in WISHES)  # of each phrase the word that is seen least elsewhere
 # "stooop", "STOPPP": as emphatic people write it.
 _STRETCHED = re.compile(r"s+t+o+p+")
+# Letters that are not those of "stop" and look like them, as they are written by mistake or to pass a filter.
+_LOOK_ALIKES = str.maketrans("0оοѕтτрρ🆂🆃🅾🅿🅢🅣🅞🅟🇸🇹🇴🇵", "ooosttppstopstopstop")
 _STOP = re.compile(r"s+\W?t+\W?o+\W?p+", re.IGNORECASE)
 # "STOP, thanks", "Stop - you have the wrong number": each part is looked at by itself. "opt-out" is one part.
 _PARTS = re.compile(r"[.!?…;:,\n\r\u061f\u3002\uff01]+|\s[-\u2013\u2014~|/]+\s?")
@@ -87,14 +89,17 @@ def newest_wish(texts: Iterable[str], bot: Bot, channel: str) -> Wanted:
 def _may_wish(text: str, words: Phrase, bot: Bot) -> bool:
     """Return quickly whether a text deserves a closer look; hardly any does."""
     said = without_accents(words)
-    return not (_TELLING.isdisjoint(said) and bot.opt_out_beginnings.isdisjoint(said)) or bool(_STOP.search(text))
+    has_known_word = not (_TELLING.isdisjoint(said) and bot.opt_out_beginnings.isdisjoint(said))
+    return has_known_word or bool(_STOP.search(text.casefold().translate(_LOOK_ALIKES)))
 
 
 def _plain(text: str) -> Phrase:
     words = without_accents(words_of(text))
+    if _STRETCHED.fullmatch("".join(words).translate(_LOOK_ALIKES)):  # also in signs that are words of their own
+        return ("stop",)
     if words and all(word.isascii() and len(word) == 1 for word in words):  # "S T O P"
         words = ("".join(words),)
-    return tuple("stop" if _STRETCHED.fullmatch(word) else word for word in words)
+    return tuple("stop" if _STRETCHED.fullmatch(word.translate(_LOOK_ALIKES)) else word for word in words)
 
 
 def _wish_of(words: Phrase, meant: Set[Phrase]) -> str:

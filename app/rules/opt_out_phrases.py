@@ -1,4 +1,4 @@
-"""The words in which people ask to be left alone, in eight languages, and those that may stand beside them: data only.
+"""The words in which people ask to be left alone, in twelve languages, and those that may stand beside them: data only.
 
 Written without accents. Who reads a phrase here asks for silence whatever the product is; words that often are about
 an order or an appointment ("cancel", "end") are not among them.
@@ -23,6 +23,9 @@ WISHES = _phrases(
     "go away, don't text me, dont text me, do not text me, never text me, quit texting me,"
     "don't message me, dont message me, do not message me, quit messaging me,"
     "don't contact me, dont contact me, do not contact me, never contact me,"
+    "don't text, dont text, do not text, never text, don't message, dont message, do not message, never message,"
+    "don't contact, dont contact, do not contact, never contact, un subscribe, remove this number, delete my data,"
+    "fuck off, piss off,"
     "don't write to me, dont write to me, do not write to me, don't send me, dont send me, do not send me,"
     # Spanish
     "alto, baja, darme de baja, dar de baja, deme de baja, dame de baja, denme de baja, desuscribir, desuscribirme,"
@@ -37,11 +40,13 @@ WISHES = _phrases(
     "stopp, abmelden, abbestellen, austragen, aufhoren, hort auf, hor auf, horen sie auf, keine nachrichten,"
     "keine weiteren nachrichten, keine nachrichten mehr, keine sms, keine werbung, schreiben sie mir nicht mehr,"
     "schreibt mir nicht mehr, schreib mir nicht mehr, nicht mehr schreiben, nicht mehr kontaktieren,"
-    "kontaktieren sie mich nicht mehr, schicken sie mir nichts mehr, schickt mir nichts mehr, lasst mich in ruhe,"
+    "kontaktieren sie mich nicht mehr, schicken sie mir nichts mehr, schickt mir nichts mehr,"
+    "losch meine nummer, losche meine nummer, loscht meine nummer, lasst mich in ruhe,"
     "lass mich in ruhe, lassen sie mich in ruhe, loschen sie meine nummer, melden sie mich ab, meldet mich ab,"
     # Portuguese
     "sair, pare, parem, descadastrar, descadastre, me descadastre, cancelar inscricao, nao me mande, nao me mandem,"
-    "nao me envie, nao me enviem, nao quero receber, nao quero mais receber, nao quero mensagens, me remova,"
+    "nao me envie, nao me enviem, nao quero mais, nao quero receber,"
+    "nao quero mais receber, nao quero mensagens, me remova,"
     "me removam, me tire, me tirem, chega de mensagens, sem mensagens, me deixe em paz, me deixem em paz,"
     # Italian
     "disiscrivimi, disiscrivetemi, disiscrivermi, cancellami, cancellatemi, smettila, smettetela, smettete di,"
@@ -51,7 +56,8 @@ WISHES = _phrases(
     "afmelden, uitschrijven, schrijf me uit, geen berichten, stuur me niets, durdur, mesaj atmayin,"
     "mesaj gondermeyin, abonelikten cik, beni listeden cikar,"
     # Written by anybody
-    "\U0001f6d1, отписаться, отпишите меня, стоп, не пишите мне, не присылайте"
+    "\U0001f6d1, отписаться, отпишите меня, стоп, не пишите мне, не присылайте,"
+    "退订, 停止, 取消订阅, توقف, أوقف, اوقف, إلغاء الاشتراك, 수신거부, 수신 거부"
 )
 
 # What is said out of politeness or impatience beside a wish, and changes nothing in it.
@@ -71,7 +77,9 @@ ABOUT_MESSAGES = _words(
     "i im i'm me my us we you your the this that these those it all any more further of from to for with and ok okay k "
     "list lists mailing number phone cell message messages messaging msg msgs text texts texting sms smses whatsapp "
     "whatsapps sending send contacting contact calling writing receiving receive getting get notifications alerts ads "
-    "advertising marketing promotions promos spam newsletter newsletters want wish would like said told asked "
+    "wrong spamming messaging harassing bothering annoying or else will sue report you very much understanding "
+    "system database contacts records advertising marketing promotions promos spam newsletter newsletters want wish "
+    "would like said told asked "
     "everything anything nothing forever completely permanently anymore ever again right away bot yes "
     "yo mi mis su sus este estos esos eso el los la las les todo todos mensaje mensajes textos publicidad de a al que "
     "quiero quisiera deseo enviar enviarme enviando mandar mandarme mandando escribir escribirme escribiendo recibir "

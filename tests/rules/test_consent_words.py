@@ -94,6 +94,10 @@ SPELLINGS = {
             "cancel please",
             "Hello! Please stop these texts. I moved away.",
         ),
+        *("stop spamming me", "STOP messaging this number or I will sue", "please never contact this number again"),
+        *("wrong number stop", "PLEASE REMOVE THIS NUMBER FROM YOUR SYSTEM", "do not text", "un subscribe", "fuck off"),
+        *("STOP thank you very much for understanding", "delete my data", "lösch meine Nummer", "Não quero mais"),
+        *("St\u043ep", "st0p", "sto p", "🆂🆃🅾🅿", "🇸🇹🇴🇵", "请停止", "수신거부", "اوقف"),
         # Spanish
         *("Alto por favor", "BAJA gracias", "quiero darme de baja", "No me escriban más", "Dejen de mandarme mensajes"),
         *("no quiero recibir más mensajes", "¡Ya basta!", "Stop. Enviado desde mi iPhone", "déjenme en paz por favor"),
@@ -143,6 +147,11 @@ SPELLINGS = {
         ),
         *(
             "I will stop by today",
+            "please do not contact my husband",
+            "do not text the driver",
+            "please remove it from my order",
+            "取消订单",
+            "top 0",
             "Cancel. I ordered the wrong size",
             "please don't stop texting me",
             "my dog won't stop barking",
