@@ -76,9 +76,13 @@ def emulator_url(settings: Settings) -> str:
 
 
 def settings_of(parts: Runtime) -> Settings:
-    """Return the settings of this process; where no account is set up those of the loop, if its emulator answers."""
+    """Return the settings of this process; where no account is set up those of the loop, if its emulator answers.
+
+    Only of a loop of this checkout, or where TWILIO_API_BASE_URL says: another's may be at the usual port.
+    """
     settings, found = parts.settings, found_loop(parts.settings)
-    if _names_an_account(settings) or not _emulator_answers(url := emulator_url(settings)):
+    url = found.emulator_url if found else settings.api_base_url
+    if _names_an_account(settings) or not url or not _emulator_answers(url):
         return settings
     click.echo(f"This is the emulator of the offline loop ({url}); .env names no account.", err=True)
     return replace(

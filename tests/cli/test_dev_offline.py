@@ -97,6 +97,15 @@ def test_without_ports_the_second_takes_the_next_free_ones(dev, checkout, ports)
     assert (answers(one), answers(two)) == (True, True)
 
 
+def test_an_emulator_of_another_checkout_at_the_usual_port_is_left_alone(checkout, emulator):
+    usual = checkout.folder / "app" / "cli" / "dev_loops.py"
+    usual.write_text(usual.read_text().replace("= 8000, 4010", f"= 8000, {emulator.url.rpartition(':')[2]}"))
+    asked = checkout.run("conversations", "create", "--unique-name", "mine")
+
+    assert (asked.returncode, "TWILIO_ACCOUNT_SID is empty" in asked.stderr) == (1, True)
+    assert emulator.requests() == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_whatever_ends_it_ends_emulator_and_app_too(dev, checkout, number):
