@@ -127,7 +127,7 @@ def retry_command(
     elif not dry_run:
         click.echo(f"{len(revived)} put back to work.")
     if missing:
-        raise click.ClickException(f"not dead, so left alone: {', '.join(map(str, missing))}")
+        raise click.ClickException(f"not dead, or unknown, so left alone: {', '.join(map(str, missing))}")
 
 
 def _put_back(ids: list[int]) -> list[int]:
@@ -183,6 +183,8 @@ def purge_command(older_than: int | None, dry_run: bool, yes: bool, as_json: boo
     with reading() as (tx, now):
         before = now - timedelta(days=days)
         count = admin.count_older(tx, before)
+    if dry_run and not as_json:
+        return click.echo(f"{count} events finished more than {days} days ago would be deleted.")
     if dry_run or not count:
         return _say_purged(0, count, days, as_json)
     if not yes:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
         kept_refusals = rejections.forget(refused, _speaks_of(subject), dry_run=True)
         is_known = bool(found or kept_refusals or hints)
         if dry_run:
-            _show(Erased(found.counts, 0), kept_refusals, hints, as_json, dry_run=dry_run, rewritten=None)
+            _Report(Erased(found.counts, 0), kept_refusals, hints, dry_run=True).show(as_json)
             return must_be_known(is_known, subject)
         if found or kept_refusals:
             confirm(f"Erase {sum(found.counts.values())} rows for good?", yes)
@@ -86,7 +87,7 @@ def erase_command(person: str, recordings: Path, no_rewrite: bool, dry_run: bool
             )
     rejections.forget(refused, _speaks_of(subject))
     rewritten = None if no_rewrite or not db.is_sqlite else _rewrite(db)
-    _show(erased, kept_refusals, hints, as_json, dry_run=False, rewritten=rewritten)
+    _Report(erased, kept_refusals, hints, rewritten=rewritten).show(as_json)
     if rewritten is False:
         sys.exit(1)
     return must_be_known(is_known, subject)
@@ -182,46 +183,53 @@ def _rewrite(db: Database) -> bool:
         return False
 
 
-def _show(
-    erased: Erased,
-    refused: int,
-    recordings: list[str],
-    as_json: bool,
-    *,
-    dry_run: bool,
-    rewritten: bool | None,
-) -> None:
-    if as_json:
-        return show_json(
-            {
-                "dry_run": dry_run,
-                "rows": erased.rows,
-                "opt_outs_kept": erased.opt_outs,
-                "unfinished": erased.unfinished,
-                "refusals": refused,
-                "recordings": recordings,
-                "rewritten": rewritten,
-            }
-        )
-    shown = [{"table": name, "rows": count} for name, count in sorted(erased.rows.items())]
-    show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
-    if erased.unfinished:
-        click.echo(
-            f"{erased.unfinished} of what was being worked on there did not come to an end (its worker is frozen, "
-            "killed or slow); it can send nothing more."
-        )
-    if erased.opt_outs:
-        click.echo("1 opt-out stays, as a keyed hash of the address: nobody is answered against their will.")
-    if refused:
-        click.echo(f"{refused} refused requests {'name' if dry_run else 'named'} this person.")
-    for path in recordings:
-        click.echo(f"{path} names this person; delete it.")
-    if dry_run:
-        return click.echo("Nothing was erased; without --dry-run it is.")
-    if rewritten is False:
-        click.echo("Stop what uses the database for long, then run the same command again to rewrite the file.")
-    if erased.rows:
-        click.echo(
-            "Backups and Twilio itself keep their own: `flask conversations delete` deletes a conversation there."
-        )
-    return None
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What an erasure came to, or would; `rewritten` is None where the file is not rewritten."""
+
+    erased: Erased
+    refused: int
+    recordings: list[str]
+    dry_run: bool = False
+    rewritten: bool | None = None
+
+    def show(self, as_json: bool) -> None:
+        """Print it, for people or as JSON."""
+        if as_json:
+            return show_json(self._document())
+        shown = [{"table": name, "rows": count} for name, count in sorted(self.erased.rows.items())]
+        show_table(shown, ["table", "rows"], empty="Nothing is known of this person.")
+        for line in self._lines():
+            click.echo(line)
+        return None
+
+    def _document(self) -> dict[str, object]:
+        return {
+            "dry_run": self.dry_run,
+            "rows": self.erased.rows,
+            "opt_outs_kept": self.erased.opt_outs,
+            "unfinished": self.erased.unfinished,
+            "refusals": self.refused,
+            "recordings": self.recordings,
+            "rewritten": self.rewritten,
+        }
+
+    def _lines(self) -> Iterator[str]:
+        if self.erased.unfinished:
+            yield (
+                f"{self.erased.unfinished} of what was being worked on there did not come to an end (its worker is "
+                "frozen, killed or slow); it can send nothing more."
+            )
+        if self.erased.opt_outs:
+            yield "1 opt-out stays, as a keyed hash of the address: nobody is answered against their will."
+        if self.refused:
+            yield f"{self.refused} refused requests {'name' if self.dry_run else 'named'} this person."
+        yield from (f"{path} names this person; delete it." for path in self.recordings)
+        if self.dry_run:
+            if self.erased.rows or self.refused:
+                yield "Nothing was erased; without --dry-run it is."
+            return
+        if self.rewritten is False:
+            yield "Stop what uses the database for long, then run the same command again to rewrite the file."
+        if self.erased.rows:
+            yield "Backups and Twilio itself keep their own: `flask conversations delete` deletes a conversation there."

@@ -44,58 +44,71 @@ class Missed:
     roster: Sequence[Any] | None = None
 
 
-def look(
-    calls: PoliteCalls,
-    db: Database,
-    conversation: Any,
-    *,
-    since: datetime,
-    above: int | None,
-    now: datetime,
-    bot_author: str,
-    begins_at: datetime | None = None,
-    is_erased: bool = False,
-    reads_roster: bool = False,
-) -> Missed:
-    """Return what is missing of a conversation: of its messages since a time, those with an index `above` one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Which messages of a conversation are compared: those since a time, with an index `above` one.
 
-    What was written before `begins_at` is marked so. One that `is_erased` does not get its name back.
-    Raises Stopped, SendError.
+    What was written before `begins_at` is marked so. A conversation that `is_erased` does not get its name back.
     """
-    read = _read_back(calls, conversation, since, above)
-    old_enough = [one for one in read if one.date_created <= now - STILL_COMING]
-    others = [one for one in read if not _is_ours(one, bot_author)]
+
+    since: datetime
+    above: int | None
+    now: datetime
+    bot_author: str
+    begins_at: datetime | None = None
+    is_erased: bool = False
+    reads_roster: bool = False
+
+    def is_old_enough(self, message: Any) -> bool:
+        """Return whether a webhook that was sent for the message would have come by now."""
+        return bool(message.date_created <= self.now - STILL_COMING)
+
+
+def look(calls: PoliteCalls, db: Database, conversation: Any, compared: Range) -> Missed:
+    """Return what is missing of a conversation. Raises Stopped, SendError."""
+    read = _read_back(calls, conversation, compared.since, compared.above)
     with db.read() as tx:
         known = known_messages(tx, [one.sid for one in read])
         here = tx.execute(select(conversations).where(conversations.c.conversation_sid == conversation.sid)).first()
-    unknown = [one for one in others if one.sid not in known]
-    missing = [one for one in unknown if one.date_created <= now - STILL_COMING]
-    newest = max((one.index for one in old_enough), default=above)
-    from_phones: frozenset[str] = frozenset()
-    events = _about_conversation(conversation, here, now, any_missing=bool(missing), is_erased=is_erased)
-    roster = _roster(calls, conversation) if missing or (reads_roster and here is not None) else None
-    if missing and roster is not None:
-        with db.read() as tx:
-            strangers = _unknown_participants(tx, roster)
-        events += [webhooks.participant_added(conversation, one, now) for one in strangers]
+    unknown = [one for one in read if one.sid not in known]
+    others = [one for one in unknown if not _is_ours(one, compared.bot_author)]
+    missing = [one for one in others if compared.is_old_enough(one)]
+    events = _about_conversation(
+        conversation, here, compared.now, any_missing=bool(missing), is_erased=compared.is_erased
+    )
+    roster = _roster(calls, conversation) if missing or (compared.reads_roster and here is not None) else None
+    authors = _authors(missing, roster or ())
+    if missing:
+        events += _about_strangers(db, conversation, roster or (), compared.now)
         # Answers that we do not know of: our database was set back since, and says nothing of whom they answered.
-        answered_to = max((one.index for one in read if _has_marker(one) and one.sid not in known), default=-1)
-        authors = _authors(missing, roster)
-        events += [
-            webhooks.message_added(
-                conversation,
-                one,
-                authors[one.sid],
-                now,
-                answered=one.index < answered_to,
-                before_start=begins_at is not None and one.date_created < begins_at,
-            )
-            for one in missing
-        ]
-        from_phones = frozenset(one.sid for one in missing if webhooks.has_phone(one, authors[one.sid]))
-    with_receipts = [one.sid for one in missing if (one.delivery or {}).get("total")]
-    too_recent = len(unknown) - len(missing)
-    return Missed(missing, from_phones, events, newest, too_recent, with_receipts, roster)
+        answered_to = max((one.index for one in unknown if _has_marker(one)), default=-1)
+        events += [_message_added(conversation, one, authors[one.sid], answered_to, compared) for one in missing]
+    return Missed(
+        messages=missing,
+        from_phones=frozenset(one.sid for one in missing if webhooks.has_phone(one, authors[one.sid])),
+        events=events,
+        checked_index=max((one.index for one in read if compared.is_old_enough(one)), default=compared.above),
+        too_recent=len(others) - len(missing),
+        with_receipts=[one.sid for one in missing if (one.delivery or {}).get("total")],
+        roster=roster,
+    )
+
+
+def _about_strangers(db: Database, conversation: Any, roster: Sequence[Any], now: datetime) -> list[NewEvent]:
+    with db.read() as tx:
+        strangers = _unknown_participants(tx, roster)
+    return [webhooks.participant_added(conversation, one, now) for one in strangers]
+
+
+def _message_added(conversation: Any, message: Any, author: Any, answered_to: int, compared: Range) -> NewEvent:
+    return webhooks.message_added(
+        conversation,
+        message,
+        author,
+        compared.now,
+        answered=message.index < answered_to,
+        before_start=compared.begins_at is not None and message.date_created < compared.begins_at,
+    )
 
 
 def _authors(missing: Sequence[Any], roster: Sequence[Any]) -> dict[str, Any]:

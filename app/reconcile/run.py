@@ -205,19 +205,16 @@ class Reconciliation:
 
     def _look_at(self, conversation: Any, cursor: Cursor) -> None:
         since = max(self.report.since, cursor.forgotten_before or self.report.since)
-        above = None if self._scope.since else cursor.checked_index
-        missed = missed_messages.look(
-            self._calls,
-            self._db,
-            conversation,
+        compared = missed_messages.Range(
             since=since,
-            above=above,
+            above=None if self._scope.since else cursor.checked_index,
             now=self._now,
             bot_author=self._scope.bot_author,
             begins_at=self._begins_at,
             is_erased=cursor.forgotten_before is not None,
             reads_roster=self._scope.reads_rosters,
         )
+        missed = missed_messages.look(self._calls, self._db, conversation, compared)
         self.report.too_recent += missed.too_recent
         new = self._store(missed.events)
         mended = mirror.mend(self._db, conversation, missed.roster, self._now, dry_run=self._turn is None)

@@ -93,7 +93,7 @@ def test_what_is_not_dead_is_not_retried(customer_writes, fail):
 
     code, said = fail("inbox", "retry", "3")
     assert code == 1
-    assert "not dead, so left alone: 3" in said
+    assert "not dead, or unknown, so left alone: 3" in said
 
 
 def test_retry_wants_to_know_what(fail):
