@@ -16,12 +16,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from benchmarks.connection import BROKEN, Connection
-from benchmarks.messages import new_batch, signed_posts
+from benchmarks.messages import conversation_added, new_batch, signed_post, signed_posts
 
 ROOT = Path(__file__).parent.parent
+SETTLE_SECONDS = 1.0  # until what was announced is worked off
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,13 @@ def measure(options: argparse.Namespace) -> Report:
     batch = new_batch(options.conversations or options.count)
     requests = signed_posts(batch, options.count)
     warm_up = signed_posts(new_batch(options.warm_up or 1), options.warm_up)
+    if options.announced:
+        warm_up += [signed_post(conversation_added(batch, number)) for number in range(batch.conversations)]
     gc.collect()
     gc.disable()
     asyncio.run(saturate(options.port, warm_up, options.connections, seconds=30))
+    if options.announced:
+        sleep(SETTLE_SECONDS)
     before = _cpu_seconds()
     if options.rate:
         run = offer(options.port, requests, options.connections, options.rate)
@@ -178,6 +183,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0, help="requests per second; 0 = as fast as answered")
     parser.add_argument("--conversations", type=int, default=0, help="0 = one for each message")
     parser.add_argument("--warm-up", type=int, default=0, help="messages posted before, not counted")
+    parser.add_argument("--announced", type=int, default=0, help="1 = first post onConversationAdded of each")
     parser.add_argument("--times", type=int, default=0, help="1 = also list when each request was sent")
     return parser.parse_args(arguments)
 

@@ -57,6 +57,29 @@ def inbound_sms(batch: Batch, number: int) -> dict[str, str]:
     }
 
 
+def conversation_added(batch: Batch, number: int) -> dict[str, str]:
+    """Return the form of the `onConversationAdded` that Twilio posts before the first message of a new sender.
+
+    Source: conversations-classic/conversations-webhooks, read 2026-11-22.
+    """
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {
+        "MessagingServiceSid": MESSAGING_SERVICE_SID,
+        "EventType": "onConversationAdded",
+        "Attributes": "{}",
+        "DateCreated": now,
+        "DateUpdated": now,
+        "ChatServiceSid": SERVICE_SID,
+        "AccountSid": ACCOUNT_SID,
+        "Source": "SMS",
+        "RetryCount": "0",
+        "State": "active",
+        "MessagingBinding.Address": f"+1555010{number % batch.conversations % 10_000:04d}",
+        "MessagingBinding.ProxyAddress": "+15550199999",
+        "ConversationSid": batch.conversation_sid(number),
+    }
+
+
 def receipt(message_sid: str, conversation_sid: str, status: str) -> dict[str, str]:
     """Return the form of an `onDeliveryUpdated` as Twilio posts it for a message of ours.
 

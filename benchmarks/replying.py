@@ -55,8 +55,8 @@ def latency(scale: Scale) -> Table:
         slow_api(BACKLOG_LATENCY) as api,
         parley(TWO, directory, api.url, inline_worker="on") as server,
     ):
-        cold = _reply_delays(server, api, COLD_MESSAGES)
-        ours = _reply_delays(server, api, scale.latency_messages)
+        cold = _reply_delays(server, api, COLD_MESSAGES, announced=1)
+        ours = _reply_delays(server, api, scale.latency_messages, announced=1)
     with slow_api(BACKLOG_LATENCY) as api, yardstick("naive_flask", TWO, api.url) as server:
         naive_cold = _reply_delays(server, api, COLD_MESSAGES)
         naive = _reply_delays(server, api, scale.latency_messages)
@@ -76,7 +76,7 @@ def latency(scale: Scale) -> Table:
         "Idle: webhook in -> reply request out (`latency`)",
         rows,
         (
-            f"{IDLE_RATE} webhooks per second, each in a conversation of its own.",
+            f"{IDLE_RATE} webhooks per second, each in a conversation that onConversationAdded told of before.",
             "The yardstick is the naive handler, which replies before it answers and stores nothing.",
         ),
     )
@@ -87,9 +87,9 @@ def _spread(delays: list[float]) -> str:
     return f"p50 {p50:.1f}, p99 {p99:.1f}, max {delays[-1]:.1f} ms, {len(delays)} replies"
 
 
-def _reply_delays(server: Server, api: Server, messages: int) -> list[float]:
+def _reply_delays(server: Server, api: Server, messages: int, announced: int = 0) -> list[float]:
     """Return the sorted delays in milliseconds; raises SystemExit when no reply came at all."""
-    report = run_load(server.port, count=messages, rate=IDLE_RATE, connections=4, times=1)
+    report = run_load(server.port, count=messages, rate=IDLE_RATE, connections=4, times=1, announced=announced)
     batch = Batch(report.batch, conversations=messages)
     arrived_at = _wait_for_replies(api, {batch.conversation_sid(number) for number in range(messages)})
     delays = [
@@ -121,7 +121,7 @@ def drain_into(store: Store, messages: int, conversations: int, threads: int, la
     """Store `messages` through the webhook, then return how `flask worker --drain` answered them."""
     with slow_api(latency_seconds) as api:
         with parley(Layout(1, 16), store.directory, api.url, database_url=store.url) as server:
-            report = run_load(server.port, count=messages, conversations=conversations, seconds=250)
+            report = run_load(server.port, count=messages, conversations=conversations, seconds=250, announced=1)
         stored = report.requests - report.non_2xx
         if stored != messages:
             raise SystemExit(f"only {stored} of {messages} messages were stored")
