@@ -9,7 +9,7 @@ TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story; PORT=8100 EMULATOR_PORT=4100)
 	$(BIN)/flask dev --story $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
-test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 3 minutes; then there is `make slow`
+test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 6 minutes on 2 cores; then there is `make slow`
 	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile
 
 pythons: .venv/ready  ## the same on SQLite with Python 3.11, 3.12 and 3.13, those that are here; at most 2 minutes each
