@@ -53,7 +53,9 @@ def test_a_web_chat_is_opened_once_for_each_visitor(emulator, receiver):
     emulator.settle()
 
     assert first["conversation_sid"] == again["conversation_sid"] != other["conversation_sid"]
-    assert [form["ClientIdentity"] for form in receiver.forms("onConversationAdded")] == ["visitor", "somebody else"]
+    begun = {form["ClientIdentity"]: form["ConversationSid"] for form in receiver.forms("onConversationAdded")}
+    assert begun == {"visitor": first["conversation_sid"], "somebody else": other["conversation_sid"]}
+    assert len(receiver.forms("onConversationAdded")) == 2
 
 
 def test_a_visitor_in_a_closed_web_chat_begins_a_new_one(emulator, twilio):
