@@ -56,11 +56,11 @@ def create_app(
     return app
 
 
-def _receiver(runtime: Runtime) -> webhook.Door:
+def _receiver(runtime: Runtime) -> webhook.Receiver:
     settings, db = runtime.settings, runtime.db
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     keys = signature.Keys(tokens=tokens, shared=settings.shared_keys)
-    return webhook.Door(
+    return webhook.Receiver(
         public_url=settings.public_url,
         keys=keys,
         arrivals=GroupCommit(

@@ -32,7 +32,7 @@ _POSTGRESQL_URL = re.compile(
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting, checked. A value that could not be read is the default here and a sentence in `faults`.
+    """Every setting, checked. A value that could not be read is the default here and a sentence in `problems`.
 
     `from_environment()` makes one; durations are in the unit of their name.
     """
@@ -61,7 +61,7 @@ class Settings:
     log_format: str = "text"
     web_concurrency: int = 2
     run_id: str = ""  # given by `flask dev --live` to the app it starts, to know it again; nobody sets it
-    faults: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def uses_sqlite(self) -> bool:
@@ -137,50 +137,50 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
         "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
     }
-    return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), faults=tuple(read.faults))
+    return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), problems=tuple(read.problems))
 
 
-def faults_for_rest(settings: Settings) -> list[str]:
+def problems_for_rest(settings: Settings) -> list[str]:
     """Return one sentence for each thing that keeps us from calling Twilio; empty when all is well."""
-    faults = list(settings.faults)
+    problems = list(settings.problems)
     if not settings.account_sid:
-        _missing(faults, "TWILIO_ACCOUNT_SID", "copy it from the Twilio console")
+        _missing(problems, "TWILIO_ACCOUNT_SID", "copy it from the Twilio console")
     if settings.api_key and not settings.api_secret:
-        _missing(faults, "TWILIO_API_SECRET", "it is shown once, when the API key is created")
+        _missing(problems, "TWILIO_API_SECRET", "it is shown once, when the API key is created")
     if not settings.auth_token and not settings.api_key:
-        _missing(faults, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console, or set an API key")
-    return faults
+        _missing(problems, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console, or set an API key")
+    return problems
 
 
-def faults_for_worker(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+def problems_for_worker(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
     """Return one sentence for each reason why a worker must not start."""
-    return faults_for_rest(settings) + _storage_faults(settings, os.environ if environ is None else environ)
+    return problems_for_rest(settings) + _storage_problems(settings, os.environ if environ is None else environ)
 
 
-def faults_for_serving(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+def problems_for_serving(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
     """Return one sentence for each reason why the web process must not start."""
-    faults = faults_for_worker(settings, environ)
+    problems = problems_for_worker(settings, environ)
     if not settings.auth_token and not settings.shared_keys:
-        _missing(faults, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console: an API key cannot check signatures")
+        _missing(problems, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console: an API key cannot check signatures")
     if not settings.public_url:
-        _missing(faults, "PUBLIC_URL", _OUR_ORIGIN)
-    return faults
+        _missing(problems, "PUBLIC_URL", _OUR_ORIGIN)
+    return problems
 
 
-def _storage_faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+def _storage_problems(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     if not settings.uses_sqlite:
         return []
-    faults = []
+    problems = []
     if environ.get("DYNO"):
-        faults.append("DATABASE_URL is SQLite, but a dyno's disk is lost at every restart; add a PostgreSQL database")
+        problems.append("DATABASE_URL is SQLite, but a dyno's disk is lost at every restart; add a PostgreSQL database")
     if sqlite3.sqlite_version_info < (3, 35):
-        faults.append(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed, or use PostgreSQL")
-    return faults
+        problems.append(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed, or use PostgreSQL")
+    return problems
 
 
-def _missing(faults: list[str], name: str, next_step: str) -> None:
-    if not any(fault.startswith(name) for fault in faults):
-        faults.append(f"{name} is empty; {next_step} (see .env.example)")
+def _missing(problems: list[str], name: str, next_step: str) -> None:
+    if not any(fault.startswith(name) for fault in problems):
+        problems.append(f"{name} is empty; {next_step} (see .env.example)")
 
 
 class _Reader:
@@ -188,7 +188,7 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        self.faults: list[str] = []
+        self.problems: list[str] = []
 
     def __call__(self, name: str, parse: Callable[[str], Any], default: Any, next_step: str) -> Any:
         text = self.environ.get(name, "").strip()
@@ -197,7 +197,7 @@ class _Reader:
         try:
             return parse(text)
         except ValueError as fault:
-            self.faults.append(f"{name} {fault}; {next_step} (see .env.example)")
+            self.problems.append(f"{name} {fault}; {next_step} (see .env.example)")
             return default
 
 

@@ -87,7 +87,7 @@ class Sparingly:
                 self._said.clear()
 
 
-def fault(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the kind of an error and where it was raised, without its words: they may quote a customer."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
@@ -112,7 +112,7 @@ class JsonLines(logging.Formatter):
             **_facts(record),
         }
         if record.exc_info and record.exc_info[1]:
-            line["fault"] = fault(record.exc_info[1])
+            line["fault"] = describe_error(record.exc_info[1])
         return json.dumps(line, default=str)
 
 
@@ -123,7 +123,7 @@ class TextLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         facts = "".join(f" {key}={_quoted(value)}" for key, value in _facts(record).items())
         if record.exc_info and record.exc_info[1]:
-            facts += f" fault={_quoted(fault(record.exc_info[1]))}"
+            facts += f" fault={_quoted(describe_error(record.exc_info[1]))}"
         return f"{at} {record.levelname.lower()} {record.name} {_one_line(record.getMessage())}{facts}"
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Literal
 
-from app.logs import fault
+from app.logs import describe_error
 
 NAME = "BOT_RESPONDER"  # stands where the name of a rule would stand
 LONGEST = 16_000  # characters; as much as the reply of a rule may have
@@ -93,7 +93,7 @@ def _module(name: str) -> Any:
             raise ResponderError(f'there is no module "{missing}"; put {missing}.py beside wsgi.py ({SEE})') from None
         raise ResponderError(f'{name} imports "{missing}", which is not there; install it') from None
     except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
-        raise ResponderError(f"importing {name} failed: {fault(error)}; correct it") from None
+        raise ResponderError(f"importing {name} failed: {describe_error(error)}; correct it") from None
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

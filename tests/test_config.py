@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from app.config import PROJECT, faults_for_rest, faults_for_serving, faults_for_worker, from_environment
+from app.config import PROJECT, from_environment, problems_for_rest, problems_for_serving, problems_for_worker
 
 SECRET = "5ecret" * 6
 SID = "1" * 32
@@ -93,7 +93,7 @@ BAD = [
 def test_a_good_value_is_read(name, text, attribute, value):
     settings = from_environment({name: text})
 
-    assert settings.faults == ()
+    assert settings.problems == ()
     assert getattr(settings, attribute) == value
 
 
@@ -101,11 +101,11 @@ def test_a_good_value_is_read(name, text, attribute, value):
 def test_a_bad_value_is_one_sentence_that_names_the_setting_and_the_default_stays(name, text):
     settings = from_environment({name: text})
 
-    (fault,) = settings.faults
+    (fault,) = settings.problems
     assert fault.startswith(f"{name} ")
     assert fault.endswith(" (see .env.example)")
     assert SECRET[:3] not in fault
-    assert settings.faults != from_environment({}).faults == ()
+    assert settings.problems != from_environment({}).problems == ()
 
 
 @pytest.mark.parametrize("text", [row[1] for row in GOOD if row[0] == "DATABASE_URL"])
@@ -116,9 +116,9 @@ def test_every_database_address_that_is_accepted_can_be_taken_apart(text):
 def test_all_faults_are_told_at_once_in_the_order_of_the_settings():
     names = [name for name, _ in dict(BAD).items()]
 
-    faults = from_environment(dict(BAD)).faults
+    problems = from_environment(dict(BAD)).problems
 
-    assert sorted(fault.split()[0] for fault in faults) == sorted(names)
+    assert sorted(fault.split()[0] for fault in problems) == sorted(names)
 
 
 def test_no_secret_is_in_a_repr():
@@ -130,7 +130,7 @@ def test_no_secret_is_in_a_repr():
         "TWILIO_API_BASE_URL": f"https://user:{SECRET}@twilio.example.com",
     }
 
-    assert from_environment(environ).faults == ()
+    assert from_environment(environ).problems == ()
     assert SECRET not in repr(from_environment(environ))
 
 
@@ -151,24 +151,24 @@ LACKING = [
 ]
 
 
-@pytest.mark.parametrize(("missing", "more", "faults"), LACKING, ids=lambda part: ascii(part)[:40])
-def test_each_process_asks_only_for_what_it_uses(missing, more, faults):
+@pytest.mark.parametrize(("missing", "more", "problems"), LACKING, ids=lambda part: ascii(part)[:40])
+def test_each_process_asks_only_for_what_it_uses(missing, more, problems):
     environ = COMPLETE | {missing: ""} | more
     settings = from_environment(environ)
 
-    told = faults_for_rest(settings), faults_for_worker(settings, environ), faults_for_serving(settings, environ)
+    told = problems_for_rest(settings), problems_for_worker(settings, environ), problems_for_serving(settings, environ)
 
-    assert tuple(len(sentences) for sentences in told) == faults
+    assert tuple(len(sentences) for sentences in told) == problems
 
 
 def test_complete_settings_may_serve():
-    assert faults_for_serving(from_environment(COMPLETE), {}) == []
+    assert problems_for_serving(from_environment(COMPLETE), {}) == []
 
 
 def test_a_malformed_setting_is_not_called_missing_as_well():
-    faults = faults_for_serving(from_environment(COMPLETE | {"PUBLIC_URL": "nowhere"}), {})
+    problems = problems_for_serving(from_environment(COMPLETE | {"PUBLIC_URL": "nowhere"}), {})
 
-    assert [fault.split()[0] for fault in faults] == ["PUBLIC_URL"]
+    assert [fault.split()[0] for fault in problems] == ["PUBLIC_URL"]
 
 
 @pytest.mark.parametrize(

@@ -26,16 +26,16 @@ def db(db):
         _writes(tx, CY, "+15550100003", "hello", minutes(2))
         replies.intend(tx, f"IM{ADA[2:]}", ADA, "default", [Content("We look for it.")], minutes(3))
         reply = replies.open_replies(tx, f"IM{ADA[2:]}")[0]
-        replies.note_sent(tx, reply, "IM" + "f" * 32, minutes(3))
-        conversations.note_waiting(tx, BO, minutes(1), anew_before=NOON)
+        replies.record_sent(tx, reply, "IM" + "f" * 32, minutes(3))
+        conversations.record_waiting(tx, BO, minutes(1), anew_before=NOON)
         conversations.pause(tx, CY, minutes(60), "lunch", by="operator")
     return db
 
 
 def _writes(tx, sid, address, text, at):
     facts = {"conversation_sid": sid, "author": address, "body": text, "message_index": 0}
-    messages.note_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
-    conversations.note_participant(tx, f"MB{sid[2:]}", {"conversation_sid": sid, "address": address})
+    messages.record_message(tx, f"IM{sid[2:]}", facts, dated=None, now=at)
+    conversations.record_participant(tx, f"MB{sid[2:]}", {"conversation_sid": sid, "address": address})
 
 
 def shown(db, **asked):
@@ -81,7 +81,7 @@ def test_a_failed_delivery_is_found_for_a_week(db, status):
 def test_a_reply_that_could_not_be_sent_is_found(db):
     with db.write() as tx:
         replies.intend(tx, f"IM{CY[2:]}", CY, "default", [Content("Hi")], minutes(3))
-        replies.note_failed(tx, replies.open_replies(tx, f"IM{CY[2:]}")[0], "Twilio said no")
+        replies.record_failed(tx, replies.open_replies(tx, f"IM{CY[2:]}")[0], "Twilio said no")
 
     assert sids(db, only="failed") == [CY]
 

@@ -149,7 +149,7 @@ def test_the_settings_in_compose_are_settings_that_parley_accepts():
     given = {"DATABASE_URL": url.replace("${POSTGRES_PASSWORD}", "secret"), "BOT_LOG_FORMAT": "json"}
     settings = config.from_environment(given)
 
-    assert settings.faults == ()
+    assert settings.problems == ()
     assert settings.database_url == "postgresql+psycopg://parley:secret@database/parley"
     assert re.findall(r"^      ([A-Z_]+):", SERVICES["release"], re.MULTILINE) == list(given)
 

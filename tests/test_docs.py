@@ -26,7 +26,7 @@ def test_the_example_has_every_setting_and_no_other():
 
 
 def test_the_example_has_no_real_value_and_is_accepted(tmp_path):
-    assert config.from_environment(config.dotenv_values(ROOT / ".env.example")).faults == ()
+    assert config.from_environment(config.dotenv_values(ROOT / ".env.example")).problems == ()
 
 
 @pytest.mark.parametrize("setting", sorted(settings_read()))

@@ -75,8 +75,8 @@ def test_an_exception_is_logged_by_kind_and_place_only(log_format):
 
 
 def test_a_fault_has_no_words():
-    assert logs.fault(caught()).startswith("ValueError at test_logs.py:")
-    assert logs.fault(KeyError(SECRET)) == "KeyError"
+    assert logs.describe_error(caught()).startswith("ValueError at test_logs.py:")
+    assert logs.describe_error(KeyError(SECRET)) == "KeyError"
 
 
 def adopted(*messages: str) -> list[str]:

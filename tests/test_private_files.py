@@ -94,4 +94,4 @@ def test_a_server_that_runs_leaves_no_file_that_others_can_read(tmp_path, emulat
             assert are_private(tmp_path / "place")
     finally:
         os.umask(before)
-    assert config.from_environment(environ).faults == ()
+    assert config.from_environment(environ).problems == ()

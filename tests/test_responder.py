@@ -111,7 +111,7 @@ def test_a_module_that_breaks_while_it_is_imported_is_named_without_its_words(wr
 
 @pytest.mark.parametrize("value", ["my_responder", "my_responder.answer", ":answer", "my responder:answer", "a:b:c"])
 def test_a_setting_of_another_shape_is_a_fault(value):
-    (fault,) = config.from_environment({"BOT_RESPONDER": value}).faults
+    (fault,) = config.from_environment({"BOT_RESPONDER": value}).problems
 
     assert fault.startswith(f"BOT_RESPONDER is {value!r}; write module:function, e.g. my_responder:answer")
 

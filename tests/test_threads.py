@@ -10,7 +10,7 @@ from app.db.tables import messages
 from app.store import actions, deliveries, replies
 from app.store import conversations as memory
 from app.store.deliveries import Receipt
-from app.store.messages import note_decision, note_message
+from app.store.messages import record_decision, record_message
 from app.store.replies import Content
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -39,8 +39,8 @@ def says(db):
             "message_index": index if order is None else order,
         } | facts
         with db.write() as tx:
-            note_message(tx, im(index), facts, dated=None, now=at)
-            note_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
+            record_message(tx, im(index), facts, dated=None, now=at)
+            record_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
         return im(index)
 
     return say
@@ -56,7 +56,7 @@ def answers(db):
             replies.intend(tx, reply_to, SID, "r", contents, seconds(at), timer_seconds=timer_seconds)
             if sent_as:
                 first = replies.open_replies(tx, reply_to, timer_seconds=timer_seconds)[0]
-                replies.note_sent(tx, first, im(sent_as), seconds(at))
+                replies.record_sent(tx, first, im(sent_as), seconds(at))
 
     return answer
 
@@ -121,7 +121,7 @@ def test_a_reply_that_also_came_as_a_webhook_is_one_line(says, answers, thread):
 def test_ticks_name_the_recipient_and_reasons_what_else_was_done(says, answers, thread, db):
     answers(says(0), "hi", at=0, sent_as=9)
     with db.write() as tx:
-        memory.note_participant(tx, ADA, {"conversation_sid": SID, "address": "whatsapp:+15550100001"})
+        memory.record_participant(tx, ADA, {"conversation_sid": SID, "address": "whatsapp:+15550100001"})
         receipt = Receipt("DY" + "1" * 32, im(9), SID, ADA, "", "delivered", 0, seconds(5))
         deliveries.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
         actions.intend(tx, im(0), SID, "r", [("close", {})], seconds(0))
@@ -136,7 +136,7 @@ def test_a_follow_up_stands_where_it_was_sent_and_beside_its_message(says, answe
     says(1)
     answers(im(0), "nobody came", at=600, timer_seconds=600)
     with db.write() as tx:
-        note_decision(
+        record_decision(
             tx, im(0), SID, code="replied", rule="r", reason="nobody", tried=[], now=seconds(600), timer_seconds=600
         )
     found = thread()

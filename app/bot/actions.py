@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from app.bot import gates
-from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, silence
+from app.bot.context import HandlerContext
+from app.bot.facts_loader import ReplyContext, recheck_guards
 from app.bot.sending import is_final
 from app.rules.engine import Actions
 from app.store import actions as action_log
@@ -21,7 +21,7 @@ from app.twilio_api.errors import SendError
 log = logging.getLogger("parley.actions")
 
 
-def wanted(actions: Actions) -> list[tuple[str, Mapping[str, Any]]]:
+def planned_actions(actions: Actions) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the actions of a decision as they are written down, in the order in which they are done."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     if actions.set_attributes:
@@ -37,57 +37,57 @@ def wanted(actions: Actions) -> list[tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def perform(occasion: Occasion, bot: Bot) -> list[str]:
+def run_actions(occasion: ReplyContext, context: HandlerContext) -> list[str]:
     """Do what is written down and not yet done; return one line for each, saying what became of it.
 
-    What cannot be done is written down as failed, and the rest is done all the same. Raises SendError, Postponed.
+    What cannot be done is written down as failed, and the rest is done all the same. Raises SendError, Reschedule.
     """
     sid, after = occasion.message.message_sid, occasion.timer_seconds
-    actions = action_log.open_actions(bot.tx, sid, timer_seconds=after)
+    actions = action_log.open_actions(context.tx, sid, timer_seconds=after)
     if not actions:
         return []
-    if not replies.replies_to(bot.tx, sid, timer_seconds=after):  # a reply has asked the guards already
-        stop = silence(occasion, bot)
+    if not replies.replies_to(context.tx, sid, timer_seconds=after):  # a reply has asked the guards already
+        stop = recheck_guards(occasion, context)
         if stop and stop.human:
-            action_log.skip(bot.tx, sid, stop.reason, timer_seconds=after)
+            action_log.skip(context.tx, sid, stop.reason, timer_seconds=after)
             return [f"{action.kind} skipped: {stop.reason}" for action in actions]
-    return [_perform(action, occasion, bot) for action in actions]
+    return [_perform(action, occasion, context) for action in actions]
 
 
-def _perform(action: Action, occasion: Occasion, bot: Bot) -> str:
+def _perform(action: Action, occasion: ReplyContext, context: HandlerContext) -> str:
     try:
-        _DOING[action.kind](action, occasion, bot)
+        _DOING[action.kind](action, occasion, context)
     except SendError as error:
-        return _write_down(error, action, bot)
-    action_log.note_done(bot.tx, action, bot.work.now())
+        return _write_down(error, action, context)
+    action_log.record_done(context.tx, action, context.job.now())
     return action.kind
 
 
-def _set_attributes(action: Action, occasion: Occasion, bot: Bot) -> None:
-    shown = _at_twilio(conversation.merge_attributes, action.arguments, occasion, bot)
-    mirror.show_conversation(bot.tx, shown, in_order=True)
+def _set_attributes(action: Action, occasion: ReplyContext, context: HandlerContext) -> None:
+    shown = _at_twilio(conversation.merge_attributes, action.arguments, occasion, context)
+    mirror.show_conversation(context.tx, shown, in_order=True)
 
 
-def _add_participant(action: Action, occasion: Occasion, bot: Bot) -> None:
-    _at_twilio(conversation.add_participant, action.arguments, occasion, bot)
+def _add_participant(action: Action, occasion: ReplyContext, context: HandlerContext) -> None:
+    _at_twilio(conversation.add_participant, action.arguments, occasion, context)
 
 
-def _hand_over(action: Action, _occasion: Occasion, bot: Bot) -> None:
+def _hand_over(action: Action, _occasion: ReplyContext, context: HandlerContext) -> None:
     why = f'the rule "{action.rule}" handed over to a human'
-    conversations.pause(bot.tx, action.conversation_sid, conversations.FOREVER, why, by="rule")
+    conversations.pause(context.tx, action.conversation_sid, conversations.FOREVER, why, by="rule")
 
 
-def _pause(action: Action, _occasion: Occasion, bot: Bot) -> None:
-    until = bot.work.now() + timedelta(seconds=action.arguments["seconds"])
-    conversations.pause(bot.tx, action.conversation_sid, until, f'the rule "{action.rule}" says so', by="rule")
+def _pause(action: Action, _occasion: ReplyContext, context: HandlerContext) -> None:
+    until = context.job.now() + timedelta(seconds=action.arguments["seconds"])
+    conversations.pause(context.tx, action.conversation_sid, until, f'the rule "{action.rule}" says so', by="rule")
 
 
-def _close(action: Action, occasion: Occasion, bot: Bot) -> None:
-    _at_twilio(conversation.close, None, occasion, bot)
-    conversations.note_state(bot.tx, action.conversation_sid, "closed", dated=None)
+def _close(action: Action, occasion: ReplyContext, context: HandlerContext) -> None:
+    _at_twilio(conversation.close, None, occasion, context)
+    conversations.record_state(context.tx, action.conversation_sid, "closed", dated=None)
 
 
-_DOING: dict[str, Callable[[Action, Occasion, Bot], None]] = {
+_DOING: dict[str, Callable[[Action, ReplyContext, HandlerContext], None]] = {
     "set_attributes": _set_attributes,
     "add_participant": _add_participant,
     "hand_over": _hand_over,
@@ -96,19 +96,19 @@ _DOING: dict[str, Callable[[Action, Occasion, Bot], None]] = {
 }
 
 
-def _at_twilio(change: Callable[..., Any], arguments: Any, occasion: Occasion, bot: Bot) -> Any:
+def _at_twilio(change: Callable[..., Any], arguments: Any, occasion: ReplyContext, context: HandlerContext) -> Any:
     sid, service_sid = occasion.conversation_sid, occasion.chat_service_sid
     more = () if arguments is None else (arguments,)
-    return gates.ask(lambda twilio: change(twilio, sid, service_sid, *more), sid, bot)
+    return gates.ask(lambda twilio: change(twilio, sid, service_sid, *more), sid, context)
 
 
-def _write_down(error: SendError, action: Action, bot: Bot) -> str:
+def _write_down(error: SendError, action: Action, context: HandlerContext) -> str:
     """Store why an action could not be done; raises the error again where another attempt may help."""
-    final = is_final(error, bot)
+    final = is_final(error, context)
     if final or error.decision == "suppress":
-        action_log.note_failed(bot.tx, action, error.reason)
+        action_log.record_failed(context.tx, action, error.reason)
     if error.decision == "retry":
-        bot.work.commit()
+        context.job.commit()
         raise error
     facts = {"conversation_sid": action.conversation_sid, "message_sid": action.message_sid}
     log.warning("action failed", extra={"kind": action.kind, **facts, "reason": error.reason})

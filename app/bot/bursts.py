@@ -10,10 +10,10 @@ from operator import itemgetter
 from sqlalchemy import Connection
 
 from app.bot import responder_pool
-from app.bot.context import Bot
+from app.bot.context import HandlerContext
 from app.bot.facts_loader import is_agent, message_of, read_messages
 from app.inbox import queue
-from app.inbox.job import Postponed
+from app.inbox.job import Reschedule
 from app.inbox.queue import Claimed
 from app.rules import facts
 from app.store import messages
@@ -32,40 +32,47 @@ class Member:
         return message_of(self.event, self.received_at)
 
 
-def gather(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> list[Member]:
-    """Return the messages that belong to one burst with this one, which comes first; raises Postponed to wait for more.
+def gather(
+    tx: Connection, message: facts.Message, known: facts.ConversationFacts, context: HandlerContext
+) -> list[Member]:
+    """Return the messages that are one burst with this one, which comes first; raises Reschedule to wait for more.
 
     A burst ends with the message after which nothing came for `coalesce`, at most `coalesce_most` after its first,
     and where a human agent joins in. Once the responder was asked it is what it was asked about.
     """
-    call = responder_pool.find_call(tx, message.message_sid) if bot.responder is not None else None
+    call = responder_pool.find_call(tx, message.message_sid) if context.responder is not None else None
     if call is not None and call.members is not None:
-        return _asked_about(tx, call.members, bot)
-    quiet = bot.rules.bot.coalesce
-    if quiet is None or facts.writer_of(message, known, bot.policy) != "customer":
+        return _asked_about(tx, call.members, context)
+    quiet = context.rules.bot.coalesce
+    if quiet is None or facts.writer_of(message, known, context.policy) != "customer":
         return []
-    stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
-    first = message.sent_at if message.found_late else bot.work.claimed.received_at
-    members = _members(tx, stored, message, known, first, bot)
+    stored = queue.waiting(tx, context.job.claimed, MessageAdded.event_type)
+    first = message.sent_at if message.found_late else context.job.claimed.received_at
+    members = _members(tx, stored, message, known, first, context)
     if call is not None:  # by an earlier version
         return [one for one in members if one.received_at <= call.asked_at]
     last = max([first, *(one.received_at for one in members)])
-    due_at = min(last + quiet, first + bot.rules.bot.coalesce_most)
-    if last <= bot.now < due_at:  # what seems to come from the future came before the clock was set back
-        raise Postponed(due_at, "more messages may belong to it")
+    due_at = min(last + quiet, first + context.rules.bot.coalesce_most)
+    if last <= context.now < due_at:  # what seems to come from the future came before the clock was set back
+        raise Reschedule(due_at, "more messages may belong to it")
     return members
 
 
-def _asked_about(tx: Connection, message_sids: Sequence[str], bot: Bot) -> list[Member]:
+def _asked_about(tx: Connection, message_sids: Sequence[str], context: HandlerContext) -> list[Member]:
     if not message_sids:
         return []
-    stored = queue.waiting(tx, bot.work.claimed, MessageAdded.event_type)
+    stored = queue.waiting(tx, context.job.claimed, MessageAdded.event_type)
     found = [Member(event, _came_at(event, one)) for one in stored for event in read_messages([one])]
     return _undecided(tx, [one for one in found if one.event.message_sid in message_sids])
 
 
 def _members(
-    tx: Connection, stored: Sequence[Claimed], message: facts.Message, known: facts.Known, first: datetime, bot: Bot
+    tx: Connection,
+    stored: Sequence[Claimed],
+    message: facts.Message,
+    known: facts.ConversationFacts,
+    first: datetime,
+    context: HandlerContext,
 ) -> list[Member]:
     found: list[Member] = []
     customers = {message.author}
@@ -73,18 +80,20 @@ def _members(
         for event in read_messages([one]):
             if event.author == message.author:
                 found.append(Member(event, _came_at(event, one)))
-            elif event.author not in customers and is_agent(tx, event, known, bot):
-                return _undecided(tx, _in_time(found, first, bot))
+            elif event.author not in customers and is_agent(tx, event, known, context):
+                return _undecided(tx, _in_time(found, first, context))
             customers.add(event.author)
-    return _undecided(tx, _in_time(found, first, bot))
+    return _undecided(tx, _in_time(found, first, context))
 
 
-def _in_time(members: Sequence[Member], first: datetime, bot: Bot) -> list[Member]:
+def _in_time(members: Sequence[Member], first: datetime, context: HandlerContext) -> list[Member]:
     """Return the members up to the first pause: a worker that comes late must not find one burst in a whole hour."""
     last = first
     found: list[Member] = []
     for one in members:
-        if one.received_at > min(last + (bot.rules.bot.coalesce or timedelta()), first + bot.rules.bot.coalesce_most):
+        if one.received_at > min(
+            last + (context.rules.bot.coalesce or timedelta()), first + context.rules.bot.coalesce_most
+        ):
             break
         found.append(one)
         last = one.received_at

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from sqlalchemy import Connection
 
-from app.bot.context import Bot
+from app.bot.context import HandlerContext
 from app.db.database import Record
 from app.rules import consent_words, facts, guards
 from app.store import consent, conversations
@@ -22,16 +22,18 @@ def address_of(message: facts.Message) -> str:
     return message.author if message.channel != "chat" else ""
 
 
-def with_people(tx: Connection, message: facts.Message, known: facts.Known, bot: Bot) -> facts.Known:
+def with_people(
+    tx: Connection, message: facts.Message, known: facts.ConversationFacts, context: HandlerContext
+) -> facts.ConversationFacts:
     """Return the same with who is in the conversation, and whether one of them wants silence: a reply reaches all."""
     rows = conversations.people_of(tx, message.conversation_sid, address_of(message))
     here = [row for row in rows if row.conversation_sid == message.conversation_sid]
     author = Person(message.author, message.channel)
     people = {author: _rows_of_author(message, rows)}
-    for row in customers_of(here, bot.policy):
+    for row in customers_of(here, context.policy):
         if row not in people[author]:
             people.setdefault(_person(row), []).append(row)
-    found = consent.standings(tx, people, per_channel=bot.rules.bot.opt_out_per_channel)
+    found = consent.standings(tx, people, per_channel=context.rules.bot.opt_out_per_channel)
     own, others = found[author], [_is_silent(found[one], people[one]) for one in people if one != author]
     since = own.undecided_since
     return replace(
@@ -79,20 +81,20 @@ def _has_opted_out(standing: Standing, rows: Sequence[Record]) -> bool:
     return consent.has_opted_out(standing, [row.opted_out_at for row in rows])
 
 
-def note_wish(message: facts.Message, known: facts.Known, code: str, bot: Bot) -> None:
+def record_wish(message: facts.Message, known: facts.ConversationFacts, code: str, context: HandlerContext) -> None:
     """Store what a customer's message says about hearing from us, if anything; `code` is that of the decision."""
-    texts, words = message.texts or (message.text,), bot.rules.bot
+    texts, words = message.texts or (message.text,), context.rules.bot
     if code in ("opt-out word", "opt-in word"):
         word = consent_words.word_of(texts, words, message.channel, code)
-        _record(message, consent.OPTED_OUT if code == "opt-out word" else consent.OPTED_IN, word, bot)
+        _record(message, consent.OPTED_OUT if code == "opt-out word" else consent.OPTED_IN, word, context)
     elif code == guards.MAY_OPT_OUT and (wish := guards.wish_of(message, words)):
-        _record(message, consent.MAY_OPT_OUT, wish, bot)
+        _record(message, consent.MAY_OPT_OUT, wish, context)
     elif known.wished_before:
-        _record(message, consent.WROTE_AGAIN, "", bot)
+        _record(message, consent.WROTE_AGAIN, "", context)
 
 
-def _record(message: facts.Message, change: consent.Kind, word: str, bot: Bot) -> None:
-    at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, bot.now)
+def _record(message: facts.Message, change: consent.Kind, word: str, context: HandlerContext) -> None:
+    at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, context.now)
     told = Change(
         person=Person(message.author, message.channel),
         change=change,
@@ -102,17 +104,17 @@ def _record(message: facts.Message, change: consent.Kind, word: str, bot: Bot) -
         conversation_sid=message.conversation_sid,
         participant_sid=message.participant_sid,
     )
-    consent.record(bot.tx, told, per_channel=bot.rules.bot.opt_out_per_channel)
+    consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)
 
 
-def note_refusal_of_carrier(
-    participant_sid: str, code: int, conversation_sid: str, message_sid: str, at: datetime, bot: Bot
+def record_refusal_of_carrier(
+    participant_sid: str, code: int, conversation_sid: str, message_sid: str, at: datetime, context: HandlerContext
 ) -> None:
     """Store that the carrier takes no message for a participant, because they have opted out there."""
-    row = conversations.participant(bot.tx, participant_sid)
+    row = conversations.participant(context.tx, participant_sid)
     person = _person(row) if row and (row.address or row.identity) else Person(participant_sid)
     if row is None:
-        conversations.note_participant(bot.tx, participant_sid, {"conversation_sid": conversation_sid})
+        conversations.record_participant(context.tx, participant_sid, {"conversation_sid": conversation_sid})
     told = Change(
         person=person,
         change=consent.OPTED_OUT,
@@ -123,4 +125,4 @@ def note_refusal_of_carrier(
         conversation_sid=conversation_sid,
         participant_sid=participant_sid,
     )
-    consent.record(bot.tx, told, per_channel=bot.rules.bot.opt_out_per_channel)
+    consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)

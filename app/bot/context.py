@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.rules.facts import Policy
 from app.rules.schema import Rules
 from app.twilio_api.client import Conversations
@@ -19,10 +19,10 @@ from app.twilio_api.fence import fenced
 
 
 @dataclass(frozen=True)
-class Bot:
+class HandlerContext:
     """The event's work (its transaction and lease), Twilio, the rules and where their files are, who writes for us."""
 
-    work: Work
+    job: Job
     twilio: Conversations
     rules: Rules
     policy: Policy
@@ -35,14 +35,14 @@ class Bot:
 
         `within`: only so many seconds after the last commit. Raises LeaseLost.
         """
-        with self.work.away(within) as ask, fenced(ask):
+        with self.job.network_call(within) as ask, fenced(ask):
             yield self.twilio
 
     @property
     def tx(self) -> Connection:
-        return self.work.tx
+        return self.job.tx
 
     @property
     def now(self) -> datetime:
         """When the event was claimed."""
-        return self.work.claimed.claimed_at
+        return self.job.claimed.claimed_at

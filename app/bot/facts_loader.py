@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app.bot import consents
-from app.bot.context import Bot
+from app.bot.context import HandlerContext
 from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.queue import Claimed
@@ -26,14 +26,14 @@ _LAST_WORDS = 20  # messages; who wants silence says so at the end
 
 
 @dataclass(frozen=True)
-class Occasion:
+class ReplyContext:
     """What the bot may answer: a message, what was known when it was decided, and where.
 
     `timer_seconds` is 0 when the message has just come; else nobody has answered it for so long, `waiting_since`.
     """
 
     message: facts.Message
-    known: facts.Known
+    known: facts.ConversationFacts
     chat_service_sid: str
     timer_seconds: int = 0
     waiting_since: datetime | None = None
@@ -48,7 +48,7 @@ class Occasion:
 
 
 @dataclass(frozen=True)
-class Silence:
+class Suppression:
     """Why nothing may be said now; `human`: because of a person's act or wish, so that nothing else is done either."""
 
     reason: str
@@ -124,47 +124,54 @@ def rows_of(tx: Connection, message: facts.Message) -> Rows:
     return Rows(conversations.conversation(tx, message.conversation_sid), author)
 
 
-def known_of(tx: Connection, message: facts.Message, bot: Bot, rows: Rows | None = None) -> facts.Known:
+def load_facts(
+    tx: Connection, message: facts.Message, context: HandlerContext, rows: Rows | None = None
+) -> facts.ConversationFacts:
     """Return what is known of the conversation and the author now; `rows` where they are read already."""
     rows = rows or rows_of(tx, message)
     author = rows.author
-    known = facts.Known(
+    known = facts.ConversationFacts(
         roles=_roles(author),
-        author_role=_role(author, bot),
+        author_role=_role(author, context),
         participant_attributes=author.attributes if author else {},
         last_inbound_at=max(filter(None, [message.sent_at, author and author.last_inbound_at])),
     )
-    return _as_of_now(tx, message, known, bot, bot.now, rows.conversation)
+    return _as_of_now(tx, message, known, context, context.now, rows.conversation)
 
 
-def with_history(
-    tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, *, index: int | None = None
-) -> facts.Known:
+def add_history(
+    tx: Connection,
+    message: facts.Message,
+    known: facts.ConversationFacts,
+    context: HandlerContext,
+    *,
+    index: int | None = None,
+) -> facts.ConversationFacts:
     """Return the same with what the bot has done here before, and how often the author said the same.
 
     Every query is bounded by what the rules ask for, however long the conversation is.
     """
-    limited = [rule for rule in bot.rules.rules if rule.cooldown or rule.quota]
+    limited = [rule for rule in context.rules.rules if rule.cooldown or rule.quota]
     most = max((rule.quota.count for rule in limited if rule.quota), default=1)
     sid = message.conversation_sid
     return replace(
         known,
-        reply_times=_reply_times(tx, sid, bot),
+        reply_times=_reply_times(tx, sid, context),
         fired=rule_usage.fired(tx, sid, [rule.name for rule in limited], most=most),
         answered_later=message.found_late and replies.answered_after(tx, sid, index, message.sent_at),
-        same_texts=_same_texts(tx, message, index) if bot.rules.bot.repeated_text else 0,
+        same_texts=_same_texts(tx, message, index) if context.rules.bot.repeated_text else 0,
     )
 
 
-def _reply_times(tx: Connection, conversation_sid: str, bot: Bot) -> tuple[datetime, ...]:
+def _reply_times(tx: Connection, conversation_sid: str, context: HandlerContext) -> tuple[datetime, ...]:
     """Return when we have answered here, as far back as a reply budget that is spent; () while none is."""
-    budgets = bot.rules.bot.budgets
-    limits = [(one.count, bot.now - one.per) for one in budgets]
+    budgets = context.rules.bot.budgets
+    limits = [(one.count, context.now - one.per) for one in budgets]
     is_spent = replies.has_replied(tx, conversation_sid, limits)
     spent = [one for one, is_so in zip(budgets, is_spent, strict=True) if is_so]
     if not spent:
         return ()
-    since, most = bot.now - max(one.per for one in spent), max(one.count for one in spent)
+    since, most = context.now - max(one.per for one in spent), max(one.count for one in spent)
     return replies.reply_times(tx, conversation_sid, since, most=most)
 
 
@@ -180,10 +187,15 @@ def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> in
 
 
 def _as_of_now(
-    tx: Connection, message: facts.Message, known: facts.Known, bot: Bot, now: datetime, here: Record | None
-) -> facts.Known:
+    tx: Connection,
+    message: facts.Message,
+    known: facts.ConversationFacts,
+    context: HandlerContext,
+    now: datetime,
+    here: Record | None,
+) -> facts.ConversationFacts:
     """Return the same with what may have changed: who is here and wants silence, state, pause; `here` is a row."""
-    known = consents.with_people(tx, message, known, bot)
+    known = consents.with_people(tx, message, known, context)
     if here is None:
         return known
     return replace(
@@ -193,15 +205,15 @@ def _as_of_now(
         attributes=here.attributes,
         paused_until=here.paused_until,
         paused_why=here.paused_why,
-        paused_by=_paused_by(here, bot, now),
+        paused_by=_paused_by(here, context, now),
         first_contact=here.last_inbound_at is None,
     )
 
 
-def _paused_by(here: Record, bot: Bot, now: datetime) -> str:
+def _paused_by(here: Record, context: HandlerContext, now: datetime) -> str:
     """Return whose pause it is; a conversation that a rule handed over is an agent's while one writes in it."""
     wrote_at: datetime | None = here.last_agent_at
-    if here.paused_by == "rule" and wrote_at and wrote_at + bot.rules.bot.pause_after_agent > now:
+    if here.paused_by == "rule" and wrote_at and wrote_at + context.rules.bot.pause_after_agent > now:
         return "agent"
     return str(here.paused_by)
 
@@ -212,57 +224,57 @@ def _roles(author: Record | None) -> tuple[str, ...]:
     return tuple(one for one in found if isinstance(one, str) and one)
 
 
-def _role(author: Record | None, bot: Bot) -> str:
+def _role(author: Record | None, context: HandlerContext) -> str:
     """Return "agent" for a participant whose attributes or role SID say so."""
     if author is None:
         return ""
-    return "agent" if author.attributes.get("role") == "agent" or author.role_sid in bot.policy.agents else ""
+    return "agent" if author.attributes.get("role") == "agent" or author.role_sid in context.policy.agents else ""
 
 
-def silence(occasion: Occasion, bot: Bot) -> Silence | None:
+def recheck_guards(occasion: ReplyContext, context: HandlerContext) -> Suppression | None:
     """Ask the guards that can change once more; return why nothing may be said, or None."""
-    message, now = occasion.message, bot.work.now()
-    here = conversations.conversation(bot.tx, message.conversation_sid)
-    known = _as_of_now(bot.tx, message, occasion.known, bot, now, here)
-    behind = queue.newest_waiting(bot.tx, bot.work.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
-    known = _with_wishes(known, _wishes_that_wait(behind, message, bot), message.author)
-    human_wrote = _human_answered(occasion, bot) or (bool(behind) and _human_waits(message, known, bot))
+    message, now = occasion.message, context.job.now()
+    here = conversations.conversation(context.tx, message.conversation_sid)
+    known = _as_of_now(context.tx, message, occasion.known, context, now, here)
+    behind = queue.newest_waiting(context.tx, context.job.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
+    known = _with_wishes(known, _wishes_that_wait(behind, message, context), message.author)
+    human_wrote = _human_answered(occasion, context) or (bool(behind) and _human_waits(message, known, context))
     reason = guards.changed_guards(
-        message, known, bot.policy, now, human_wrote, bot=bot.rules.bot, timer=occasion.timer
+        message, known, context.policy, now, human_wrote, bot=context.rules.bot, timer=occasion.timer
     )
     if reason is None:
         return None
     agent_took_over = known.paused_by == "agent" and known.paused_until is not None and known.paused_until > now
     unwanted = known.opted_out or known.may_opt_out or known.others_opted_out
-    return Silence(reason, human_wrote or unwanted or known.state == "closed" or agent_took_over)
+    return Suppression(reason, human_wrote or unwanted or known.state == "closed" or agent_took_over)
 
 
-def _human_answered(occasion: Occasion, bot: Bot) -> bool:
+def _human_answered(occasion: ReplyContext, context: HandlerContext) -> bool:
     """Return whether the wait that a follow-up is about is over."""
     if not occasion.timer_seconds:
         return False
-    here = conversations.conversation(bot.tx, occasion.conversation_sid)
+    here = conversations.conversation(context.tx, occasion.conversation_sid)
     return here is None or here.waiting_since != occasion.waiting_since
 
 
-def _human_waits(message: facts.Message, known: facts.Known, bot: Bot) -> bool:
+def _human_waits(message: facts.Message, known: facts.ConversationFacts, context: HandlerContext) -> bool:
     """Return whether a human agent's message is stored behind this one and not yet worked on."""
-    stored = queue.waiting_from_clients(bot.tx, bot.work.claimed, MessageAdded.event_type)
+    stored = queue.waiting_from_clients(context.tx, context.job.claimed, MessageAdded.event_type)
     by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
-    return any(is_agent(bot.tx, one, known, bot) for one in by_author.values())
+    return any(is_agent(context.tx, one, known, context) for one in by_author.values())
 
 
-def _wishes_that_wait(behind: Sequence[Record], message: facts.Message, bot: Bot) -> dict[str, Wanted]:
+def _wishes_that_wait(behind: Sequence[Record], message: facts.Message, context: HandlerContext) -> dict[str, Wanted]:
     """Return what each author wants whose opt-out or opt-in is stored behind this message and not yet worked on."""
     found: dict[str, Wanted] = {}
     for author, text in (internal_events.read_said(*one) for one in behind):
         if not found.get(author):
             channel = message.channel if author == message.author else channel_of(author, "")
-            found[author] = wanted_by(text, bot.rules.bot, channel)
+            found[author] = wanted_by(text, context.rules.bot, channel)
     return found
 
 
-def _with_wishes(known: facts.Known, wishes: Mapping[str, Wanted], author: str) -> facts.Known:
+def _with_wishes(known: facts.ConversationFacts, wishes: Mapping[str, Wanted], author: str) -> facts.ConversationFacts:
     return replace(
         known,
         opted_out=known.opted_out or wishes.get(author) == "out",
@@ -278,8 +290,8 @@ def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:
     return [one for one in read if isinstance(one, MessageAdded)]
 
 
-def is_agent(tx: Connection, event: MessageAdded, known: facts.Known, bot: Bot) -> bool:
+def is_agent(tx: Connection, event: MessageAdded, known: facts.ConversationFacts, context: HandlerContext) -> bool:
     """Return whether a human agent wrote a message in the conversation that `known` is about."""
     author = conversations.participant(tx, event.participant_sid)
-    about_author = replace(known, author_role=_role(author, bot), roles=_roles(author))
-    return facts.writer_of(message_of(event, bot.now), about_author, bot.policy) == "agent"
+    about_author = replace(known, author_role=_role(author, context), roles=_roles(author))
+    return facts.writer_of(message_of(event, context.now), about_author, context.policy) == "agent"

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, known_of, stored_message, with_channel_facts, with_history
+from app.bot.context import HandlerContext
+from app.bot.facts_loader import ReplyContext, add_history, load_facts, stored_message, with_channel_facts
 from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.internal_events import FollowUpDue, TimerEnded, Wait
@@ -23,7 +23,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 NO_WAIT = ("another account", "opt-out word", "opt-in word", "help word", "opted out", "closed", "empty", "found late")
 
 
-def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
+def record_waiting(occasion: ReplyContext, code: str, context: HandlerContext) -> None:
     """Note that a customer waits from this message on, if that is news, and set the first timer of the rules.
 
     Who has been waiting for longer than any timer runs begins to wait anew: else a conversation that no human
@@ -31,10 +31,10 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
     """
     if code in NO_WAIT:
         return
-    since = min(occasion.message.sent_at, bot.now)
-    timers = engine.timers_of(bot.rules)
+    since = min(occasion.message.sent_at, context.now)
+    timers = engine.timers_of(context.rules)
     over = since - max(timers) if timers else LONG_AGO
-    if not conversations.note_waiting(bot.tx, occasion.conversation_sid, since, anew_before=over):
+    if not conversations.record_waiting(context.tx, occasion.conversation_sid, since, anew_before=over):
         return
     if timers:
         event = TimerEnded(
@@ -45,27 +45,27 @@ def note_waiting(occasion: Occasion, code: str, bot: Bot) -> None:
             seconds=int(timers[0].total_seconds()),
             was_first_contact=occasion.known.first_contact,
         )
-        _set_timer(event, bot)
+        _set_timer(event, context)
 
 
-def put_follow_up_in_line(event: TimerEnded, bot: Bot) -> str:
+def put_follow_up_in_line(event: TimerEnded, context: HandlerContext) -> str:
     """Put the follow-up behind what waits in its conversation and set the next timer, unless a human has answered.
 
     One timer after the other: with two at once a worker that was away would find both due, in any order.
     """
-    here = conversations.conversation(bot.tx, event.conversation_sid)
+    here = conversations.conversation(context.tx, event.conversation_sid)
     if here is None or here.waiting_since != event.waiting_since:
         return over(here)
-    _schedule(FollowUpDue(**_told(event)), event.conversation_sid, bot.work.now(), bot)
+    _schedule(FollowUpDue(**_told(event)), event.conversation_sid, context.job.now(), context)
     if event.due_at:
         return "what was put off is tried again"  # the next timer was set when this one ended first
-    longer = [timer for timer in engine.timers_of(bot.rules) if timer > timedelta(seconds=event.seconds)]
+    longer = [timer for timer in engine.timers_of(context.rules) if timer > timedelta(seconds=event.seconds)]
     if longer:
-        _set_timer(replace(event, seconds=int(longer[0].total_seconds())), bot)
+        _set_timer(replace(event, seconds=int(longer[0].total_seconds())), context)
     return f"nobody has answered for {event.seconds} s"
 
 
-def put_off(event: FollowUpDue, decision: Decision, bot: Bot) -> str:
+def put_off(event: FollowUpDue, decision: Decision, context: HandlerContext) -> str:
     """Let a follow-up that fell due outside its hours come back when they begin.
 
     All that a customer's wait puts off to one moment have one lane: they come back in the order in which they were due.
@@ -73,7 +73,7 @@ def put_off(event: FollowUpDue, decision: Decision, bot: Bot) -> str:
     assert decision.again_at
     again = TimerEnded(**_told(event) | {"due_at": decision.again_at})
     lane = f"{internal_events.TIMER_LANES}{event.message_sid}:{decision.again_at.isoformat()}"
-    _schedule(again, lane, decision.again_at, bot)
+    _schedule(again, lane, decision.again_at, context)
     return f"no reply yet: {decision.reason}"
 
 
@@ -87,26 +87,26 @@ def _told(event: Wait) -> dict[str, Any]:
     return {item.name: getattr(event, item.name) for item in fields(event)}
 
 
-def occasion_of(tx: Connection, event: FollowUpDue, bot: Bot, *, decided: bool) -> Occasion | None:
+def occasion_of(tx: Connection, event: FollowUpDue, context: HandlerContext, *, decided: bool) -> ReplyContext | None:
     """Return what a follow-up is about; None when the wait is over and nothing was decided before."""
     row = messages.message(tx, event.message_sid)
     here = conversations.conversation(tx, event.conversation_sid)
     if row is None or here is None or not (decided or here.waiting_since == event.waiting_since):
         return None
     message = with_channel_facts(tx, stored_message(row))
-    known = replace(known_of(tx, message, bot), first_contact=bool(event.was_first_contact))
+    known = replace(load_facts(tx, message, context), first_contact=bool(event.was_first_contact))
     if not decided:
-        known = with_history(tx, message, known, bot, index=row.message_index)
-    return Occasion(message, known, event.chat_service_sid, event.seconds, event.waiting_since)
+        known = add_history(tx, message, known, context, index=row.message_index)
+    return ReplyContext(message, known, event.chat_service_sid, event.seconds, event.waiting_since)
 
 
-def _set_timer(event: TimerEnded, bot: Bot) -> None:
+def _set_timer(event: TimerEnded, context: HandlerContext) -> None:
     assert event.waiting_since
     due_at = event.waiting_since + timedelta(seconds=event.seconds)
-    _schedule(event, f"{internal_events.TIMER_LANES}{event.message_sid}:{event.seconds}", due_at, bot)
+    _schedule(event, f"{internal_events.TIMER_LANES}{event.message_sid}:{event.seconds}", due_at, context)
 
 
-def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:
+def _schedule(event: Wait, lane: str, due_at: datetime, context: HandlerContext) -> None:
     stored = NewEvent(
         event_key=internal_events.event_key(event),
         event_type=event.event_type,
@@ -116,4 +116,4 @@ def _schedule(event: Wait, lane: str, due_at: datetime, bot: Bot) -> None:
         target="",
         body=internal_events.body_of(event),
     )
-    queue.schedule(bot.tx, stored, due_at, bot.work.now())
+    queue.schedule(context.tx, stored, due_at, context.job.now())

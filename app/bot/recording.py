@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.bot.consents import address_of, note_wish
-from app.bot.context import Bot
+from app.bot.consents import address_of, record_wish
+from app.bot.context import HandlerContext
 from app.rules import facts as facts_module
 from app.store import conversations, messages
 from app.twilio_api.events import MessageEvent
 
 
-def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
+def record_message(event: MessageEvent, context: HandlerContext, **more: Any) -> None:
     """Store the message that an event describes; an event older than what is stored only fills gaps."""
     facts = {
         "conversation_sid": event.conversation_sid,
@@ -31,24 +31,30 @@ def note_message(event: MessageEvent, bot: Bot, **more: Any) -> None:
         **more,
     }
     dated = event.date_removed or event.date_updated or event.date_created
-    messages.note_message(bot.tx, event.message_sid, facts, dated=dated, now=bot.now)
+    messages.record_message(context.tx, event.message_sid, facts, dated=dated, now=context.now)
 
 
-def note_author(message: facts_module.Message, known: facts_module.Known, writer: str, code: str, bot: Bot) -> None:
+def record_author(
+    message: facts_module.Message,
+    known: facts_module.ConversationFacts,
+    writer: str,
+    code: str,
+    context: HandlerContext,
+) -> None:
     """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
-    tx, sid, address = bot.tx, message.conversation_sid, address_of(message)
+    tx, sid, address = context.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}
     if writer == "customer":
-        conversations.note_inbound(tx, sid, message.participant_sid, who, message.sent_at)
-        note_wish(message, known, code, bot)
+        conversations.record_inbound(tx, sid, message.participant_sid, who, message.sent_at)
+        record_wish(message, known, code, context)
     elif writer == "agent":
         if message.participant_sid:
-            conversations.note_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
-        note_takeover(tx, sid, message.sent_at, bot.rules.bot.pause_after_agent)
+            conversations.record_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
+        record_takeover(tx, sid, message.sent_at, context.rules.bot.pause_after_agent)
 
 
-def note_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:
+def record_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:
     """Store that a human agent wrote: whoever waited has been answered, and the bot is silent for a while."""
-    conversations.note_conversation(tx, conversation_sid, {})
-    conversations.note_agent(tx, conversation_sid, wrote_at)
+    conversations.record_conversation(tx, conversation_sid, {})
+    conversations.record_agent(tx, conversation_sid, wrote_at)
     conversations.pause(tx, conversation_sid, wrote_at + pause_for, "an agent wrote", by="agent")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.bot import ask_responder, bursts, follow_ups, unknown
-from app.bot.actions import perform, wanted
+from app.bot.actions import planned_actions, run_actions
 from app.bot.bursts import Member
-from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, known_of, message_of, rows_of, with_history
-from app.bot.recording import note_author, note_message
+from app.bot.context import HandlerContext
+from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, rows_of
+from app.bot.recording import record_author, record_message
 from app.bot.sending import send_replies
 from app.bot.unknown import NOBODY, Unknown
 from app.db.database import Record
@@ -30,128 +30,142 @@ PURGED = "no reply: the message was dealt with before; its event was deleted sin
 class _Seen:
     """What one look at the database showed of a message; `earlier` is the decision of an earlier attempt."""
 
-    known: facts.Known
+    known: facts.ConversationFacts
     burst: facts.Message
     members: Sequence[Member] = ()
     earlier: Record | None = None
     unknown: Unknown = NOBODY
 
 
-def reply_to_message(event: MessageAdded, bot: Bot) -> str:
+def reply_to_message(event: MessageAdded, context: HandlerContext) -> str:
     """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
-    message = message_of(event, bot.work.claimed.received_at)
-    seen = _look(event, message, bot)
+    message = message_of(event, context.job.claimed.received_at)
+    seen = _look(event, message, context)
     if seen and seen.unknown:
-        unknown.ask(event, seen.unknown, bot)
-        seen = _look(event, message, bot)
+        unknown.ask(event, seen.unknown, context)
+        seen = _look(event, message, context)
     if seen is None:
         return PURGED
-    occasion = Occasion(message, seen.known, event.chat_service_sid)
-    reason = seen.earlier.reason if seen.earlier else _decide(event, seen.burst, seen.members, occasion, bot)
-    return _carry_out(occasion, reason, bot, met_again=seen.earlier is not None)
+    occasion = ReplyContext(message, seen.known, event.chat_service_sid)
+    reason = seen.earlier.reason if seen.earlier else _decide(event, seen.burst, seen.members, occasion, context)
+    return _carry_out(occasion, reason, context, is_retry=seen.earlier is not None)
 
 
-def _look(event: MessageAdded, message: facts.Message, bot: Bot) -> _Seen | None:
+def _look(event: MessageAdded, message: facts.Message, context: HandlerContext) -> _Seen | None:
     """Return what is known of a message, and of whom nothing is; None for one that was dealt with and purged."""
-    with bot.work.look() as tx:
+    with context.job.read() as tx:
         earlier = messages.decision(tx, event.message_sid)
-        received_at = bot.work.claimed.received_at
+        received_at = context.job.claimed.received_at
         if earlier is None and purged_keys.knows(tx, event.message_sid, event.date_created, received_at):
             return None
         rows = rows_of(tx, message)
-        known = known_of(tx, message, bot, rows)
+        known = load_facts(tx, message, context, rows)
         if earlier:
             return _Seen(known, message, earlier=earlier)
-        members = bursts.gather(tx, message, known, bot)
+        members = bursts.gather(tx, message, known, context)
         burst = bursts.as_one(event, message, members)
-        known = with_history(tx, burst, known, bot, index=event.index)
-        return _Seen(known, burst, members, unknown=unknown.look(tx, event, rows, bot))
+        known = add_history(tx, burst, known, context, index=event.index)
+        return _Seen(known, burst, members, unknown=unknown.read(tx, event, rows, context))
 
 
-def follow_up(event: FollowUpDue, bot: Bot) -> str:
+def follow_up(event: FollowUpDue, context: HandlerContext) -> str:
     """Decide once what follows on a customer's wait without a human, unless one has written; then as for a message."""
-    with bot.work.look() as tx:
+    with context.job.read() as tx:
         earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
-        occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
+        occasion = follow_ups.occasion_of(tx, event, context, decided=earlier is not None)
         here = conversations.conversation(tx, event.conversation_sid)
     if occasion is None:
         return follow_ups.over(here)
     if earlier:
-        return _carry_out(occasion, earlier.reason, bot, met_again=True)
-    decision = decide_follow_up(event, occasion, bot)
+        return _carry_out(occasion, earlier.reason, context, is_retry=True)
+    decision = decide_follow_up(event, occasion, context)
     if decision.again_at:
-        return follow_ups.put_off(event, decision, bot)
-    _note_decision(decision, occasion, bot)
-    return _carry_out(occasion, decision.reason, bot, met_again=False)
+        return follow_ups.put_off(event, decision, context)
+    _record_decision(decision, occasion, context)
+    return _carry_out(occasion, decision.reason, context, is_retry=False)
 
 
-def decide_follow_up(event: FollowUpDue, occasion: Occasion, bot: Bot) -> Decision:
+def decide_follow_up(event: FollowUpDue, occasion: ReplyContext, context: HandlerContext) -> Decision:
     """Return what follows on a wait now, or that it is put off; nothing is written down."""
     return engine.decide(
-        occasion.message, occasion.known, bot.rules, bot.policy, bot.now, timer=occasion.timer, due_at=event.due_at
+        occasion.message,
+        occasion.known,
+        context.rules,
+        context.policy,
+        context.now,
+        timer=occasion.timer,
+        due_at=event.due_at,
     )
 
 
-def _carry_out(occasion: Occasion, reason: str, bot: Bot, *, met_again: bool) -> str:
-    lines = send_replies(occasion, bot, met_again=met_again)
-    lines += perform(occasion, bot)
+def _carry_out(occasion: ReplyContext, reason: str, context: HandlerContext, *, is_retry: bool) -> str:
+    lines = send_replies(occasion, context, is_retry=is_retry)
+    lines += run_actions(occasion, context)
     return "; ".join(lines) or f"no reply: {reason}"
 
 
-def _decide(event: MessageAdded, burst: facts.Message, members: Sequence[Member], occasion: Occasion, bot: Bot) -> str:
+def _decide(
+    event: MessageAdded,
+    burst: facts.Message,
+    members: Sequence[Member],
+    occasion: ReplyContext,
+    context: HandlerContext,
+) -> str:
     """Decide outside of any transaction, then store messages, author, decision and what is due, all at once."""
     known = occasion.known
-    decision = engine.decide(burst, known, bot.rules, bot.policy, bot.now)
-    if bot.responder is not None:
+    decision = engine.decide(burst, known, context.rules, context.policy, context.now)
+    if context.responder is not None:
         sids = [member.event.message_sid for member in members]
-        decision = ask_responder.answer(bot, burst, sids, known, decision)
-    writer = facts.writer_of(occasion.message, known, bot.policy)
+        decision = ask_responder.answer(context, burst, sids, known, decision)
+    writer = facts.writer_of(occasion.message, known, context.policy)
     for one in [event, *(member.event for member in members)]:
-        note_message(one, bot)
-    note_author(burst, known, writer, decision.code, bot)
-    _note_decision(decision, occasion, bot)
+        record_message(one, context)
+    record_author(burst, known, writer, decision.code, context)
+    _record_decision(decision, occasion, context)
     for member in members:
-        _note_member(member, occasion.message.message_sid, bot)
+        _record_member(member, occasion.message.message_sid, context)
     if writer == "customer":
-        follow_ups.note_waiting(occasion, decision.code, bot)
+        follow_ups.record_waiting(occasion, decision.code, context)
     return decision.reason
 
 
-def _note_decision(decision: Decision, occasion: Occasion, bot: Bot) -> None:
+def _record_decision(decision: Decision, occasion: ReplyContext, context: HandlerContext) -> None:
     """Store a decision together with the replies and actions that are due because of it."""
     sid, where, after = occasion.message.message_sid, occasion.conversation_sid, occasion.timer_seconds
-    messages.note_decision(
-        bot.tx,
+    messages.record_decision(
+        context.tx,
         sid,
         where,
         code=decision.code,
         rule=decision.rule,
         reason=decision.reason,
         tried=[[one.name, one.failed] for one in decision.tried],
-        now=bot.now,
+        now=context.now,
         observed=decision.observed,
         timer_seconds=after,
     )
     contents = _contents(decision, occasion)
-    replies.intend(bot.tx, sid, where, decision.rule, contents, bot.now, timer_seconds=after)
-    actions.intend(bot.tx, sid, where, decision.rule, wanted(decision.actions), bot.now, timer_seconds=after)
+    replies.intend(context.tx, sid, where, decision.rule, contents, context.now, timer_seconds=after)
+    actions.intend(
+        context.tx, sid, where, decision.rule, planned_actions(decision.actions), context.now, timer_seconds=after
+    )
 
 
-def _note_member(member: Member, first_sid: str, bot: Bot) -> None:
-    messages.note_decision(
-        bot.tx,
+def _record_member(member: Member, first_sid: str, context: HandlerContext) -> None:
+    messages.record_decision(
+        context.tx,
         member.event.message_sid,
         member.event.conversation_sid,
         code=messages.PART_OF_BURST,
         rule="",
         reason=f"decided together with {first_sid}",
         tried=[],
-        now=bot.now,
+        now=context.now,
         burst_of=first_sid,
     )
 
 
-def _contents(decision: Decision, occasion: Occasion) -> list[Content]:
+def _contents(decision: Decision, occasion: ReplyContext) -> list[Content]:
     """Return what the messages of a reply say: one, or several where a phone gets a text too long for one."""
     if decision.template:
         return [Content(content_sid=decision.template.content_sid, content_variables=decision.template.variables)]

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, select, update
 from app.db.database import Database, DatabaseUnavailable, Record, insert_into
 from app.db.tables import responder_calls
 from app.inbox import queue
-from app.logs import fault
+from app.logs import describe_error
 from app.responder import Context, Function, Message, ResponderError, checked_reply
 
 THREADS = 8
@@ -86,7 +86,7 @@ class Responder:
             try:
                 self._work_on(call)
             except Exception as error:  # noqa: BLE001 - the next call still wants its thread
-                _log(logging.ERROR, "answer lost", call, fault=fault(error))
+                _log(logging.ERROR, "answer lost", call, fault=describe_error(error))
             finally:
                 with self._lock:
                     self._deadlines.pop(call.message.message_sid, None)
@@ -115,7 +115,7 @@ class Responder:
         except ResponderError as error:
             failed = str(error)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: somebody else's function may raise anything
-            failed = fault(error)
+            failed = describe_error(error)
         else:
             return {"reply": asdict(reply) if reply else None}
         _log(logging.ERROR, "the responder failed", call, fault=failed)

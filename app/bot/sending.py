@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from app.bot import gates
-from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, Silence, silence
-from app.inbox.job import Postponed
+from app.bot.context import HandlerContext
+from app.bot.facts_loader import ReplyContext, Suppression, recheck_guards
+from app.inbox.job import Reschedule
 from app.store import actions, replies
 from app.store.replies import Reply
 from app.twilio_api import media
@@ -25,39 +25,39 @@ ON_ITS_WAY = "the earlier request may still be on its way"
 NOBODY_THERE = (21610, 50377, 20404, 50350)
 
 
-def send_replies(occasion: Occasion, bot: Bot, *, met_again: bool) -> list[str]:
+def send_replies(occasion: ReplyContext, context: HandlerContext, *, is_retry: bool) -> list[str]:
     """Send what is written down and not yet sent; return one line for each, saying what became of it.
 
-    A reply that an earlier attempt may have sent is first looked for at Twilio. Raises SendError, Postponed.
+    A reply that an earlier attempt may have sent is first looked for at Twilio. Raises SendError, Reschedule.
     """
     sid, after = occasion.message.message_sid, occasion.timer_seconds
     lines = []
-    for reply in replies.open_replies(bot.tx, sid, timer_seconds=after):
-        sent, line = _settle(reply, occasion, bot, met_again=met_again)
+    for reply in replies.open_replies(context.tx, sid, timer_seconds=after):
+        sent, line = _settle(reply, occasion, context, is_retry=is_retry)
         lines.append(line)
         if not sent:
             break  # the parts that would follow are not sent either
     return lines
 
 
-def _settle(reply: Reply, occasion: Occasion, bot: Bot, *, met_again: bool) -> tuple[bool, str]:
+def _settle(reply: Reply, occasion: ReplyContext, context: HandlerContext, *, is_retry: bool) -> tuple[bool, str]:
     """Send a reply, unless it was sent already or must not be sent any more; return whether it is sent, and a line."""
     try:
-        if met_again and (sid := _look_up(reply, occasion, bot)):
-            replies.note_sent(bot.tx, reply, sid, bot.work.now())
+        if is_retry and (sid := _look_up(reply, occasion, context)):
+            replies.record_sent(context.tx, reply, sid, context.job.now())
             return True, f"rule {reply.rule} -> {sid}, sent by an earlier attempt"
-        if stop := silence(occasion, bot):
-            return False, _suppress_all(stop, reply, occasion, bot)
-        media_sid = _media_sid(reply, occasion, bot)
-        if media_sid != reply.media and (stop := silence(occasion, bot)):  # the upload took its time
-            return False, _suppress_all(stop, reply, occasion, bot)
-        return True, f"rule {reply.rule} -> {_send(reply, media_sid, occasion, bot)}"
+        if stop := recheck_guards(occasion, context):
+            return False, _suppress_all(stop, reply, occasion, context)
+        media_sid = _media_sid(reply, occasion, context)
+        if media_sid != reply.media and (stop := recheck_guards(occasion, context)):  # the upload took its time
+            return False, _suppress_all(stop, reply, occasion, context)
+        return True, f"rule {reply.rule} -> {_send(reply, media_sid, occasion, context)}"
     except SendError as error:
-        return False, _write_down(error, reply, occasion, bot)
+        return False, _write_down(error, reply, occasion, context)
 
 
-def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
-    author = _author(reply, bot)
+def _send(reply: Reply, media_sid: str, occasion: ReplyContext, context: HandlerContext) -> str:
+    author = _author(reply, context)
 
     def request(twilio: Conversations) -> str:
         return twilio.send_message(
@@ -73,30 +73,30 @@ def _send(reply: Reply, media_sid: str, occasion: Occasion, bot: Bot) -> str:
 
     def failed(error: SendError) -> None:
         if not error.may_come_late:
-            replies.note_refused(bot.tx, reply)
+            replies.record_refused(context.tx, reply)
 
     sid = gates.ask(
         request,
         occasion.conversation_sid,
-        bot,
-        before=lambda: replies.note_try(bot.tx, reply, bot.work.now(), author=author),
+        context,
+        before=lambda: replies.record_try(context.tx, reply, context.job.now(), author=author),
         failed=failed,
         within=LEAVES_WITHIN,
     )
-    replies.note_sent(bot.tx, reply, sid, bot.work.now())
+    replies.record_sent(context.tx, reply, sid, context.job.now())
     return sid
 
 
-def _author(reply: Reply, bot: Bot) -> str:
+def _author(reply: Reply, context: HandlerContext) -> str:
     """Return the name to write under: that of an earlier try which may still arrive, so that one look-up finds both."""
-    return reply.author if reply.author and reply.state == "sending" else bot.policy.bot_author
+    return reply.author if reply.author and reply.state == "sending" else context.policy.bot_author
 
 
-def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
+def _media_sid(reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Return the media SID of a reply's file, "" for none; uploads it when no earlier attempt has."""
     if not reply.media or re.fullmatch("ME[0-9a-fA-F]{32}", reply.media):
         return reply.media
-    path = bot.folder / reply.media
+    path = context.folder / reply.media
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
         content = path.read_bytes()
@@ -105,42 +105,42 @@ def _media_sid(reply: Reply, occasion: Occasion, bot: Bot) -> str:
     sid = gates.ask(
         lambda twilio: media.upload(twilio, occasion.chat_service_sid, content, content_type, path.name),
         occasion.conversation_sid,
-        bot,
+        context,
     )
-    replies.note_uploaded(bot.tx, reply, sid)
+    replies.record_uploaded(context.tx, reply, sid)
     return sid
 
 
-def _look_up(reply: Reply, occasion: Occasion, bot: Bot) -> str | None:
+def _look_up(reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str | None:
     """Return the MessageSid of a reply that an earlier attempt has sent, or None when another may be sent.
 
-    Raises Postponed while Twilio may still be storing it: each look waits for twice as long as the one before.
+    Raises Reschedule while Twilio may still be storing it: each look waits for twice as long as the one before.
     """
-    _wait_for_the_try(reply, bot)
+    _wait_for_the_try(reply, context)
     conversation, sought = (occasion.conversation_sid, occasion.chat_service_sid), _sought(reply)
     found = gates.ask(
         lambda twilio: twilio.find_message(*conversation, sought, back_to=reply.reply_to),
         occasion.conversation_sid,
-        bot,
+        context,
         only_reads=True,
     )
-    sid = found.sid or _the_candidate(found.candidates, bot)
-    now = bot.work.now()
+    sid = found.sid or _the_candidate(found.candidates, context)
+    now = context.job.now()
     if sid is None and reply.tried_at and reply.not_again_before and now < reply.not_again_before:
-        raise Postponed(min(reply.not_again_before, now + (now - reply.tried_at)), ON_ITS_WAY)
+        raise Reschedule(min(reply.not_again_before, now + (now - reply.tried_at)), ON_ITS_WAY)
     return sid
 
 
-def _wait_for_the_try(reply: Reply, bot: Bot) -> None:
-    """Raise Postponed right after a try; Twilio needs a moment, and a human's message may come meanwhile."""
+def _wait_for_the_try(reply: Reply, context: HandlerContext) -> None:
+    """Raise Reschedule right after a try; Twilio needs a moment, and a human's message may come meanwhile."""
     if reply.tried_at is None:
         return
-    now = bot.work.now()
+    now = context.job.now()
     if reply.tried_at > now + LOOK_UP_AFTER:
-        replies.note_clock_set_back(bot.tx, reply, now)
-        raise Postponed(now + LOOK_UP_AFTER, f"{ON_ITS_WAY}; the clock was set back")
+        replies.record_clock_set_back(context.tx, reply, now)
+        raise Reschedule(now + LOOK_UP_AFTER, f"{ON_ITS_WAY}; the clock was set back")
     if now < reply.tried_at + LOOK_UP_AFTER:
-        raise Postponed(reply.tried_at + LOOK_UP_AFTER, ON_ITS_WAY)
+        raise Reschedule(reply.tried_at + LOOK_UP_AFTER, ON_ITS_WAY)
 
 
 def _sought(reply: Reply) -> Sought:
@@ -154,9 +154,9 @@ def _sought(reply: Reply) -> Sought:
     )
 
 
-def _the_candidate(candidates: Sequence[str], bot: Bot) -> str | None:
+def _the_candidate(candidates: Sequence[str], context: HandlerContext) -> str | None:
     """Return the only message that may be the reply, or None. Raises SendError for several: a human has to look."""
-    known = replies.sent_as(bot.tx, candidates) if candidates else set()
+    known = replies.sent_as(context.tx, candidates) if candidates else set()
     unknown = [sid for sid in candidates if sid not in known]
     if len(unknown) > 1:
         raise SendError(
@@ -172,26 +172,28 @@ def _marker(reply: Reply) -> dict[str, object]:
     return marker | {"after": reply.timer_seconds} if reply.timer_seconds else marker
 
 
-def _suppress_all(stop: Silence, reply: Reply, occasion: Occasion, bot: Bot) -> str:
+def _suppress_all(stop: Suppression, reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Write down that this reply and its further parts must not be sent, and whether the actions go with them."""
     sid, after = occasion.message.message_sid, occasion.timer_seconds
-    for part in replies.open_replies(bot.tx, sid, timer_seconds=after):
-        replies.suppress(bot.tx, part, stop.reason)
+    for part in replies.open_replies(context.tx, sid, timer_seconds=after):
+        replies.suppress(context.tx, part, stop.reason)
     if stop.human:
-        actions.skip(bot.tx, sid, stop.reason, timer_seconds=after)
+        actions.skip(context.tx, sid, stop.reason, timer_seconds=after)
     return f"rule {reply.rule} not sent: {stop.reason}"
 
 
-def _write_down(error: SendError, reply: Reply, occasion: Occasion, bot: Bot) -> str:
+def _write_down(error: SendError, reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Store what became of a reply that Twilio did not take; raises the error again where it is not final."""
     if error.decision == "suppress":
-        return _suppress_all(Silence(error.reason, error.code in NOBODY_THERE), reply, occasion, bot)
-    if is_final(error, bot):
-        replies.note_failed(bot.tx, reply, error.reason)
-    bot.work.commit()
+        return _suppress_all(Suppression(error.reason, error.code in NOBODY_THERE), reply, occasion, context)
+    if is_final(error, context):
+        replies.record_failed(context.tx, reply, error.reason)
+    context.job.commit()
     raise error
 
 
-def is_final(error: SendError, bot: Bot) -> bool:
+def is_final(error: SendError, context: HandlerContext) -> bool:
     """Return whether this is the last attempt, until a person asks for another."""
-    return error.decision == "give up" or (bot.work.is_last_attempt and bot.work.is_spent_by(error.asks_to_wait))
+    return error.decision == "give up" or (
+        context.job.is_last_attempt and context.job.counts_as_attempt(error.asks_to_wait)
+    )

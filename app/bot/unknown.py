@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from app.bot.context import Bot
+from app.bot.context import HandlerContext
 from app.bot.facts_loader import Rows
 from app.bot.gates import CLOSED_FOR
 from app.db.tables import conversations as conversations_table
@@ -42,7 +42,7 @@ class Unknown:
 NOBODY = Unknown()
 
 
-def look(tx: Connection, event: MessageAdded, rows: Rows, bot: Bot) -> Unknown:
+def read(tx: Connection, event: MessageAdded, rows: Rows, context: HandlerContext) -> Unknown:
     """Return of whom nothing is known: neither their Added event nor an earlier message is stored.
 
     An event that is not yet worked on counts too, and so does that of a conversation that was made for the message.
@@ -50,7 +50,7 @@ def look(tx: Connection, event: MessageAdded, rows: Rows, bot: Bot) -> Unknown:
     here, author = rows.conversation, rows.author
     conversation = mirror.is_conversation_unknown(here)
     participant = bool(event.participant_sid) and mirror.is_participant_unknown(author)
-    if event.author == bot.policy.bot_author or not (conversation or participant):
+    if event.author == context.policy.bot_author or not (conversation or participant):
         return NOBODY
     keys = [
         f"{ConversationAdded.event_type}:{event.conversation_sid}",
@@ -71,34 +71,34 @@ def _is_made_for(event: object, author: str) -> bool:
     return isinstance(event, ConversationAdded) and author in event.messaging_binding_address.split(",")
 
 
-def ask(event: MessageAdded, unknown: Unknown, bot: Bot) -> None:
+def ask(event: MessageAdded, unknown: Unknown, context: HandlerContext) -> None:
     """Ask for them, for 2 s at most, and store what Twilio shows, or that it is to be asked again. Raises LeaseLost."""
     sid, person = event.conversation_sid, event.participant_sid
-    with bot.work.look() as tx:
-        asks_to_wait = rate_limits.opens_at(tx, sid, bot.work.now())
-    here, author = (None, None) if asks_to_wait else _ask_twilio(event, unknown, bot)
+    with context.job.read() as tx:
+        asks_to_wait = rate_limits.opens_at(tx, sid, context.job.now())
+    here, author = (None, None) if asks_to_wait else _ask_twilio(event, unknown, context)
     if here:
-        mirror.show_conversation(bot.tx, here)
+        mirror.show_conversation(context.tx, here)
     elif unknown.conversation:
-        conversations.note_conversation(bot.tx, sid, {})
-        conversations.ask_again(bot.tx, conversations_table, sid)
+        conversations.record_conversation(context.tx, sid, {})
+        conversations.ask_again(context.tx, conversations_table, sid)
     if author:
-        mirror.show_participant(bot.tx, author)
+        mirror.show_participant(context.tx, author)
     elif unknown.participant:
-        conversations.note_participant(bot.tx, person, {"conversation_sid": sid})
-        conversations.ask_again(bot.tx, participants_table, person)
-    bot.work.commit()
+        conversations.record_participant(context.tx, person, {"conversation_sid": sid})
+        conversations.ask_again(context.tx, participants_table, person)
+    context.job.commit()
 
 
 def _ask_twilio(
-    event: MessageAdded, unknown: Unknown, bot: Bot
+    event: MessageAdded, unknown: Unknown, context: HandlerContext
 ) -> tuple[ShownConversation | None, ShownParticipant | None]:
     """Return what Twilio shows of whom is asked for; None for what it does not show in time."""
 
     here = author = None
-    bot.twilio.warm_up()
+    context.twilio.warm_up()
     try:
-        with bot.calling_twilio() as twilio, in_all(SECONDS):
+        with context.calling_twilio() as twilio, in_all(SECONDS):
             conversation = twilio.conversation(event.conversation_sid, event.chat_service_sid)
             if unknown.conversation:
                 here = conversation_of(vars(twilio.ask(lambda _client: conversation.fetch())))
@@ -108,7 +108,7 @@ def _ask_twilio(
     except SendError as error:
         if error.asks_to_wait:
             scope = rate_limits.ACCOUNT if error.scope == "account" else event.conversation_sid
-            rate_limits.close(bot.tx, scope, error.retry_after or CLOSED_FOR, bot.work.now(), error.reason)
+            rate_limits.close(context.tx, scope, error.retry_after or CLOSED_FOR, context.job.now(), error.reason)
         facts = {"conversation_sid": event.conversation_sid, "participant_sid": event.participant_sid}
         log.warning("not known, and not told by Twilio", extra={**facts, "reason": error.reason})
     return here, author

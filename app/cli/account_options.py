@@ -30,8 +30,8 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 def operating(service_sid: str = "") -> Iterator[Account]:
     """Give the account of the settings; what is refused, here or by Twilio, ends the command with 1 and its reason."""
     settings = dev_environment.settings_of(parley())
-    if faults := config.faults_for_rest(settings):
-        raise click.ClickException("\n".join(faults))
+    if problems := config.problems_for_rest(settings):
+        raise click.ClickException("\n".join(problems))
     with explained():
         yield Account(make_conversations(settings, database_if_any()), service_sid or settings.service_sid)
 

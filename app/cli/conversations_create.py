@@ -8,11 +8,11 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, explained, operating, service_option
-from app.cli.output import json_option, note_sent, parley, show_json
+from app.cli.output import json_option, parley, record_sent, show_json
 
 if TYPE_CHECKING:
     from app.operations.account import Account
-    from app.operations.conversation_plan import FirstMessage, Plan
+    from app.operations.conversation_plan import ConversationPlan, FirstMessage
     from app.operations.create_conversation import Outcome
 
 _MANY = 10  # participants, from which on it says how far it has come
@@ -88,7 +88,7 @@ def create_command(
     return _say_outcome(outcome, as_json)
 
 
-def _create_with_progress(account: Account, planned: Plan) -> Outcome:
+def _create_with_progress(account: Account, planned: ConversationPlan) -> Outcome:
     from app.cli.output import progress
     from app.operations.create_conversation import create
 
@@ -119,7 +119,7 @@ def _say_steps(steps: list[str], as_json: bool) -> None:
 
 def _say_outcome(outcome: Outcome, as_json: bool) -> None:
     if outcome.message:
-        note_sent(str(outcome.conversation["sid"]), [str(outcome.message["sid"])])
+        record_sent(str(outcome.conversation["sid"]), [str(outcome.message["sid"])])
     if as_json:
         show_json(_document(outcome))
     else:

@@ -14,7 +14,7 @@ from app.cli.dev_environment import found_loop
 from app.cli.output import json_option, parley, show_json
 
 if TYPE_CHECKING:
-    from app.operations.doctor_report import Finding, Patient
+    from app.operations.doctor_report import DoctorContext, Finding
 
 _QUESTIONS = {
     "migrations": "Bring the schema of the database to this version's?",
@@ -34,17 +34,17 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
 
     Example: flask doctor --fix
     """
-    patient = _patient()
-    if loop := found_loop(patient.settings):
+    context = _patient()
+    if loop := found_loop(context.settings):
         click.echo(
             f"The offline loop at {loop.app_url} needs nothing of this; it is about your own settings.\n", err=True
         )
-    findings = _examine(patient, as_json)
+    findings = _examine(context, as_json)
     broken = list(dict.fromkeys(one for one in findings if one.repair)) if fix else []
-    mended = [one for one in broken if _mend(patient, one, yes)]
+    mended = [one for one in broken if _mend(context, one, yes)]
     if mended:
         click.echo("", err=True)
-        findings = _examine(patient, as_json)
+        findings = _examine(context, as_json)
     problems = sum(one.state == "problem" for one in findings)
     if as_json:
         show_json({"problems": problems, "findings": [asdict(one) for one in findings]})
@@ -53,26 +53,26 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _patient() -> Patient:
+def _patient() -> DoctorContext:
     from datetime import UTC, datetime
 
     from app import config
     from app.operations.account import Account
-    from app.operations.doctor_report import Patient
+    from app.operations.doctor_report import DoctorContext
     from app.runtime.from_settings import make_conversations
 
     settings = parley().settings
-    callable_ = not config.faults_for_rest(settings)
+    callable_ = not config.problems_for_rest(settings)
     account = Account(make_conversations(settings, None), settings.service_sid) if callable_ else None
-    return Patient(settings, parley().db, account, lambda: datetime.now(UTC))
+    return DoctorContext(settings, parley().db, account, lambda: datetime.now(UTC))
 
 
-def _examine(patient: Patient, as_json: bool) -> list[Finding]:
+def _examine(context: DoctorContext, as_json: bool) -> list[Finding]:
     """Return all findings; shown one by one as they come, unless a program reads them."""
     from app.operations.doctor import examine
 
     findings = []
-    for finding in examine(patient):
+    for finding in examine(context):
         findings.append(finding)
         if not as_json:
             step = f" -> {finding.next_step}" if finding.next_step else ""
@@ -80,7 +80,7 @@ def _examine(patient: Patient, as_json: bool) -> list[Finding]:
     return findings
 
 
-def _mend(patient: Patient, finding: Finding, yes: bool) -> bool:
+def _mend(context: DoctorContext, finding: Finding, yes: bool) -> bool:
     from app.db.database import DatabaseUnavailable
     from app.operations.doctor import repair
 
@@ -89,7 +89,7 @@ def _mend(patient: Patient, finding: Finding, yes: bool) -> bool:
         return False
     try:
         with explained():
-            click.echo(repair(patient, finding.repair), err=True)
+            click.echo(repair(context, finding.repair), err=True)
     except DatabaseUnavailable as unavailable:
         raise click.ClickException(f"{unavailable} (DATABASE_URL says which)") from unavailable
     return True

@@ -86,13 +86,13 @@ class Follower:
 
     def _told(self, tx: Connection, rows: Sequence[Record]) -> Iterator[Followed]:
         for row in rows:
-            self._note_gap(row.id)
+            self._record_gap(row.id)
             if self._is_news(row) and self._wants(row):
                 followed = _followed(tx, row, self._db, raw=self._raw)
                 if followed:
                     yield followed
 
-    def _note_gap(self, event_id: int) -> None:
+    def _record_gap(self, event_id: int) -> None:
         if event_id > self._after_id:
             until = time.monotonic() + _GAP_SECONDS
             first = max(self._after_id + 1, event_id - 50)

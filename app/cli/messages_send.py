@@ -11,11 +11,11 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.account_options import dry_run_option, operating, service_option
-from app.cli.output import database_if_any, json_option, note_sent, parley, progress, show_json
+from app.cli.output import database_if_any, json_option, parley, progress, record_sent, show_json
 
 if TYPE_CHECKING:
     from app.db.database import Database
-    from app.operations.message_plan import Plan
+    from app.operations.message_plan import MessagePlan
 
 
 @click.command("send")
@@ -86,7 +86,7 @@ def send_command(
 
 def _note(as_json: bool) -> Callable[[dict[str, Any]], None]:
     def note(message: dict[str, Any]) -> None:
-        note_sent(str(message["conversation_sid"]), [str(message["sid"])])
+        record_sent(str(message["conversation_sid"]), [str(message["sid"])])
         if not as_json:
             _say(message)
 
@@ -101,7 +101,7 @@ def _say_nothing(_message: dict[str, Any] | None = None) -> None:
     """A script reads the document at the end; where there is no file there is nothing to show."""
 
 
-def _show_plan(planned: Plan, as_json: bool) -> None:
+def _show_plan(planned: MessagePlan, as_json: bool) -> None:
     parts = [_part(planned, number) for number in range(len(planned.parts))]
     if as_json:
         return show_json({"conversation_sid": planned.conversation_sid, "would_send": parts})
@@ -112,7 +112,7 @@ def _show_plan(planned: Plan, as_json: bool) -> None:
     return click.echo("Nothing was sent.")
 
 
-def _part(planned: Plan, number: int) -> dict[str, Any]:
+def _part(planned: MessagePlan, number: int) -> dict[str, Any]:
     part = planned.parts[number]
     return {
         "author": planned.author,

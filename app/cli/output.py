@@ -61,14 +61,14 @@ def writing() -> Iterator[tuple[Connection, datetime]]:
         yield tx, db.now(tx)
 
 
-def note_sent(conversation_sid: str, message_sids: Sequence[str]) -> None:
+def record_sent(conversation_sid: str, message_sids: Sequence[str]) -> None:
     """Write down that a command sent these messages, for `flask deliveries list`; where no database is, nobody asks."""
     if not message_sids or (db := database_if_any()) is None:
         return
     try:
         with db.write() as tx:
             for sid in message_sids:
-                audit.note_sent(tx, conversation_sid, sid, db.now(tx))
+                audit.record_sent(tx, conversation_sid, sid, db.now(tx))
     except DatabaseUnavailable as unavailable:
         click.echo(f"Sent, but not written down here: {unavailable} (DATABASE_URL says which)", err=True)
 

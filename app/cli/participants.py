@@ -19,7 +19,7 @@ from app.cli.attributes import WHO, participant_attributes, who_argument
 from app.cli.output import json_option, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.operations.bulk_add import Failure, Outcome, Plan
+    from app.operations.bulk_add import BulkAddPlan, Failure, Outcome
     from app.operations.participant_file import Entry
     from app.operations.participants import Added
 
@@ -85,7 +85,7 @@ def add_command(
     return _show_outcome(planned.conversation, bulk_add.outcome(planned, results), as_json)
 
 
-def _add_with_progress(account: Any, planned: Plan) -> list[Added | Failure]:
+def _add_with_progress(account: Any, planned: BulkAddPlan) -> list[Added | Failure]:
     import time
 
     from app.cli.output import progress
@@ -108,7 +108,7 @@ def _add_with_progress(account: Any, planned: Plan) -> list[Added | Failure]:
     return results
 
 
-def _show_plan(planned: Plan, as_json: bool) -> None:
+def _show_plan(planned: BulkAddPlan, as_json: bool) -> None:
     missing = [_entry(entry) for entry in planned.missing]
     if as_json:
         present = [vars(one) for one in planned.present]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.privacy.erasure import Erased
     from app.privacy.subject import Subject
-    from app.rules.schema import Bot
+    from app.rules.schema import BotSettings
 
 ACTOR = "flask privacy erase"
 
@@ -113,7 +113,7 @@ def must_be_known(is_known: bool, subject: Subject) -> None:
     sys.exit(1)
 
 
-def _bot_of(settings: Settings) -> Bot | None:
+def _bot_of(settings: Settings) -> BotSettings | None:
     """Return what the rules file says of STOP and START; None, for the usual words, while it is faulty."""
     from app.runtime.from_settings import load_rules
 

@@ -80,7 +80,7 @@ def reconcile_command(
 
 def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, dry_run: bool) -> Report:
     from app.inbox import periodic
-    from app.reconcile.paced_client import PoliteCalls
+    from app.reconcile.paced_client import PacedClient
     from app.reconcile.run import Reconciliation
     from app.reconcile.starting import CHORE
 
@@ -93,7 +93,7 @@ def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, 
             periodic.renew(db, turn)
 
     with _progress() as progress, _stoppable() as wait:
-        calls = PoliteCalls(twilio, db, per_second=per_second, wait=wait, most=most, still_ours=still_ours)
+        calls = PacedClient(twilio, db, per_second=per_second, wait=wait, most=most, still_ours=still_ours)
         try:
             return Reconciliation(db, calls, scope, turn, progress=progress).run()
         except periodic.LeaseLost as lost:

@@ -97,8 +97,8 @@ def _kept() -> Kept:
     from app.rules.reachability import everything_in
 
     settings = parley().settings
-    if faults := rules_problems(settings):
-        raise click.ClickException("; ".join(faults))
+    if problems := rules_problems(settings):
+        raise click.ClickException("; ".join(problems))
     rules = load_rules(settings)
     conditions = (condition for rule in rules.rules for condition in everything_in(rule.when))
     named = [words for one in conditions for words in (one.keywords, one.button, one.button_payload) if words]

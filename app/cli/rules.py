@@ -14,7 +14,7 @@ from app.cli.rules_simulate import test_command
 
 if TYPE_CHECKING:
     from app.rules.lint import Finding
-    from app.rules.schema import Bot, Rules
+    from app.rules.schema import BotSettings, Rules
 
 
 @click.group("rules")
@@ -81,12 +81,12 @@ def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Findi
     return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
 
 
-def _opt_outs(bot: Bot) -> dict[str, list[str]]:
+def _opt_outs(bot: BotSettings) -> dict[str, list[str]]:
     """Return the words that opt somebody out: where Twilio acts on them as well, and elsewhere."""
     return {"sms": list(bot.opt_outs("sms").values()), "elsewhere": list(bot.opt_outs("").values())}
 
 
-def _say_opt_outs(bot: Bot) -> None:
+def _say_opt_outs(bot: BotSettings) -> None:
     words = _opt_outs(bot)
     taken_away = [word for word in words["sms"] if word not in words["elsewhere"]]
     click.echo(f"opt-out words: {', '.join(words['sms'])}")

@@ -53,12 +53,12 @@ def test_command(
     if not texts and not (supposed["media"] or supposed["media_type"] or supposed["button"]):
         raise click.UsageError('write the text of the message: flask rules test "Where is my order?"')
     from app.rules.facts import Policy
-    from app.rules.simulate import Supposed, tried_out
+    from app.rules.simulate import SimulatedMessage, tried_out
 
     rules, settings = _rules(file), parley().settings
     _check_channel(supposed["channel"], author or "", rules)
     policy = Policy(settings.bot_author, settings.bot_agents)
-    trial = tried_out(Supposed(texts, author=author or "", **supposed), rules, policy, _now(at, rules))
+    trial = tried_out(SimulatedMessage(texts, author=author or "", **supposed), rules, policy, _now(at, rules))
     if as_json:
         return show_json(_document(trial))
     for line in _lines(trial):

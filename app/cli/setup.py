@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from app import config
 from app.cli.account_options import explained, yes_option
-from app.cli.output import note_sent, parley
+from app.cli.output import parley, record_sent
 from app.config import PROJECT, Settings
 from app.operations.validation import Refused
 
@@ -64,15 +64,15 @@ def _credentials(yes: bool) -> Settings:
     click.echo("1. Credentials")
     settings = parley().settings
     missing = [name for name, field in _FIELDS.items() if not getattr(settings, field)]
-    if settings.faults or (missing and yes):
-        raise click.ClickException("\n".join(config.faults_for_serving(settings)))
+    if settings.problems or (missing and yes):
+        raise click.ClickException("\n".join(config.problems_for_serving(settings)))
     if not missing:
         click.echo(f"   {', '.join(_FIELDS)} are set.")
         return settings
     given = {name: click.prompt(f"   {_ASKED[name]}", hide_input=name.endswith("TOKEN")).strip() for name in missing}
     settings = config.from_environment({**config.environment(), **given})
-    if settings.faults:
-        raise click.ClickException("\n".join(settings.faults))
+    if settings.problems:
+        raise click.ClickException("\n".join(settings.problems))
     click.echo(f"   Would write to {PROJECT / '.env'}: {', '.join(missing)}.")
     if click.confirm("   Do it?", default=True):
         _write(given)
@@ -140,12 +140,12 @@ def _round_trip(settings: Settings, yes: bool) -> None:
     from datetime import UTC, datetime
 
     from app.operations import doctor_local
-    from app.operations.doctor_report import OK, Patient
+    from app.operations.doctor_report import OK, DoctorContext
     from app.operations.webhooks import ROUTE
 
     click.echo(f"5. Round trip\n   One POST with a signature and one without go to {settings.public_url}{ROUTE}.")
-    patient = Patient(settings, parley().db, None, lambda: datetime.now(UTC))
-    while (found := doctor_local.signature(patient)[0]).state != OK:
+    context = DoctorContext(settings, parley().db, None, lambda: datetime.now(UTC))
+    while (found := doctor_local.signature(context)[0]).state != OK:
         click.echo(f"   {found.found} -> {found.next_step}")
         if yes or not click.confirm("   The app runs with `.venv/bin/gunicorn wsgi:app`. Try again?", default=True):
             raise click.ClickException("nothing that Twilio sends would arrive; run `flask setup` again when it runs")
@@ -170,5 +170,5 @@ def _message(account: Account, settings: Settings, number: str, to: str, yes: bo
     except Refused as refused:
         raise click.ClickException(f"no test message: {refused}; write to {number} instead") from refused
     if done := _do(title, step, yes):
-        note_sent(done.conversation_sid, [done.message_sid])
+        record_sent(done.conversation_sid, [done.message_sid])
         click.echo(f"   {setup.delivery_of(account, done, seconds=DELIVERY_SECONDS)}\n")

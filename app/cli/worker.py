@@ -30,9 +30,9 @@ def worker_command(drain: bool) -> None:
 
     parts = parley()
     settings = parts.settings
-    faults = config.faults_for_worker(settings) + rules_problems(settings) + responder_problems(settings)
-    if faults:
-        raise click.ClickException("\n".join(["the worker does not start:", *(f"  - {fault}" for fault in faults)]))
+    problems = config.problems_for_worker(settings) + rules_problems(settings) + responder_problems(settings)
+    if problems:
+        raise click.ClickException("\n".join(["the worker does not start:", *(f"  - {fault}" for fault in problems)]))
     if parts.settings.uses_sqlite:
         try:
             migrate(parts.db)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from app.bot.recording import note_takeover
+from app.bot.recording import record_takeover
 from app.db.database import Database, Record
 from app.db.tables import conversations
 from app.operations import message_plan, messages
@@ -74,7 +74,7 @@ def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -
     try:
         (sent,) = messages.send(account, ready, wait=_wait_for_nothing)
     except SendError as error:
-        _note_failure(db, begun, answer, error)
+        _record_failure(db, begun, answer, error)
         raise
     with db.write() as tx:
         _store(tx, begun.stored, sent, db.now(tx))
@@ -94,7 +94,7 @@ def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: boo
     """Silence the bot and write down that a message may be on its way; on disk before Twilio hears of it."""
     sid = answer.conversation_sid
     with db.write() as tx:
-        memory.note_conversation(tx, sid, {})
+        memory.record_conversation(tx, sid, {})
         one_at_a_time = select(conversations).where(conversations.c.conversation_sid == sid).with_for_update()
         before = tx.execute(one_at_a_time).one()
         now = db.now(tx)
@@ -103,7 +103,7 @@ def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: boo
             return outcome
         if earlier and _may_have_been_sent(earlier) and not looked_up:
             return "under way"
-        note_takeover(tx, sid, now, pause_for)
+        record_takeover(tx, sid, now, pause_for)
         stored = earlier or _new(tx, answer, now)
         _write_down(tx, replace(stored, state="sending", tried_at=now), len(answer.text))
         return _Begun(stored, now, before)
@@ -170,7 +170,7 @@ def _wait_for_nothing(seconds: float) -> None:
     raise SendError(f"Twilio asks to wait {seconds:.0f} s", "retry")
 
 
-def _note_failure(db: Database, begun: _Begun, answer: Answer, error: SendError) -> None:
+def _record_failure(db: Database, begun: _Begun, answer: Answer, error: SendError) -> None:
     with db.write() as tx:
         state: State = "uncertain" if error.uncertain else "failed"
         tried = replace(begun.stored, state=state, tried_at=db.now(tx))
@@ -191,8 +191,8 @@ def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: da
         "source": "API",
         "created_at": sent["date_created"],
     }
-    stored_messages.note_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
-    stored_messages.note_decision(
+    stored_messages.record_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
+    stored_messages.record_decision(
         tx,
         sent["sid"],
         stored.conversation_sid,

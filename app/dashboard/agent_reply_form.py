@@ -47,7 +47,7 @@ SEVERAL = (
 
 
 @dataclass(frozen=True)
-class Desk:
+class AnswerForm:
     """What the form below a thread shows; `form` makes a second submit of it the same answer."""
 
     form: str
@@ -111,7 +111,7 @@ def _text() -> str:
 
 def _again(given: agent_replies.Answer, problem: str, status: int, *, form: str = "") -> ResponseReturnValue:
     """Show the thread with the text still in its form."""
-    g.desk = (form or given.form, given.text, problem)
+    g.answer_form = (form or given.form, given.text, problem)
     response = make_response(conversations.conversation(given.conversation_sid))
     response.status_code = status
     return response
@@ -119,15 +119,15 @@ def _again(given: agent_replies.Answer, problem: str, status: int, *, form: str 
 
 def for_threads() -> dict[str, Any]:
     """Return what the templates of a thread call."""
-    return {"desk_of": _desk_of, "where": where}
+    return {"answer_form_of": _answer_form_of, "where": where}
 
 
-def _desk_of(sid: str) -> Desk:
-    form, text, problem = g.get("desk") or (new_form(), "", "")
+def _answer_form_of(sid: str) -> AnswerForm:
+    form, text, problem = g.answer_form if "answer_form" in g else (new_form(), "", "")
     with reading() as (tx, now):
         hint = WINDOW_CLOSED.format(sid=sid) if _window_is_closed(tx, sid, now) else ""
         actions = audit.newest(tx, conversation_sid=sid, limit=_ACTIONS_SHOWN)
-    return Desk(form, text, problem, hint, in_words(pause_after_agent()), actions)
+    return AnswerForm(form, text, problem, hint, in_words(pause_after_agent()), actions)
 
 
 def _window_is_closed(tx: Connection, sid: str, now: datetime) -> bool:

@@ -24,7 +24,7 @@ MOST_CONVERSATIONS = 300
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListRequest:
     """What the list shall show."""
 
     only: str
@@ -110,10 +110,10 @@ def _list(rows: ListRows) -> dict[str, Any]:
     }
 
 
-def _asked() -> Asked:
+def _asked() -> ListRequest:
     only = request.args.get("only", "")
     limit = request.args.get("limit", CONVERSATIONS, type=int)
-    return Asked(
+    return ListRequest(
         only if only in conversation_list.FILTERS else "",
         request.args.get("search", "").replace("\0", "").strip()[:200],
         min(max(limit, 1), MOST_CONVERSATIONS),

@@ -12,8 +12,8 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from app.bot import follow_ups
-from app.bot.context import Bot
-from app.bot.facts_loader import Occasion, known_of, message_of, silence, with_history
+from app.bot.context import HandlerContext
+from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, recheck_guards
 from app.bot.handlers import HANDLERS
 from app.bot.replying import decide_follow_up
 from app.db.database import Instant, Record
@@ -31,7 +31,7 @@ from app.twilio_api.events import MessageAdded
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class EventPreview:
     """What working on an event would bring: in words, with the decision on a message and the replies to it so far."""
 
     lines: tuple[str, ...]
@@ -52,13 +52,13 @@ class _Looking:
         return self.at
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Connection]:
         yield self.tx
 
 
 def foresee(
     tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy, *, responder: str = ""
-) -> Foreseen:
+) -> EventPreview:
     """Return what would happen to an event of the inbox; `responder` names who is asked where no rule matches."""
     event = internal_events.read(row.method, row.target, row.body)
     bot = _bot(tx, row, now, rules_in_force, policy)
@@ -68,11 +68,11 @@ def foresee(
         return _of_follow_up(tx, event, bot)
     handler = HANDLERS.get(type(event))
     if handler is None:
-        return Foreseen((f"Nothing: {row.event_type} is only kept.",))
-    return Foreseen(((handler.__doc__ or "").partition("\n")[0],))
+        return EventPreview((f"Nothing: {row.event_type} is only kept.",))
+    return EventPreview(((handler.__doc__ or "").partition("\n")[0],))
 
 
-def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy) -> Bot:
+def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy) -> HandlerContext:
     claimed = Claimed(
         id=row.id,
         event_type=row.event_type,
@@ -86,45 +86,45 @@ def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, poli
         lease=Lease(row.lane, "", 0.0),
     )
     work: Any = _Looking(claimed, tx, now)
-    return Bot(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())
+    return HandlerContext(work, twilio=cast(Any, None), rules=rules_in_force, policy=policy, folder=Path())
 
 
-def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: Bot, responder: str) -> Foreseen:
+def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: HandlerContext, responder: str) -> EventPreview:
     message = message_of(event, row.received_at)
-    known = known_of(tx, message, bot)
-    occasion = Occasion(message, known, event.chat_service_sid)
+    known = load_facts(tx, message, bot)
+    occasion = ReplyContext(message, known, event.chat_service_sid)
     if earlier := messages.decision(tx, event.message_sid):
         return _decided(tx, earlier, occasion, bot)
-    known = with_history(tx, message, known, bot, index=event.index)
+    known = add_history(tx, message, known, bot, index=event.index)
     return _not_decided(engine.decide(message, known, bot.rules, bot.policy, bot.now), responder)
 
 
-def _of_follow_up(tx: Connection, event: FollowUpDue, bot: Bot) -> Foreseen:
+def _of_follow_up(tx: Connection, event: FollowUpDue, bot: HandlerContext) -> EventPreview:
     earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
     occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
-        return Foreseen((f"Nothing: {follow_ups.over(conversations.conversation(tx, event.conversation_sid))}.",))
+        return EventPreview((f"Nothing: {follow_ups.over(conversations.conversation(tx, event.conversation_sid))}.",))
     if earlier:
         return _decided(tx, earlier, occasion, bot)
     return _not_decided(decide_follow_up(event, occasion, bot), "")
 
 
-def _decided(tx: Connection, earlier: Record, occasion: Occasion, bot: Bot) -> Foreseen:
+def _decided(tx: Connection, earlier: Record, occasion: ReplyContext, bot: HandlerContext) -> EventPreview:
     """Return what becomes of an answer that is decided: what is not sent yet is looked for, then sent if it may be."""
     found = delivery_log.replies_to(tx, earlier.message_sid, timer_seconds=earlier.timer_seconds)
     lines = [f"It was decided already, and stays so: {earlier.reason}."]
     unsent = [reply for reply in found if reply.state in delivery_log.OPEN]
     if not unsent:
         lines.append("Nothing is left to be sent.")
-    elif stop := silence(occasion, bot):
+    elif stop := recheck_guards(occasion, bot):
         lines.append(f"If it is not at Twilio already, it is not sent any more: {stop.reason}.")
     else:
         lines.append("It is looked for at Twilio first, and sent only if it is not there: nobody gets it twice.")
     tried = tuple((str(name), str(failed)) for name, failed in earlier.tried)
-    return Foreseen(tuple(lines), tried, replies=found)
+    return EventPreview(tuple(lines), tried, replies=found)
 
 
-def _not_decided(decision: Decision, responder: str) -> Foreseen:
+def _not_decided(decision: Decision, responder: str) -> EventPreview:
     lines = [f"It is decided now, by the rules in force: {decision.reason}."]
     if decision.code == "no rule" and responder:
         lines.append(f"Then {responder} is asked.")
@@ -134,4 +134,4 @@ def _not_decided(decision: Decision, responder: str) -> Foreseen:
         lines.append("The rule also acts on the conversation.")
     template = f"template {decision.template.content_sid}" if decision.template else ""
     would_send = decision.reply or template or (f"file {decision.media}" if decision.media else "")
-    return Foreseen(tuple(lines), tuple(decision.tried), would_send)
+    return EventPreview(tuple(lines), tuple(decision.tried), would_send)

@@ -43,7 +43,7 @@ NEXT_STEPS = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class EventsRequest:
     """What the list shall show."""
 
     state: str = ""
@@ -135,9 +135,9 @@ def _list(tx: Connection, now: datetime) -> dict[str, Any]:
     }
 
 
-def _asked() -> Asked:
+def _asked() -> EventsRequest:
     state = request.args.get("state", "")
-    return Asked(state if state in admin.STATES else "", text_asked("type"), text_asked("conversation"))
+    return EventsRequest(state if state in admin.STATES else "", text_asked("type"), text_asked("conversation"))
 
 
 def _facts(tx: Connection, row: Record, *, raw: bool = False) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from app.monitoring.access import is_offline_loop
 from app.operations.account import Account
 from app.operations.validation import Refused
 from app.rules.facts import Policy
-from app.rules.schema import Bot, Rules
+from app.rules.schema import BotSettings, Rules
 from app.runtime.from_settings import load_rules, make_conversations, make_policy
 from app.runtime.process import Runtime
 from app.twilio_api.client import Conversations
@@ -85,7 +85,7 @@ def pause_after_agent() -> timedelta:
     try:
         return rules_in_force().bot.pause_after_agent
     except (ValueError, OSError):
-        return Bot().pause_after_agent
+        return BotSettings().pause_after_agent
 
 
 def keeps_channels_apart() -> bool:
@@ -103,11 +103,11 @@ def policy() -> Policy:
 
 def account_of(conversation: Record) -> Account:
     """Return the account, in the service of a conversation. Raises Refused when the settings do not suffice."""
-    if faults := config.faults_for_rest(settings()):
+    if faults := config.problems_for_rest(settings()):
         raise Refused("; ".join(faults))
     calls = current_app.extensions["parley"].rest_calls
     found = current_app.extensions.get("parley.rest")
-    found = found or make_conversations(settings(), database(), note_call=calls.note)
+    found = found or make_conversations(settings(), database(), record_call=calls.note)
     twilio: Conversations = current_app.extensions.setdefault("parley.rest", found)
     return Account(twilio, conversation.chat_service_sid or settings().service_sid)
 

@@ -16,7 +16,7 @@ from app.responder import NAME as RESPONDER_NAME
 from app.rules.lint import Finding, lint
 from app.rules.loader import RulesError, read, rule_lines
 from app.rules.schema import Rules
-from app.rules.simulate import AUTHORS, FORMS, Supposed, actions_of, moment, tried_out
+from app.rules.simulate import AUTHORS, FORMS, SimulatedMessage, actions_of, moment, tried_out
 from app.store import rule_usage
 from app.store.delivery_statistics import PERIODS
 
@@ -146,13 +146,13 @@ def _now(form: Form, found: Rules) -> datetime:
         return now
 
 
-def _supposed(form: Form) -> Supposed:
+def _supposed(form: Form) -> SimulatedMessage:
     """Return what the form supposes; what is wrong with it is written into the form."""
     texts = tuple(text for text in (form["text"][:LONGEST_TEXT].strip(),) if text)
     if not texts and not form["media"]:
         form.problems["text"] = "Write the text of the message."
     roles = tuple(role for role in (one.strip() for one in form["roles"].split(",")) if role)
-    return Supposed(
+    return SimulatedMessage(
         texts,
         channel=form["channel"].strip().lower() or "sms",
         author=form["author"].strip(),

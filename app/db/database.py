@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from app.db import deadline, faults, sqlite
 from app.db.boot_clock import boot_id, boot_seconds
 from app.db.engines import WAIT_SECONDS, Engines
-from app.db.writer_lock import TurnNotGiven, Turns
+from app.db.writer_lock import LockTimeout, WriterLock
 
 Record = Row[*tuple[Any, ...]]  # a row of any columns
 SCRUB_SECONDS = 10.0  # how long a scrub waits for those who read just then
@@ -72,7 +72,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
         self.boot_seconds = boot_clock or ((lambda: clock().timestamp()) if clock else boot_seconds)
-        self._turns = Turns(Path(self.url.database or "")) if self.is_sqlite else None
+        self._writer_lock = WriterLock(Path(self.url.database or "")) if self.is_sqlite else None
         self.engines = Engines(self.url, connections, in_words=_said_of)
 
     @property
@@ -87,12 +87,12 @@ class Database:
             yield tx
 
     @contextmanager
-    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+    def write(self, *, priority: bool = False) -> Iterator[Connection]:
         """Give a transaction, on disk when the block ends well, undone when it raises. Raises DatabaseUnavailable.
 
-        On SQLite an urgent one waits for at most one that is not, however many of those wait.
+        On SQLite one with priority waits for at most one that is not, however many of those wait.
         """
-        transaction = Transaction(self, urgent=urgent)
+        transaction = Transaction(self, priority=priority)
         try:
             yield transaction.tx
             transaction.commit()
@@ -135,13 +135,13 @@ class Database:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let nobody else of ours write to this SQLite file meanwhile. Raises DatabaseUnavailable."""
-        assert self._turns
+        assert self._writer_lock
         with _unavailable():
-            self._turns.take(WAIT_SECONDS)
+            self._writer_lock.acquire(WAIT_SECONDS)
             try:
                 yield
             finally:
-                self._turns.give_back()
+                self._writer_lock.release()
 
     def now(self, tx: Connection) -> datetime:
         """Return the time that leases are measured in: the database's own on PostgreSQL (many machines, one clock)."""
@@ -175,8 +175,8 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self.engines.dispose()
-        if self._turns:
-            self._turns.close()
+        if self._writer_lock:
+            self._writer_lock.close()
 
 
 class Transaction:
@@ -185,9 +185,9 @@ class Transaction:
     On SQLite it holds the machine's turn to write while it is open, so: no network in between.
     """
 
-    def __init__(self, db: Database, *, urgent: bool = False) -> None:
+    def __init__(self, db: Database, *, priority: bool = False) -> None:
         self._db = db
-        self._urgent = urgent
+        self._priority = priority
         self._tx: Connection | None = None
 
     @property
@@ -210,18 +210,18 @@ class Transaction:
         self._end(lambda tx: tx.rollback())
 
     def _begin(self) -> Connection:
-        turns = self._db._turns
+        turns = self._db._writer_lock
         with _unavailable():
             engines = self._db.engines
-            tx = (engines.urgent if self._urgent else engines.shared).connect().execution_options(writes=True)
+            tx = (engines.priority if self._priority else engines.shared).connect().execution_options(writes=True)
             try:
                 if turns:
-                    turns.take(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, urgent=self._urgent)
+                    turns.acquire(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, priority=self._priority)
                 try:
                     tx.begin()
                 except BaseException:
                     if turns:
-                        turns.give_back()
+                        turns.release()
                     raise
             except BaseException:
                 tx.close()
@@ -237,8 +237,8 @@ class Transaction:
                 try:
                     step(tx)
                 finally:
-                    if self._db._turns:
-                        self._db._turns.give_back()  # at once: others wait, and closing takes its time
+                    if self._db._writer_lock:
+                        self._db._writer_lock.release()  # at once: others wait, and closing takes its time
             finally:
                 tx.close()
 
@@ -286,7 +286,7 @@ def _unavailable() -> Iterator[None]:
     """Turn what no driver says, a turn or a pooled connection that does not come, into DatabaseUnavailable."""
     try:
         yield
-    except (exc.TimeoutError, TurnNotGiven, OSError) as error:
+    except (exc.TimeoutError, LockTimeout, OSError) as error:
         raise _said_of(error) from error
 
 

@@ -32,13 +32,13 @@ class Engines:
         return self._postgresql(self._connections)
 
     @cached_property
-    def urgent(self) -> Engine:
-        """The engine of urgent transactions, which wait for no connection that others use."""
-        return self.shared if self._is_sqlite else self._postgresql(1, urgent=True)
+    def priority(self) -> Engine:
+        """The engine of transactions with priority, which wait for no connection that others use."""
+        return self.shared if self._is_sqlite else self._postgresql(1, priority=True)
 
     def dispose(self) -> None:
         """Close every connection that is not in use."""
-        for engine in {id(made): made for name in ("shared", "urgent") if (made := vars(self).get(name))}.values():
+        for engine in {id(made): made for name in ("shared", "priority") if (made := vars(self).get(name))}.values():
             engine.dispose()
 
     @cached_property
@@ -47,10 +47,10 @@ class Engines:
 
         return Era()
 
-    def _postgresql(self, connections: int, *, urgent: bool = False) -> Engine:
+    def _postgresql(self, connections: int, *, priority: bool = False) -> Engine:
         from app.db import postgresql  # and so psycopg, which a process with SQLite does without
 
-        made = postgresql.make_engine(self._url, connections, WAIT_SECONDS, self._era, urgent=urgent)
+        made = postgresql.make_engine(self._url, connections, WAIT_SECONDS, self._era, priority=priority)
         return self._with_words(made)
 
     def _with_words(self, engine: Engine) -> Engine:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, event, exc
 from app.db import deadline
 from app.db.faults import SILENT, Fault
 
-LOCK_SECONDS = 0.5  # of an urgent transaction: longer than ordinary locks, shorter than anybody's patience
+LOCK_SECONDS = 0.5  # of a transaction with priority: longer than ordinary locks, shorter than anybody's patience
 IDLE_IN_TRANSACTION_SECONDS = 5.0  # then a process that is frozen or gone holds its rows no longer
 CONNECT_SECONDS = 2.0  # then another attempt may find the way that this one did not
 SILENCE_SECONDS = 3.5  # one answer of the server; its own time-out comes before
@@ -58,10 +58,10 @@ class Era:
         self.number += 1
 
 
-def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, urgent: bool = False) -> Engine:
+def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, priority: bool = False) -> Engine:
     """Return an engine with at most that many connections, which stay open.
 
-    An urgent one waits for locks for LOCK_SECONDS only, and does not ask a connection whether it lives before
+    One with priority waits for locks for LOCK_SECONDS only, and does not ask a connection whether it lives before
     using it: who writes urgently tries again.
     """
     engine = create_engine(
@@ -71,7 +71,7 @@ def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, ur
         pool_timeout=wait_seconds,
         isolation_level="READ COMMITTED",  # whatever the role or the server has as default
         hide_parameters=True,
-        connect_args=_connect_args(url, wait_seconds, LOCK_SECONDS if urgent else wait_seconds),
+        connect_args=_connect_args(url, wait_seconds, LOCK_SECONDS if priority else wait_seconds),
     )
 
     @event.listens_for(engine, "do_connect")
@@ -84,7 +84,7 @@ def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, ur
         is_fresh = "era" not in record.info
         if record.info.setdefault("era", era.number) != era.number:
             raise exc.DisconnectionError("connected before the last fault")
-        if not (is_fresh or urgent):
+        if not (is_fresh or priority):
             _ping(engine, connection)
 
     return engine

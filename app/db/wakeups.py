@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Insert, Update, func, select
 
 from app.db.database import Database, DatabaseUnavailable
-from app.logs import fault
+from app.logs import describe_error
 
 CHANNEL = "parley_lanes"
 STOP_SECONDS = 0.5  # how long a listener may take to see that it shall stop
@@ -35,7 +35,7 @@ def telling(dialect: str, change: Change) -> Change:
     return change.returning(func.pg_notify(CHANNEL, NOTHING)) if dialect == "postgresql" else change
 
 
-class Deaf(Exception):
+class NotificationsLost(Exception):
     """The connection works, but no word comes through it."""
 
 
@@ -45,8 +45,8 @@ class Listener:
     `heard` is called, too, when it has connected: who knows what was missed.
     """
 
-    def __init__(self, db: Database, heard: Callable[[], None]) -> None:
-        self._db, self._heard = db, heard
+    def __init__(self, db: Database, on_notify: Callable[[], None]) -> None:
+        self._db, self._heard = db, on_notify
         self._stopping = threading.Event()
         self._said = ""
         self._thread = threading.Thread(target=self._run, name="worker-ear", daemon=True)
@@ -69,7 +69,7 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 self._listen()
-            except Deaf:
+            except NotificationsLost:
                 self._say(
                     logging.WARNING,
                     "polling for events only",
@@ -77,7 +77,7 @@ class Listener:
                 )
                 self._stopping.wait(DEAF_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - it must go on trying; those who poll work meanwhile
-                reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
+                reason = str(error) if isinstance(error, DatabaseUnavailable) else describe_error(error)
                 self._say(logging.WARNING, "polling for events only", reason)
                 self._stopping.wait(RETRY_SECONDS)
 
@@ -107,7 +107,7 @@ class Listener:
             if any(word.payload == token for word in words):
                 return True
             if time.monotonic() > deadline:
-                raise Deaf
+                raise NotificationsLost
         return False
 
     @contextmanager

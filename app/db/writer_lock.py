@@ -1,10 +1,10 @@
 """Lets the threads and processes of one machine write to one SQLite file in turn; knows nothing of SQL.
 
 SQLite's own busy handler sleeps for longer and longer and is unfair: under load a process waits for
-seconds while another writes again and again. Here the urgent (who answer Twilio) go first, in whatever
+seconds while another writes again and again. Here those with priority (who answer Twilio) go first, in whatever
 process: between processes they hold the place behind the writer by turns. The patient (who work the
-inbox off) stand in a line of their own; the first of it goes when nobody urgent waits, and after
-PATIENCE_SECONDS stands behind the urgent, so that no load can stop it.
+inbox off) stand in a line of their own; the first of it goes when nobody with priority waits, and after
+PATIENCE_SECONDS stands behind those with priority, so that no load can stop it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 0.05
 _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
 
 
-class TurnNotGiven(Exception):
+class LockTimeout(Exception):
     """No turn within the time; nothing was written."""
 
     def __init__(self, words: str) -> None:
@@ -31,7 +31,7 @@ class TurnNotGiven(Exception):
         self.fault = Fault(words, LOCKED)
 
 
-class Turns:
+class WriterLock:
     """A lock over threads and processes. The files are opened at the first turn, so after a fork."""
 
     def __init__(self, database: Path) -> None:
@@ -41,23 +41,23 @@ class Turns:
         self._file = FileWatch(database)
         self._here = threading.Lock()  # held by the thread whose turn it is
         self._line_here = threading.Lock()
-        self._urgent = 0  # threads that wait here
+        self._priority = 0  # threads that wait here
         self._counting = threading.Lock()
 
-    def take(self, timeout_seconds: float, *, urgent: bool = False) -> None:
-        """Return when it is our turn; raise TurnNotGiven after `timeout_seconds`, FileReplaced when it is of no use."""
+    def acquire(self, timeout_seconds: float, *, priority: bool = False) -> None:
+        """Return when it is our turn; raise LockTimeout after `timeout_seconds`, FileReplaced when it is of no use."""
         deadline = time.monotonic() + timeout_seconds
-        if urgent:
-            self._take_urgently(deadline)
+        if priority:
+            self._acquire_with_priority(deadline)
         else:
-            self._take_patiently(deadline)
+            self._acquire_in_line(deadline)
         try:
             self._file.begin_turn()
         except BaseException:
             self._release()
             raise
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """End our turn."""
         with suppress(OSError):
             self._file.end_turn()
@@ -73,7 +73,7 @@ class Turns:
             file.close()
         self._file.close()
 
-    def _take_urgently(self, deadline: float) -> None:
+    def _acquire_with_priority(self, deadline: float) -> None:
         self._count(1)
         try:
             _acquire(self._here, deadline)
@@ -89,24 +89,24 @@ class Turns:
         finally:
             self._count(-1)
 
-    def _take_patiently(self, deadline: float) -> None:
+    def _acquire_in_line(self, deadline: float) -> None:
         _acquire(self._line_here, deadline)
         try:
             self._line.lock(deadline)
             try:
-                patient_until = min(deadline, time.monotonic() + PATIENCE_SECONDS)
-                while not self._take_if_free():
-                    if time.monotonic() > patient_until:
-                        return self._take_urgently(deadline)
+                waits_until = min(deadline, time.monotonic() + PATIENCE_SECONDS)
+                while not self._acquire_if_free():
+                    if time.monotonic() > waits_until:
+                        return self._acquire_with_priority(deadline)
                     time.sleep(_PAUSE_SECONDS)
             finally:
                 self._line.unlock()
         finally:
             self._line_here.release()
 
-    def _take_if_free(self) -> bool:
-        """Take the turn if nobody writes and nobody urgent waits, here or in another process."""
-        if self._urgent or not self._here.acquire(blocking=False):
+    def _acquire_if_free(self) -> bool:
+        """Take the turn if nobody writes and nobody with priority waits, here or in another process."""
+        if self._priority or not self._here.acquire(blocking=False):
             return False
         taken = False
         try:
@@ -122,12 +122,12 @@ class Turns:
 
     def _count(self, more: int) -> None:
         with self._counting:
-            self._urgent += more
+            self._priority += more
 
 
 def _acquire(lock: threading.Lock, deadline: float) -> None:
     if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-        raise TurnNotGiven("other threads have been writing for too long")
+        raise LockTimeout("other threads have been writing for too long")
 
 
 class _LockFile:
@@ -149,7 +149,7 @@ class _LockFile:
     def lock(self, deadline: float) -> None:
         while not self.try_lock():
             if time.monotonic() > deadline:
-                raise TurnNotGiven("another process of Parley has been writing for too long")
+                raise LockTimeout("another process of Parley has been writing for too long")
             time.sleep(_PAUSE_SECONDS)
 
     def unlock(self) -> None:

@@ -183,7 +183,7 @@ def set_state(account: Account, conversation: Conversation, new_state: str, reas
     account.fire("onConversationStateUpdated", form, cause, service_sid=service_sid, conversation=conversation)
 
 
-def note_activity(account: Account, conversation: Conversation, cause: Cause) -> None:
+def record_activity(account: Account, conversation: Conversation, cause: Cause) -> None:
     """Start the timers anew; an inactive conversation becomes active again. State locked."""
     conversation.active_at = account.clock.now()
     if conversation.state == "inactive":

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.emulator import validation
 from app.emulator.account import Account, Cause
-from app.emulator.conversations import must_be_open, note_activity
+from app.emulator.conversations import must_be_open, record_activity
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, MediaFile, Message
 from app.emulator.webhook_forms import media_text, message_form, present
@@ -104,7 +104,7 @@ def _store(account: Account, conversation: Conversation, draft: MessageDraft, ca
         file.message_sid, file.conversation_sid = message.sid, conversation.sid
     conversation.next_index += 1
     conversation.messages[message.sid] = state.messages[message.sid] = message
-    note_activity(account, conversation, cause)
+    record_activity(account, conversation, cause)
     tell(account, "onMessageAdded", conversation, message, cause)
     account.carrier.send(conversation, message)
     return message

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.emulator import validation
 from app.emulator.account import Account, Cause
-from app.emulator.conversations import must_be_open, note_activity
+from app.emulator.conversations import must_be_open, record_activity
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant, User
 from app.emulator.webhook_forms import participant_form, user_form
@@ -116,7 +116,7 @@ def join(account: Account, conversation: Conversation, participant: Participant,
         account.state.pairs[participant.address, participant.proxy_address] = conversation.sid
     if participant.identity:
         ensure_user(account, conversation.service_sid, participant.identity, cause)
-    note_activity(account, conversation, cause)
+    record_activity(account, conversation, cause)
     tell(account, "onParticipantAdded", conversation, participant, cause)
 
 
@@ -175,7 +175,7 @@ def remove(account: Account, conversation: Conversation, participant: Participan
             return
         account.state.free_pair(participant)
         account.state.forget(participant)
-        note_activity(account, conversation, cause)
+        record_activity(account, conversation, cause)
         tell(account, "onParticipantRemoved", conversation, participant, cause)
 
 

@@ -58,11 +58,11 @@ class Scheduler:
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="emulator-scheduler", daemon=True).start()
 
-    def after(self, seconds: float, deed: Callable[[], None]) -> None:
+    def after(self, seconds: float, task: Callable[[], None]) -> None:
         """Do `deed` on the scheduler's thread, `seconds` from now."""
         self._pending.add()
         with self._changed:
-            heapq.heappush(self._heap, (time.monotonic() + seconds, next(self._order), deed))
+            heapq.heappush(self._heap, (time.monotonic() + seconds, next(self._order), task))
             self._changed.notify()
 
     def clear(self) -> None:
@@ -74,15 +74,15 @@ class Scheduler:
     def _run(self) -> None:
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
-            deed = self._next_deed(next_tick)
-            if deed:
-                self._do(deed)
+            task = self._next_task(next_tick)
+            if task:
+                self._do(task)
                 self._pending.done()
             if time.monotonic() >= next_tick:
                 self._do(self._on_tick)
                 next_tick = time.monotonic() + TICK_SECONDS
 
-    def _next_deed(self, until: float) -> Callable[[], None] | None:
+    def _next_task(self, until: float) -> Callable[[], None] | None:
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -92,8 +92,8 @@ class Scheduler:
                     return None
                 self._changed.wait(min(until, self._heap[0][0] if self._heap else until) - now)
 
-    def _do(self, deed: Callable[[], None]) -> None:
+    def _do(self, task: Callable[[], None]) -> None:
         try:
-            deed()
+            task()
         except Exception:  # noqa: BLE001  one bad deed must not end the thread
             _log.exception("the emulator's scheduler could not finish a deed")

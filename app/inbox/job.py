@@ -17,7 +17,7 @@ from app.inbox.queue import Claimed
 FREE_WAITING = timedelta(days=1)
 
 
-class Postponed(Exception):
+class Reschedule(Exception):
     """The event must wait until `until`; nothing failed and the attempt does not count.
 
     What was done since the last commit is stored together with the wait; then `afterwards` is called.
@@ -28,26 +28,26 @@ class Postponed(Exception):
         self.until, self.reason, self.afterwards = until, reason, afterwards
 
 
-class Work:
+class Job:
     """One claimed event while a handler works on it: its transaction, committed step by step.
 
     Every commit is fenced: it happens only while the lane is still ours. Whatever was done since the last one
-    is committed together with the end of the event. While `goes_on` says so, the event that is due next is claimed
-    in that commit too: it is `following`.
+    is committed together with the end of the event. While `may_claim_next` says so, the event that is due next is
+    claimed in that commit too: it is `next_claim`.
     """
 
     def __init__(
         self,
         db: Database,
         claimed: Claimed,
-        desk: threading.Lock | None = None,
-        goes_on: Callable[[], bool] = lambda: False,
+        db_slot: threading.Lock | None = None,
+        may_claim_next: Callable[[], bool] = lambda: False,
     ) -> None:
         self.claimed = claimed
-        self.following: Claimed | None = None
+        self.next_claim: Claimed | None = None
         self._db = db
-        self._desk = desk
-        self._goes_on = goes_on
+        self._db_slot = db_slot
+        self._may_claim_next = may_claim_next
         self._transaction = db.transaction()
         self._committed_at = claimed.instant.boot
 
@@ -57,15 +57,15 @@ class Work:
         return self._transaction.tx
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Connection]:
         """Give a transaction to read in that holds nobody up; what this event has written since its last commit
         is not seen. The lane is ours, so what its events have written stays as it is."""
         with self._db.read() as tx:
             yield tx
 
     @contextmanager
-    def away(self, within: float | None = None) -> Iterator[Callable[[], None]]:
-        """Leave the desk to other threads during a network call; nothing may be uncommitted meanwhile.
+    def network_call(self, within: float | None = None) -> Iterator[Callable[[], None]]:
+        """Leave the db slot to other threads during a network call; nothing may be uncommitted meanwhile.
 
         Gives the fence, to be asked whenever something is about to leave: it raises LeaseLost when this process was
         frozen, or looked for Twilio, for so long that another worker may be calling for us already; or for longer
@@ -75,13 +75,13 @@ class Work:
             raise RuntimeError("commit before you call the network")
         until = self._committed_at + within if within is not None else float("inf")
         self._ask_fence(until)
-        if self._desk is not None:
-            self._desk.release()
+        if self._db_slot is not None:
+            self._db_slot.release()
         try:
             yield partial(self._ask_fence, until)
         finally:
-            if self._desk is not None:
-                self._desk.acquire()
+            if self._db_slot is not None:
+                self._db_slot.acquire()
 
     def _ask_fence(self, until: float) -> None:
         now = self._db.boot_seconds()
@@ -93,7 +93,7 @@ class Work:
     def is_last_attempt(self) -> bool:
         return self.claimed.attempts >= queue.MAX_ATTEMPTS
 
-    def is_spent_by(self, asked_to_wait: bool) -> bool:
+    def counts_as_attempt(self, asked_to_wait: bool) -> bool:
         """Return whether a failure uses up an attempt: waiting as Twilio asks is free, for a day."""
         return not asked_to_wait or self.claimed.claimed_at - self.claimed.received_at > FREE_WAITING
 
@@ -119,11 +119,11 @@ class Work:
     def finish(self, state: str, outcome: str) -> None:
         """End the event. Raises LeaseLost, DatabaseUnavailable."""
         queue.finish(self.tx, self.claimed, state, outcome, self._instant())
-        following = queue.claim_next(self.tx, self._instant()) if self._goes_on() else None
+        next_claim = queue.claim_next(self.tx, self._instant()) if self._may_claim_next() else None
         self._transaction.commit()
-        self.following = following
+        self.next_claim = next_claim
 
-    def postpone(self, outcome: str, wait: timedelta, *, spent: bool) -> None:
+    def postpone(self, outcome: str, wait: timedelta, *, counts_as_attempt: bool) -> None:
         """Try the event again after `wait`. Raises LeaseLost, DatabaseUnavailable."""
-        queue.postpone(self.tx, self.claimed, outcome, wait, self._instant(), spent=spent)
+        queue.postpone(self.tx, self.claimed, outcome, wait, self._instant(), counts_as_attempt=counts_as_attempt)
         self._transaction.commit()

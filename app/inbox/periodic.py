@@ -18,7 +18,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from app.db.database import Database, DatabaseUnavailable, Record, upsert
 from app.db.maintenance_tables import chores
-from app.logs import fault
+from app.logs import describe_error
 from app.twilio_api.errors import SendError
 
 LEASE = timedelta(seconds=60)
@@ -34,7 +34,7 @@ class LeaseLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TaskLease:
     """Our turn at a chore: since when, what was reached before, and how far a run came that was not finished.
 
     It is `after_start` when a process that has started wants it; `begins_at` is since when the database is in use.
@@ -54,7 +54,7 @@ def state(tx: Connection, name: str) -> Record | None:
     return tx.execute(select(chores).where(chores.c.name == name)).first()
 
 
-def take(db: Database, name: str, *, every: timedelta | None = None) -> Turn | None:
+def take(db: Database, name: str, *, every: timedelta | None = None) -> TaskLease | None:
     """Return our turn; None while another process has it, or before it is due (see `due_at`); without `every`: now.
 
     Raises DatabaseUnavailable.
@@ -71,7 +71,7 @@ def take(db: Database, name: str, *, every: timedelta | None = None) -> Turn | N
         held = {"lease_until": now + LEASE, "lease_token": token, "begun_at": now}
         tx.execute(update(chores).where(chores.c.name == name).values(**held))
         after_start = every is not None and _wanted_by_start(row) is not None
-        return Turn(name, token, now, row.reached_at, row.progress, row.begins_at, after_start)
+        return TaskLease(name, token, now, row.reached_at, row.progress, row.begins_at, after_start)
 
 
 def _is_free(row: Record | None, every: timedelta | None, now: datetime) -> bool:
@@ -120,19 +120,19 @@ def ask(tx: Connection, name: str, now: datetime, begins_at: datetime) -> None:
         tx.execute(update(chores).where(chores.c.name == name).values(**wanted))
 
 
-def renew(db: Database, turn: Turn) -> None:
+def renew(db: Database, turn: TaskLease) -> None:
     """Lengthen our turn. Raises LeaseLost, DatabaseUnavailable."""
     with db.write() as tx:
         _set(tx, turn, {"lease_until": db.now(tx) + LEASE})
 
 
-def note_progress(db: Database, turn: Turn, progress: Mapping[str, Any]) -> None:
+def record_progress(db: Database, turn: TaskLease, progress: Mapping[str, Any]) -> None:
     """Store how far we are, for whoever goes on if we do not come to the end. Raises LeaseLost, DatabaseUnavailable."""
     with db.write() as tx:
         _set(tx, turn, {"progress": dict(progress), "lease_until": db.now(tx) + LEASE})
 
 
-def finish(db: Database, turn: Turn, *, complete: bool = True, reached_at: datetime | None = None) -> None:
+def finish(db: Database, turn: TaskLease, *, complete: bool = True, reached_at: datetime | None = None) -> None:
     """End our turn; a `complete` one leaves nothing to go on with, and all that happened before `reached_at` is done.
 
     Never takes back what was reached. Raises LeaseLost, DatabaseUnavailable.
@@ -145,7 +145,7 @@ def finish(db: Database, turn: Turn, *, complete: bool = True, reached_at: datet
             tx.execute(update(chores).where(chores.c.name == turn.name, later).values(reached_at=reached_at))
 
 
-def _set(tx: Connection, turn: Turn, values: Mapping[str, Any]) -> None:
+def _set(tx: Connection, turn: TaskLease, values: Mapping[str, Any]) -> None:
     ours = (chores.c.name == turn.name, chores.c.lease_token == turn.token)
     if tx.execute(update(chores).where(*ours).values(**values)).rowcount == 0:
         raise LeaseLost(f"another process does {turn.name} now")
@@ -160,7 +160,7 @@ Wait = Callable[[float], bool]
 
 
 @dataclass(frozen=True)
-class Chore:
+class PeriodicTask:
     """What is done every so often. `do` gets its turn, and a function that waits and says whether to stop.
 
     What `can_wait` lets a process start in peace.
@@ -168,17 +168,19 @@ class Chore:
 
     name: str
     every: timedelta
-    do: Callable[[Turn, Wait], str]
+    do: Callable[[TaskLease, Wait], str]
     can_wait: bool = False
 
 
-class Rounds:
+class PeriodicRunner:
     """Does the chores whose time has come until stopped. What stops in between goes on at the next time.
 
     `at_start` is done first, again and again until the database can be reached.
     """
 
-    def __init__(self, db: Database, wanted: Sequence[Chore], *, at_start: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, db: Database, wanted: Sequence[PeriodicTask], *, at_start: Callable[[], None] = lambda: None
+    ) -> None:
         self._db, self._wanted, self._at_start = db, wanted, at_start
         self._pause, self._begun = FIRST_MINUTE_SECONDS, 0.0
         self._stopping = threading.Event()
@@ -207,7 +209,7 @@ class Rounds:
                 if not self._stopping.is_set():
                     self._try(chore)
 
-    def _in_time(self) -> list[Chore]:
+    def _in_time(self) -> list[PeriodicTask]:
         is_early = time.monotonic() - self._begun < self._pause
         return [chore for chore in self._wanted if not (is_early and chore.can_wait)]
 
@@ -223,7 +225,7 @@ class Rounds:
         pause = min([(at - now).total_seconds() for at in free], default=LONGEST_PAUSE_SECONDS)
         return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, pause))
 
-    def _try(self, chore: Chore) -> None:
+    def _try(self, chore: PeriodicTask) -> None:
         try:
             turn = take(self._db, chore.name, every=chore.every)
             if turn is not None:
@@ -233,7 +235,7 @@ class Rounds:
         except (DatabaseUnavailable, SendError) as error:
             log.error("not done", extra={"chore": chore.name, "reason": str(error)})
         except Exception as error:  # noqa: BLE001 - the other chores must still be done
-            log.error("fault", extra={"chore": chore.name, "fault": fault(error)})
+            log.error("fault", extra={"chore": chore.name, "fault": describe_error(error)})
 
 
 def until_it_works(step: Callable[[], None], wait: Wait) -> None:
@@ -245,5 +247,5 @@ def until_it_works(step: Callable[[], None], wait: Wait) -> None:
             if wait(1.0):
                 return None
         except Exception as error:  # noqa: BLE001 - what comes after it must still be done
-            log.error("fault", extra={"fault": fault(error)})
+            log.error("fault", extra={"fault": describe_error(error)})
             return None

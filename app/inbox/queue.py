@@ -233,10 +233,12 @@ def finish(tx: Connection, claimed: Claimed, state: str, outcome: str, instant: 
     tx.execute(_GIVE_BACK, {"a_lane": claimed.lane, "now": now})  # sees what came until the lane was held
 
 
-def postpone(tx: Connection, claimed: Claimed, outcome: str, wait: timedelta, instant: Instant, *, spent: bool) -> None:
-    """Return an event to pending for a time; `spent` says whether the attempt counts. Raises LeaseLost."""
+def postpone(
+    tx: Connection, claimed: Claimed, outcome: str, wait: timedelta, instant: Instant, *, counts_as_attempt: bool
+) -> None:
+    """Return an event to pending for a time; `counts_as_attempt` says whether the attempt counts. Raises LeaseLost."""
     leases.hold(tx, claimed.lease, instant)
-    attempts = claimed.attempts if spent else claimed.attempts - 1
+    attempts = claimed.attempts if counts_as_attempt else claimed.attempts - 1
     values = {"state": "pending", "outcome": outcome, "attempts": attempts}
     tx.execute(update(inbox).where(inbox.c.id == claimed.id).values(**values))
     released = {"a_lane": claimed.lane, "ready_at": instant.at + wait, "now": instant.at}

@@ -14,11 +14,11 @@ from typing import Any
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
 from app.inbox import clock_steps, leases, locked_lanes, queue
-from app.inbox.dispatch import Handlers, work_on
-from app.inbox.job import Work
-from app.inbox.periodic import Rounds
+from app.inbox.dispatch import Handlers, process_job
+from app.inbox.job import Job
+from app.inbox.periodic import PeriodicRunner
 from app.inbox.queue import Claimed
-from app.logs import Sparingly, fault
+from app.logs import Sparingly, describe_error
 
 RENEW_SECONDS = 5.0
 SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
@@ -36,9 +36,9 @@ class Worker:
     `handlers` names a function for each class of event, `make_bot` gives what that needs beside the event; `warm_up`
     is called once in every thread.
     `is_awaited` says whether somebody outside will soon make a lane due: draining and stopping wait for that.
-    `aside` is called every few seconds while it works, and at the end.
+    `on_tick` is called every few seconds while it works, and at the end.
     One idle thread looks for work every `poll_seconds`, the others wait until they are called: by this process or,
-    on PostgreSQL, by any that makes a lane ready. On SQLite only one thread at a time is at the desk, the others are
+    on PostgreSQL, by any that makes a lane ready. On SQLite only one thread at a time has the db slot, the others are
     on the network: more could write no faster, and would take the processor from those who answer Twilio.
     """
 
@@ -46,28 +46,28 @@ class Worker:
         self,
         db: Database,
         handlers: Handlers,
-        make_bot: Callable[[Work], Any],
+        make_bot: Callable[[Job], Any],
         *,
         threads: int = 8,
         poll_seconds: float | None = None,
         warm_up: Callable[[], None] = lambda: None,
         is_awaited: Callable[[], bool] = lambda: False,
-        aside: Callable[[], None] = lambda: None,
-        rounds: Rounds | None = None,
+        on_tick: Callable[[], None] = lambda: None,
+        periodic: PeriodicRunner | None = None,
     ) -> None:
         self._db, self._handlers, self._make_bot = db, handlers, make_bot
         self._warm_up, self._is_awaited = warm_up, is_awaited
-        self._aside, self._rounds = aside, rounds
+        self._on_tick, self._periodic = on_tick, periodic
         self._clock = clock_steps.Watch(db)
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
-        self._desk = threading.Lock() if db.is_sqlite else None
+        self._db_slot = threading.Lock() if db.is_sqlite else None
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._calls = threading.Condition()
         self._called = 0
         self._troubles = Sparingly(log)
-        self._scouting = threading.Lock()
+        self._polling = threading.Lock()
         self._busy: dict[str, Claimed] = {}
         self._busy_lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(threads)]
@@ -79,8 +79,8 @@ class Worker:
             thread.start()
         if self._listener:
             self._listener.start()
-        if self._rounds:
-            self._rounds.start()
+        if self._periodic:
+            self._periodic.start()
 
     def wake(self) -> None:
         """Say that there is work; an idle thread looks at once."""
@@ -93,8 +93,8 @@ class Worker:
         self._stopping.set()
         if self._listener:
             self._listener.ask_to_stop()
-        if self._rounds:
-            self._rounds.ask_to_stop()
+        if self._periodic:
+            self._periodic.ask_to_stop()
 
     def stop(self, timeout_seconds: float = 25.0) -> bool:
         """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
@@ -110,8 +110,8 @@ class Worker:
                 thread.join(max(0.0, deadline - time.monotonic()))
         while self._is_awaited() and time.monotonic() < deadline:
             self._stopped.wait(0.05)
-        if self._rounds:
-            self._rounds.stop(deadline - time.monotonic())
+        if self._periodic:
+            self._periodic.stop(deadline - time.monotonic())
         self._end_renewing()
         if self._listener:
             self._listener.stop()
@@ -128,27 +128,27 @@ class Worker:
         """
         return self._work(lambda: not self._stopping.is_set())
 
-    def _work(self, goes_on: Callable[[], bool]) -> bool:
-        with self._desk or nullcontext():
+    def _work(self, may_claim_next: Callable[[], bool]) -> bool:
+        with self._db_slot or nullcontext():
             claimed = queue.claim(self._db)
         if claimed is None:
             return False
         while claimed is not None:
             self.wake()  # there may be more: one claim calls the next thread
-            claimed = self._work_on(Work(self._db, claimed, self._desk, goes_on))
+            claimed = self._process(Job(self._db, claimed, self._db_slot, may_claim_next))
         return True
 
-    def _work_on(self, work: Work) -> Claimed | None:
-        claimed = work.claimed
+    def _process(self, job: Job) -> Claimed | None:
+        claimed = job.claimed
         with self._busy_lock:
             self._busy[claimed.lease.token] = claimed
         try:
-            with self._desk or nullcontext():
-                work_on(work, self._handlers, self._make_bot)
+            with self._db_slot or nullcontext():
+                process_job(job, self._handlers, self._make_bot)
         finally:
             with self._busy_lock:
                 del self._busy[claimed.lease.token]
-        return work.following
+        return job.next_claim
 
     def drain(self) -> None:
         """Return when nothing is due any more; what is scheduled for later stays. Call it instead of start().
@@ -190,21 +190,21 @@ class Worker:
         except DatabaseUnavailable as unavailable:
             self._troubles.error("waiting for the database", reason=str(unavailable))
         except Exception as error:  # noqa: BLE001 - a thread that ended would be missed by nobody
-            self._troubles.error("fault", fault=fault(error))
+            self._troubles.error("fault", fault=describe_error(error))
         self._stopping.wait(1.0)
         return False
 
     def _wait_for_work(self) -> None:
-        scout = self._scouting.acquire(blocking=False)
+        is_poller = self._polling.acquire(blocking=False)
         try:
-            patience = self._until_next_look() if scout else IDLE_SECONDS
+            patience = self._until_next_look() if is_poller else IDLE_SECONDS
             with self._calls:
                 if not self._called and not self._stopping.is_set():
                     self._calls.wait(patience)
                 self._called = max(0, self._called - 1)
         finally:
-            if scout:
-                self._scouting.release()
+            if is_poller:
+                self._polling.release()
 
     def _until_next_look(self) -> float:
         """Return how long to wait if nobody calls: less than usual when a lane comes due before."""
@@ -220,7 +220,7 @@ class Worker:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - a worker without a warm start is still a worker
-            log.warning("started cold", extra={"fault": fault(error)})
+            log.warning("started cold", extra={"fault": describe_error(error)})
 
     def _renew(self) -> None:
         self._look_for_what_waits_too_long()
@@ -229,7 +229,7 @@ class Worker:
                 held = [claimed.lease for claimed in self._busy.values()]
             self._do("leases not renewed", partial(leases.renew, self._db, held))
             self._look_for_what_waits_too_long()
-            self._do("not done aside", self._aside)
+            self._do("not done aside", self._on_tick)
 
     def _look_for_what_waits_too_long(self) -> None:
         self._do("clock not looked at", self._clock.look)
@@ -249,12 +249,12 @@ class Worker:
         self._stopped.set()
         if self._renewer.is_alive():
             self._renewer.join()
-        self._do("not done aside", self._aside)
+        self._do("not done aside", self._on_tick)
 
     def _do(self, otherwise: str, step: Callable[[], None]) -> None:
         """Do one of the things that must not end the thread; say so if it cannot be done."""
         try:
             step()
         except Exception as error:  # noqa: BLE001 - the next time it may work
-            reason = str(error) if isinstance(error, DatabaseUnavailable) else fault(error)
+            reason = str(error) if isinstance(error, DatabaseUnavailable) else describe_error(error)
             self._troubles.error(otherwise, reason=reason)

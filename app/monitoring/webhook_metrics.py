@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Literal
 
 from app.db import faults
-from app.logs import fault
+from app.logs import describe_error
 from app.twilio_api.events import EVENT_CLASSES
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class WebhookCounts:
         try:
             (self._made or self._make()).note(outcome, seconds, event_type, reason)
         except Exception as error:  # noqa: BLE001 - see above
-            self.give_up(fault(error))
+            self.give_up(describe_error(error))
 
     def warm_up(self) -> None:
         """Make the counters now, so that the first webhook need not wait for it."""

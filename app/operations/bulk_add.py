@@ -66,7 +66,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BulkAddPlan:
     """What adding comes to: who is in the conversation already, and who is missing."""
 
     conversation: str
@@ -84,7 +84,7 @@ class Outcome:
     not_tried: list[Entry] = field(default_factory=list)
 
 
-def plan(account: Account, conversation: str, entries: Sequence[Entry]) -> Plan:
+def plan(account: Account, conversation: str, entries: Sequence[Entry]) -> BulkAddPlan:
     """Return who is missing in a conversation. Raises Refused beyond Twilio's limits, and SendError.
 
     Only reads, so it serves a dry run; and as it looks at who is there, a command may be run again after a crash.
@@ -94,10 +94,10 @@ def plan(account: Account, conversation: str, entries: Sequence[Entry]) -> Plan:
     missing = tuple(entry for entry in entries if entry.one.key not in known)
     _check_room(there, missing)
     present = tuple(_present(entry, known[entry.one.key]) for entry in entries if entry.one.key in known)
-    return Plan(conversation, missing, present)
+    return BulkAddPlan(conversation, missing, present)
 
 
-def add_all(account: Account, planned: Plan, *, pace: Pace | None = None) -> Iterator[Added | Failure]:
+def add_all(account: Account, planned: BulkAddPlan, *, pace: Pace | None = None) -> Iterator[Added | Failure]:
     """Add everybody who is missing and yield what came of each; ends early at a failure that all would meet."""
     pace = pace or Pace()
     for entry in planned.missing:
@@ -107,7 +107,7 @@ def add_all(account: Account, planned: Plan, *, pace: Pace | None = None) -> Ite
             return
 
 
-def outcome(planned: Plan, results: Sequence[Added | Failure]) -> Outcome:
+def outcome(planned: BulkAddPlan, results: Sequence[Added | Failure]) -> Outcome:
     """Return the results sorted by what came of them."""
     done = [result for result in results if isinstance(result, Added)]
     return Outcome(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.operations import channel_limits, conversations, validation
-from app.operations.participant_spec import Newcomer, newcomer
+from app.operations.participant_spec import ParticipantSpec, newcomer
 from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
 
 # Source: conversations-classic/conversations-limits and /api/conversation-with-participants-resource, read 2026-11-22.
@@ -29,11 +29,11 @@ class FirstMessage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConversationPlan:
     """A conversation as it shall be; everything in it was checked."""
 
     parameters: Mapping[str, str]
-    people: tuple[Newcomer, ...] = ()
+    people: tuple[ParticipantSpec, ...] = ()
     message: FirstMessage | None = None
 
     @property
@@ -49,7 +49,7 @@ class Plan:
         return steps + ([f"send the first message as {self.message.author}"] if self.message else [])
 
 
-def who(one: Newcomer) -> str:
+def who(one: ParticipantSpec) -> str:
     """Return how a participant is called in a sentence."""
     ways = {"sms": "by SMS", "whatsapp": "by WhatsApp", "chat": "in the chat", "group": "in the group"}
     through = f" through {one.proxy_address}" if one.proxy_address else ""
@@ -66,9 +66,9 @@ def plan(
     timers_inactive: str = "",
     timers_closed: str = "",
     messaging_service_sid: str = "",
-    people: Sequence[Newcomer] = (),
+    people: Sequence[ParticipantSpec] = (),
     message: FirstMessage | None = None,
-) -> Plan:
+) -> ConversationPlan:
     """Return a plan in which everything is checked; nothing is sent. Raises Refused.
 
     Timers need a state (50382), so they make it active where none is given.
@@ -88,7 +88,7 @@ def plan(
     if state or timers_inactive or timers_closed:
         parameters["state"] = state or "active"
     _check_people(people)
-    made = Plan(parameters, tuple(people), message)
+    made = ConversationPlan(parameters, tuple(people), message)
     if message:
         _check_message(made, message)
     return made
@@ -102,7 +102,7 @@ def invited(
     group: Sequence[str] = (),
     proxy_address: str = "",
     projected_address: str = "",
-) -> list[Newcomer]:
+) -> list[ParticipantSpec]:
     """Return who shall join, in the order given by channel. Raises Refused.
 
     A projected address makes a group MMS: it is our number, and that of the first identity where there is one.
@@ -122,7 +122,7 @@ def invited(
     return people + [newcomer(identity=identity) for identity in others]
 
 
-def _check_people(people: Sequence[Newcomer]) -> None:
+def _check_people(people: Sequence[ParticipantSpec]) -> None:
     keys = [one.key for one in people]
     twice = [one.name for one in people if keys.count(one.key) > 1]
     if twice:
@@ -140,7 +140,7 @@ def _check_people(people: Sequence[Newcomer]) -> None:
         )
 
 
-def _check_message(planned: Plan, message: FirstMessage) -> None:
+def _check_message(planned: ConversationPlan, message: FirstMessage) -> None:
     if bool(message.body) == bool(message.content_sid):
         raise Refused("the first message is a text (--body) or a template (--content-sid), one of them")
     if message.content_sid:
@@ -152,7 +152,7 @@ def _check_message(planned: Plan, message: FirstMessage) -> None:
     channel_limits.check_text(reached, message.body)
 
 
-def _as_document(one: Newcomer) -> dict[str, Any]:
+def _as_document(one: ParticipantSpec) -> dict[str, Any]:
     """Return how Twilio will show a participant, as far as it decides what a message may be."""
     binding = {
         "type": "whatsapp" if one.kind == "whatsapp" else "sms",

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from app.operations import conversations, participants
 from app.operations.account import Account, document
-from app.operations.conversation_plan import FirstMessage, Plan, who
-from app.operations.participant_spec import Newcomer
+from app.operations.conversation_plan import ConversationPlan, FirstMessage, who
+from app.operations.participant_spec import ParticipantSpec
 from app.operations.participants import Added
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, sentence
@@ -43,7 +43,11 @@ class Outcome:
 
 
 def create(
-    account: Account, planned: Plan, *, sleep: Sleep = time.sleep, advance: Callable[[], None] = lambda: None
+    account: Account,
+    planned: ConversationPlan,
+    *,
+    sleep: Sleep = time.sleep,
+    advance: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Make the conversation, add everybody, send the first message, and return what exists; stops at a failure.
 
@@ -64,14 +68,14 @@ def create(
     return _with_message(account, planned, made, sleep)
 
 
-def _create_alone(account: Account, planned: Plan) -> dict[str, Any]:
+def _create_alone(account: Account, planned: ConversationPlan) -> dict[str, Any]:
     parameters = planned.parameters
     with _told_when_uncertain(planned):
         return document(account.ask(lambda v1: v1.conversations.create(**parameters)))
 
 
 @contextmanager
-def _told_when_uncertain(planned: Plan) -> Iterator[None]:
+def _told_when_uncertain(planned: ConversationPlan) -> Iterator[None]:
     """Say how to find out whether the conversation exists when no answer came."""
     try:
         yield
@@ -98,7 +102,7 @@ def _patiently(sleep: Sleep, request: Callable[[], Result]) -> Result:
     return request()
 
 
-def check_at_twilio(account: Account, planned: Plan) -> None:
+def check_at_twilio(account: Account, planned: ConversationPlan) -> None:
     """Ask Twilio, reading only, whether the plan can work. Raises Refused, SendError.
 
     An address with its proxy is in one open conversation only (50416). WhatsApp takes a text within 24 hours of the
@@ -116,7 +120,7 @@ def check_at_twilio(account: Account, planned: Plan) -> None:
                 )
 
 
-def _refuse_a_taken_pair(account: Account, one: Newcomer, found: Sequence[Mapping[str, Any]]) -> None:
+def _refuse_a_taken_pair(account: Account, one: ParticipantSpec, found: Sequence[Mapping[str, Any]]) -> None:
     for there in found:
         binding = there["participant_messaging_binding"] or {}
         if there["conversation_state"] != "closed" and binding.get("proxy_address") == one.proxy_address:
@@ -143,7 +147,7 @@ def _newest(account: Account, sid: str) -> list[Any]:
     return account.ask(lambda v1: list(v1.conversations(sid).messages.list(order="desc", limit=most, page_size=most)))
 
 
-def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
+def _create_group(account: Account, planned: ConversationPlan, sleep: Sleep) -> Outcome:
     """Make a group with its members in one request and wait until Twilio has set it up.
 
     Member by member would pass through groups that may exist already. Source:
@@ -158,7 +162,7 @@ def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
         if found["state"] == "initializing":
             sleep(POLL_SECONDS)
             waited += POLL_SECONDS
-    account.twilio.note_change(conversation_of(found))  # the answer to the request knew neither its state nor members
+    account.twilio.record_change(conversation_of(found))  # the answer to the request knew neither its state nor members
     if found["state"] == "closed":
         why = "Twilio could not add everybody and closed it (50427); check the numbers, then create it again"
         undone = [f"add {who(one)}" for one in planned.people]
@@ -171,7 +175,7 @@ def _create_group(account: Account, planned: Plan, sleep: Sleep) -> Outcome:
         )
     members = participants.list_participants(account, str(made.sid))
     for member in members:
-        account.twilio.note_change(participant_of(member))
+        account.twilio.record_change(participant_of(member))
     return Outcome(found, [asdict(_added(member)) for member in members])
 
 
@@ -180,14 +184,14 @@ def _added(member: Mapping[str, Any]) -> Added:
     return Added(str(shown["sid"]), participants.kind_of(shown), participants.names_of(shown)[0])
 
 
-def _as_json(one: Newcomer) -> str:
+def _as_json(one: ParticipantSpec) -> str:
     parts = {"address": one.address, "proxy_address": one.proxy_address, "projected_address": one.projected_address}
     binding = {name: value for name, value in parts.items() if value}
     shown = {"identity": one.identity, "messaging_binding": binding, "attributes": one.attributes}
     return json.dumps({name: value for name, value in shown.items() if value})
 
 
-def _with_message(account: Account, planned: Plan, made: Outcome, sleep: Sleep) -> Outcome:
+def _with_message(account: Account, planned: ConversationPlan, made: Outcome, sleep: Sleep) -> Outcome:
     if planned.message is None or made.problem:
         return made
     sid, parameters = str(made.conversation["sid"]), planned.message.parameters()
@@ -199,7 +203,7 @@ def _with_message(account: Account, planned: Plan, made: Outcome, sleep: Sleep) 
 
 
 def _stopped(
-    account: Account, planned: Plan, made: Outcome, problem: str, error: SendError | KeyboardInterrupt
+    account: Account, planned: ConversationPlan, made: Outcome, problem: str, error: SendError | KeyboardInterrupt
 ) -> Outcome:
     """Return what exists after a failure, what does not, and the commands that do the rest."""
     sid, rest = str(made.conversation["sid"]), planned.people[len(made.participants) :]
@@ -224,7 +228,7 @@ def _in_service(account: Account) -> str:
     return f" --service {account.service_sid}" if account.service_sid else ""
 
 
-def _add_command(sid: str, one: Newcomer) -> str:
+def _add_command(sid: str, one: ParticipantSpec) -> str:
     words = ["flask", "participants", "add", sid]
     words += ["--identity", one.identity] if one.kind == "chat" else [f"--{one.kind}", one.address]
     words += ["--proxy-address", one.proxy_address] if one.proxy_address else []

@@ -9,44 +9,44 @@ from collections.abc import Iterator
 
 from app.db.schema import migrate
 from app.operations import doctor_account, doctor_inbox, doctor_local, webhooks
-from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, Finding, Patient, account_scope
+from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, DoctorContext, Finding, account_scope
 from app.twilio_api.errors import SendError, sentence
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(context: DoctorContext) -> Iterator[Finding]:
     """Yield what is found, one thing after the other, in the order in which to mend it."""
-    yield from doctor_local.settings(patient)
-    yield from doctor_local.database(patient)
-    yield from doctor_inbox.gates(patient)
-    yield from doctor_inbox.clock_set_back(patient)
-    yield from doctor_local.rules(patient)
-    yield from doctor_local.token_key(patient)
-    credentials = _asked("credentials", doctor_account.credentials, patient)
+    yield from doctor_local.settings(context)
+    yield from doctor_local.database(context)
+    yield from doctor_inbox.gates(context)
+    yield from doctor_inbox.clock_set_back(context)
+    yield from doctor_local.rules(context)
+    yield from doctor_local.token_key(context)
+    credentials = _asked("credentials", doctor_account.credentials, context)
     yield from credentials
     for name, check in doctor_account.CHECKS.items():
         if any(finding.state in (PROBLEM, NOT_CHECKED) for finding in credentials if finding.check == "credentials"):
             yield Finding(name, NOT_CHECKED, "needs credentials that Twilio accepts")
         else:
-            yield from _asked(name, check, patient)
-    yield from doctor_local.signature(patient)
+            yield from _asked(name, check, context)
+    yield from doctor_local.signature(context)
 
 
-def repair(patient: Patient, what: str) -> str:
+def repair(context: DoctorContext, what: str) -> str:
     """Mend what a finding names and return what was done. Raises DatabaseUnavailable, SendError, Refused."""
     if what == "migrations":
-        migrate(patient.db)
+        migrate(context.db)
         return "The schema is up to date now."
-    account = account_scope(patient)
-    wanted = webhooks.pointed_at(webhooks.fetch(account), patient.settings.public_url)
+    account = account_scope(context)
+    wanted = webhooks.pointed_at(webhooks.fetch(account), context.settings.public_url)
     return f"The global webhook is {webhooks.in_words(webhooks.put(account, wanted))} now."
 
 
-def _asked(name: str, check: Check, patient: Patient) -> list[Finding]:
+def _asked(name: str, check: Check, context: DoctorContext) -> list[Finding]:
     """Return what a check found; where Twilio refuses to tell, that is what is found."""
-    if patient.account is None:
+    if context.account is None:
         return [Finding(name, NOT_CHECKED, "needs the settings named above")]
     try:
-        return check(patient)
+        return check(context)
     except SendError as error:
         state = PROBLEM if name == "credentials" else WARNING
         return [Finding(name, state, f"could not be looked at: {sentence(error)}")]

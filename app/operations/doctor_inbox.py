@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from app.db import schema
 from app.db.database import DatabaseUnavailable
-from app.operations.doctor_report import OK, WARNING, Finding, Patient
+from app.operations.doctor_report import OK, WARNING, DoctorContext, Finding
 from app.store import clock_steps, rate_limits
 from app.store.rate_limits import Closed
 
@@ -14,11 +14,11 @@ TOLD_FOR = timedelta(days=1)
 _SHOWN = 5
 
 
-def gates(patient: Patient) -> list[Finding]:
+def gates(context: DoctorContext) -> list[Finding]:
     """Return which gates in front of Twilio are closed, until when and why; nothing where the database cannot tell."""
     try:
-        with patient.db.read() as tx:
-            closed = rate_limits.closed_gates(tx, patient.db.now(tx)) if schema.is_migrated(tx) else None
+        with context.db.read() as tx:
+            closed = rate_limits.closed_gates(tx, context.db.now(tx)) if schema.is_migrated(tx) else None
     except DatabaseUnavailable:
         return []
     if closed is None:
@@ -39,11 +39,11 @@ def _step(one: Closed) -> str:
     return f"{what}it opens by itself; `flask inbox gates --lift {one.scope}` opens it now"
 
 
-def clock_set_back(patient: Patient) -> list[Finding]:
+def clock_set_back(context: DoctorContext) -> list[Finding]:
     """Return what a clock that was set back has lengthened within a day, and was mended."""
     try:
-        with patient.db.read() as tx:
-            now = patient.db.now(tx)
+        with context.db.read() as tx:
+            now = context.db.now(tx)
             found = clock_steps.last(tx) if schema.is_migrated(tx) else None
     except DatabaseUnavailable:
         return []

@@ -8,7 +8,7 @@ from app import config
 from app.db import schema
 from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
-from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, Finding, Patient
+from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, DoctorContext, Finding
 from app.rules import lint, loader
 from app.rules.reachability import taking_all
 from app.rules.schema import Rules
@@ -17,45 +17,45 @@ from app.twilio_api.signature import Keys
 _NOT_MIGRATED = Finding("migrations", PROBLEM, "missing", "run `flask db upgrade`", repair="migrations")
 
 
-def settings(patient: Patient) -> list[Finding]:
+def settings(context: DoctorContext) -> list[Finding]:
     """Return every fault of the settings, or that there is none."""
-    faults = config.faults_for_serving(patient.settings)
-    return [Finding("settings", PROBLEM, fault) for fault in faults] or [Finding("settings", OK, "complete")]
+    problems = config.problems_for_serving(context.settings)
+    return [Finding("settings", PROBLEM, fault) for fault in problems] or [Finding("settings", OK, "complete")]
 
 
-def database(patient: Patient) -> list[Finding]:
+def database(context: DoctorContext) -> list[Finding]:
     """Return whether the database answers, and whether its schema is this version's."""
-    where = patient.db.url.render_as_string(hide_password=True)
-    if patient.db.is_sqlite and not Path(patient.db.url.database or "").exists():  # to look into it would make it
+    where = context.db.url.render_as_string(hide_password=True)
+    if context.db.is_sqlite and not Path(context.db.url.database or "").exists():  # to look into it would make it
         return [Finding("database", NOT_CHECKED, f"{where} is not there yet"), _NOT_MIGRATED]
     try:
-        with patient.db.read() as tx:
+        with context.db.read() as tx:
             migrated = schema.is_migrated(tx)
     except DatabaseUnavailable as unavailable:
         return [Finding("database", PROBLEM, f"{where}: {unavailable}", "check DATABASE_URL and the server")]
     return [Finding("database", OK, where), Finding("migrations", OK, "up to date") if migrated else _NOT_MIGRATED]
 
 
-def rules(patient: Patient) -> list[Finding]:
+def rules(context: DoctorContext) -> list[Finding]:
     """Return whether the rules file can be used, and whether it most likely means what it says."""
-    path = patient.settings.bot_rules
+    path = context.settings.bot_rules
     try:
         found = loader.load(loader.read(path))
     except (ValueError, OSError) as error:
         step = "mend the file, or name another with BOT_RULES; `flask rules check` shows the lines"
         return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]
-    doubts = lint.lint(found, folder=path.parent, has_responder=bool(patient.settings.bot_responder))
+    doubts = lint.lint(found, folder=path.parent, has_responder=bool(context.settings.bot_responder))
     count = f"{path.name}: {len(found.rules)} rules"
-    responder = _responder(patient, found)
+    responder = _responder(context, found)
     if not doubts:
         return [Finding("rules", OK, count), *responder]
     state = PROBLEM if any(one.severity == "error" for one in doubts) else WARNING
     return [Finding("rules", state, f"{count}, {len(doubts)} doubt(s)", "`flask rules check` shows why"), *responder]
 
 
-def _responder(patient: Patient, found: Rules) -> list[Finding]:
+def _responder(context: DoctorContext, found: Rules) -> list[Finding]:
     """Return when the responder is asked, where there is one."""
-    if not (name := patient.settings.bot_responder):
+    if not (name := context.settings.bot_responder):
         return []
     taking, left = taking_all(found)
     told = f"{name}: {lint.responder_sentence(found)}"
@@ -65,21 +65,21 @@ def _responder(patient: Patient, found: Rules) -> list[Finding]:
     return [Finding("responder", WARNING, told, step)]
 
 
-def token_key(patient: Patient) -> list[Finding]:
+def token_key(context: DoctorContext) -> list[Finding]:
     """Return whether tokens for chat clients can be made."""
-    if patient.settings.api_key and patient.settings.api_secret:
+    if context.settings.api_key and context.settings.api_secret:
         return [Finding("api key", OK, "set; tokens for chat clients can be made")]
     step = "set TWILIO_API_KEY and TWILIO_API_SECRET if chat clients need tokens; else nothing"
     return [Finding("api key", WARNING, "none; `flask tokens create` needs one", step)]
 
 
-def signature(patient: Patient) -> list[Finding]:
+def signature(context: DoctorContext) -> list[Finding]:
     """Return whether a webhook at the public address reaches us: welcome when signed, refused when not."""
-    tokens = tuple(one for one in (patient.settings.auth_token, patient.settings.secondary_auth_token) if one)
-    keys = Keys(tokens, patient.settings.shared_keys)
-    if not patient.settings.public_url or not (tokens or keys.shared):
+    tokens = tuple(one for one in (context.settings.auth_token, context.settings.secondary_auth_token) if one)
+    keys = Keys(tokens, context.settings.shared_keys)
+    if not context.settings.public_url or not (tokens or keys.shared):
         return [Finding("signature", NOT_CHECKED, "needs PUBLIC_URL and TWILIO_AUTH_TOKEN")]
-    url = patient.settings.public_url + webhooks.ROUTE
+    url = context.settings.public_url + webhooks.ROUTE
     signed, unsigned = round_trip.post_signed(url, keys), round_trip.post_unsigned(url, keys)
     if (signed, unsigned) == (200, 403):
         return [Finding("signature", OK, f"{url} takes what is signed and refuses what is not")]

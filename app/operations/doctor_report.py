@@ -26,7 +26,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Patient:
+class DoctorContext:
     """What is examined; `account` is None when the settings do not let us call Twilio. `now` is this machine's time."""
 
     settings: Settings
@@ -35,11 +35,11 @@ class Patient:
     now: Callable[[], datetime]
 
 
-Check = Callable[[Patient], list[Finding]]
+Check = Callable[[DoctorContext], list[Finding]]
 
 
-def account_scope(patient: Patient) -> Account:
+def account_scope(context: DoctorContext) -> Account:
     """Return the account without a service: where the global webhook is."""
-    if patient.account is None:
+    if context.account is None:
         raise SendError("the settings do not let us call Twilio", "give up")
-    return Account(patient.account.twilio)
+    return Account(context.account.twilio)

@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MessagePlan:
     """A draft that can be sent: where, by whom, as which messages, and what the sender should know."""
 
     conversation_sid: str
@@ -70,7 +70,7 @@ def plan(
     now: datetime,
     guard: Guard | None = None,
     force: bool = False,
-) -> Plan:
+) -> MessagePlan:
     """Return how a draft will be sent, after looking at who is in the conversation. Raises Refused, SendError.
 
     `force` sends what some phone will not get: a file it cannot show, or text outside WhatsApp's window.
@@ -82,7 +82,7 @@ def plan(
     if found["state"] == "closed":
         raise Refused(f"{found['sid']} is closed, which is final; create a new conversation")
     author, reached = _author(draft, list_participants(account, str(found["sid"])))
-    ready = Plan(str(found["sid"]), str(found["chat_service_sid"]), author, draft, ())
+    ready = MessagePlan(str(found["sid"]), str(found["chat_service_sid"]), author, draft, ())
     channel_limits.check_author(reached, author)
     channel_limits.check_text(reached, draft.body)
     if not (draft.content_sid or force):

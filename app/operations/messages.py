@@ -12,7 +12,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.db.tables import deliveries, messages, replies
 from app.operations import media, validation
 from app.operations.account import Account, document, must_exist
-from app.operations.message_plan import Part, Plan
+from app.operations.message_plan import MessagePlan, Part
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, meaning, named
 
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 def send(
     account: Account,
-    ready: Plan,
+    ready: MessagePlan,
     sent: Callable[[Document], None] = lambda _message: None,
     *,
     uploaded: Callable[[], None] = lambda: None,
@@ -47,7 +47,7 @@ def send(
     return done
 
 
-def _stored(account: Account, ready: Plan, part: Part, uploaded: Callable[[], None]) -> str:
+def _stored(account: Account, ready: MessagePlan, part: Part, uploaded: Callable[[], None]) -> str:
     if part.file is None:
         return ""
     sid = media.stored(account, ready.service_sid, part.file)
@@ -113,7 +113,9 @@ def _message_must_exist(conversation: str, sid: str) -> Any:
     )
 
 
-def _create(account: Account, ready: Plan, part: Part, media_sid: str, wait: Callable[[float], None]) -> Document:
+def _create(
+    account: Account, ready: MessagePlan, part: Part, media_sid: str, wait: Callable[[float], None]
+) -> Document:
     wanted = _parameters(ready, part, media_sid)
     for _ in range(_TRIES - 1):
         try:
@@ -125,13 +127,13 @@ def _create(account: Account, ready: Plan, part: Part, media_sid: str, wait: Cal
     return _created(account, ready, wanted)
 
 
-def _created(account: Account, ready: Plan, wanted: Mapping[str, str]) -> Document:
+def _created(account: Account, ready: MessagePlan, wanted: Mapping[str, str]) -> Document:
     made = account.ask(lambda v1: v1.conversations(ready.conversation_sid).messages.create(**wanted))
     named("IM", made.sid)
     return document(made)
 
 
-def _parameters(ready: Plan, part: Part, media_sid: str) -> dict[str, str]:
+def _parameters(ready: MessagePlan, part: Part, media_sid: str) -> dict[str, str]:
     draft = ready.draft
     given = {
         "author": ready.author,
@@ -145,7 +147,7 @@ def _parameters(ready: Plan, part: Part, media_sid: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _explained(error: SendError, ready: Plan, done: list[Document]) -> SendError:
+def _explained(error: SendError, ready: MessagePlan, done: list[Document]) -> SendError:
     """Return the error with what was sent before it, and whether sending again could say it twice."""
     reason, code = error.reason, error.code
     if done:

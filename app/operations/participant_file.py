@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.operations.list_format import Row, decode, of_plain, rows
-from app.operations.participant_spec import KINDS, Newcomer, newcomer
+from app.operations.participant_spec import KINDS, ParticipantSpec, newcomer
 from app.operations.validation import Refused
 
 NAMED_AT_MOST = 20  # bad lines in one refusal
@@ -16,7 +16,7 @@ NAMED_AT_MOST = 20  # bad lines in one refusal
 class Entry:
     """Somebody who may join, and where the list says so; `line` 0: given on the command line."""
 
-    one: Newcomer
+    one: ParticipantSpec
     line: int = 0
 
     @property
@@ -36,13 +36,13 @@ def read(content: bytes, *, proxy_address: str = "", attributes: str = "", name:
     except Refused as refused:
         raise Refused(f"{called}{refused}") from None
     default = {"proxy_address": proxy_address, "attributes": attributes}
-    entries, faults = [], []
+    entries, problems = [], []
     for line, row in listed:
         try:
             entries.append(Entry(_newcomer(of_plain(row["line"]) if "line" in row else row, default), line))
         except Refused as refused:
-            faults.append(f"line {line}: {refused}")
-    _refuse(faults, f"{called}{len(faults)} of {len(listed)} lines cannot be used")
+            problems.append(f"line {line}: {refused}")
+    _refuse(problems, f"{called}{len(problems)} of {len(listed)} lines cannot be used")
     if not entries:
         raise Refused(f"{called}the list names nobody: it has a header and no line below it")
     return entries
@@ -72,24 +72,24 @@ def each_once(entries: Sequence[Entry]) -> list[Entry]:
     if not entries:
         raise Refused("nobody to add; give --sms, --whatsapp, --identity, --group or a --file that names somebody")
     seen: dict[tuple[str, str], Entry] = {}
-    faults = []
+    problems = []
     for entry in entries:
         first = seen.setdefault(entry.one.key, entry)
         if first.one != entry.one:
-            faults.append(f"{entry.where}: given before with other values ({first.where})")
-    _refuse(faults, f"{len(faults)} of {len(entries)} are given twice in different ways")
+            problems.append(f"{entry.where}: given before with other values ({first.where})")
+    _refuse(problems, f"{len(problems)} of {len(entries)} are given twice in different ways")
     return list(seen.values())
 
 
-def _refuse(faults: list[str], summary: str) -> None:
-    if not faults:
+def _refuse(problems: list[str], summary: str) -> None:
+    if not problems:
         return
-    more = f"\n  and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
-    named = "".join(f"\n  {fault}" for fault in faults[:NAMED_AT_MOST])
+    more = f"\n  and {len(problems) - NAMED_AT_MOST} more" if len(problems) > NAMED_AT_MOST else ""
+    named = "".join(f"\n  {fault}" for fault in problems[:NAMED_AT_MOST])
     raise Refused(f"{summary}, so nobody was added:{named}{more}")
 
 
-def _newcomer(row: Row, default: Row) -> Newcomer:
+def _newcomer(row: Row, default: Row) -> ParticipantSpec:
     address, identity = row.get("address", ""), row.get("identity", "")
     channel = row.get("channel", "").lower() or _channel_of(address)
     if channel not in KINDS:

@@ -14,7 +14,7 @@ KINDS: tuple[Kind, ...] = ("sms", "whatsapp", "chat", "group")
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class ParticipantSpec:
     """Somebody who may join: a chat identity, an address with a proxy address, or a part of a group MMS.
 
     In a group MMS the others have an address only, and our own number is a projected address.
@@ -60,7 +60,7 @@ def newcomer(
     proxy_address: str = "",
     projected_address: str = "",
     attributes: Mapping[str, Any] | str | None = None,
-) -> Newcomer:
+) -> ParticipantSpec:
     """Return who shall join, with the prefix `whatsapp:` on both sides where it belongs. Raises Refused.
 
     Source: conversations-classic/api/conversation-participant-resource and /group-texting (read 2026-11-22).
@@ -80,14 +80,14 @@ def newcomer(
     if group and projected_address:
         raise Refused("in a group MMS only your own number is a projected address; give it without another address")
     if group:
-        return Newcomer("group", address=validation.phone_number(group), attributes=text)
+        return ParticipantSpec("group", address=validation.phone_number(group), attributes=text)
     if not identity and not projected_address:
         raise Refused("nobody to add; give --sms, --whatsapp, --identity, --group or --projected-address")
     name = validation.identity(identity) if identity else ""
     if not projected_address:
-        return Newcomer("chat", identity=name, attributes=text)
+        return ParticipantSpec("chat", identity=name, attributes=text)
     own = validation.phone_number(projected_address)
-    return Newcomer("group", identity=name, projected_address=own, attributes=text)
+    return ParticipantSpec("group", identity=name, projected_address=own, attributes=text)
 
 
 def json_of(attributes: Mapping[str, Any] | str | None) -> str:
@@ -102,7 +102,7 @@ def _is_whatsapp(text: str) -> bool:
     return text.startswith("whatsapp:")
 
 
-def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: str) -> Newcomer:
+def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: str) -> ParticipantSpec:
     if projected_address:
         raise Refused("a projected address belongs to a group MMS; add its members with --group instead of --sms")
     if _is_whatsapp(sms):
@@ -115,16 +115,18 @@ def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: st
             "both must be of one channel"
         )
     address, proxy = validation.phone_number(sms), validation.phone_number(proxy_address)
-    return Newcomer("sms", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
+    return ParticipantSpec("sms", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 
 
-def _by_whatsapp(whatsapp: str, group: str, proxy_address: str, projected_address: str, attributes: str) -> Newcomer:
+def _by_whatsapp(
+    whatsapp: str, group: str, proxy_address: str, projected_address: str, attributes: str
+) -> ParticipantSpec:
     if group or projected_address:
         raise Refused("Conversations has no WhatsApp groups; add each person with --whatsapp and --proxy-address")
     if not proxy_address:
         raise Refused(f"{whatsapp[:40]!r} needs your WhatsApp sender too; give it with --proxy-address +1...")
     address, proxy = validation.whatsapp_address(whatsapp), validation.whatsapp_address(proxy_address)
-    return Newcomer("whatsapp", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
+    return ParticipantSpec("whatsapp", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 
 
 def _unlike(address: str, proxy: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
-from app.operations.participant_spec import Kind, Newcomer, newcomer
+from app.operations.participant_spec import Kind, ParticipantSpec, newcomer
 from app.operations.validation import Refused
 from app.twilio_api.addresses import without_marks
 from app.twilio_api.errors import SendError, named
@@ -57,7 +57,7 @@ def add(
         return add_newcomer(account, conversation, one)
 
 
-def add_newcomer(account: Account, conversation: str, one: Newcomer) -> Added:
+def add_newcomer(account: Account, conversation: str, one: ParticipantSpec) -> Added:
     """Add somebody who was checked before; may be asked again after an answer that never came. Raises SendError."""
     name = validation.conversation(conversation)
     try:
@@ -118,7 +118,7 @@ def change(account: Account, conversation: str, participant: Shown, changes: Map
 
 
 def key_of(participant: Shown) -> tuple[str, str]:
-    """Return what a conversation holds once only, as Newcomer.key gives it."""
+    """Return what a conversation holds once only, as ParticipantSpec.key gives it."""
     binding = participant["messaging_binding"] or {}
     if binding.get("address"):
         return binding["address"], binding.get("proxy_address") or ""

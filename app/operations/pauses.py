@@ -42,7 +42,7 @@ def pause(tx: Connection, conversation_sid: str, length: timedelta | None, *, no
     """
     sid = validation.sid("CH", conversation_sid)
     known = conversations.conversation(tx, sid) is not None
-    conversations.note_conversation(tx, sid, {})
+    conversations.record_conversation(tx, sid, {})
     conversations.pause(tx, sid, now + length if length else conversations.FOREVER, WHY, by=BY)
     return _state(tx, sid, now, known)
 

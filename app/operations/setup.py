@@ -153,13 +153,13 @@ def _open_conversation(account: Account, address: str, number: str) -> str:
     return ""
 
 
-def _sent(account: Account, ready: message_plan.Plan) -> Done:
+def _sent(account: Account, ready: message_plan.MessagePlan) -> Done:
     (message,) = messages.send(account, ready)
     sid = str(message["sid"])
     return Done(f"Sent {sid} in {ready.conversation_sid}.", ready.conversation_sid, sid)
 
 
-def _sent_in_a_new_one(account: Account, planned: conversation_plan.Plan) -> Done:
+def _sent_in_a_new_one(account: Account, planned: conversation_plan.ConversationPlan) -> Done:
     made = create_conversation.create(account, planned)
     if made.problem or made.message is None:
         raise Refused(made.problem or "the message was not sent")

@@ -35,7 +35,7 @@ from app.privacy import silence
 from app.privacy.subject import Subject
 from app.privacy.subject_search import ERASED, Found, Key, find
 from app.reconcile import progress as reconcile_cursors
-from app.rules.schema import Bot
+from app.rules.schema import BotSettings
 from app.store import audit, consent
 
 AT_ONCE = 200
@@ -61,7 +61,7 @@ def erase(
     *,
     actor: str,
     wait: Wait,
-    bot: Bot | None = None,
+    bot: BotSettings | None = None,
     progress: Progress = lambda _table, _rows: None,
     waiting: Report = lambda _lanes, _seconds: None,
 ) -> Erased:
@@ -72,7 +72,7 @@ def erase(
     that they wanted silence, in the words of `bot`, is heeded. Only the counts are written to the log of actions.
     Raises DatabaseUnavailable; then call it again.
     """
-    erasing = _Erasing(db, subject, bot or Bot())
+    erasing = _Erasing(db, subject, bot or BotSettings())
     for _ in range(ROUNDS):
         if not found:
             break
@@ -92,7 +92,7 @@ def _lanes_of(found: Found) -> list[str]:
 class _Erasing:
     """One erasure under way: what was emptied, and the lanes whose worker did not end."""
 
-    def __init__(self, db: Database, subject: Subject, bot: Bot) -> None:
+    def __init__(self, db: Database, subject: Subject, bot: BotSettings) -> None:
         self._db, self._subject, self._bot = db, subject, bot
         self.counts: dict[str, int] = {}
         self.unfinished: set[str] = set()

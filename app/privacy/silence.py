@@ -11,7 +11,7 @@ from app.db.tables import inbox, participants
 from app.inbox.internal_events import read_said
 from app.privacy.subject import Subject
 from app.rules.consent_words import Wanted, wanted_by
-from app.rules.schema import Bot
+from app.rules.schema import BotSettings
 from app.store import consent
 from app.store.consent import Change, Person
 from app.twilio_api.addresses import channel_of
@@ -35,7 +35,7 @@ def keep_stored(tx: Connection, these: Any) -> None:
                 consent.record(tx, Change(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor=""))
 
 
-def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: Bot, now: datetime) -> None:
+def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: BotSettings, now: datetime) -> None:
     """Heed what the subject says about hearing from us in events that nobody will work on any more."""
     for author, text in _said(tx, these):
         person = Person(author, channel_of(author, ""))

@@ -115,13 +115,13 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
         elif is_address(row.author):
             people.setdefault(row.conversation_sid, set()).add(row.author)
     for row in pages(db, inbox):
-        _note_webhook(parameters_of(row), subject, people, found)
+        _record_webhook(parameters_of(row), subject, people, found)
     if not _is_agent(subject.text, agents):
         found.whole = {sid for sid in found.shared if not people.get(sid, set()) - {""}}
     found.shared -= found.whole | {""}
 
 
-def _note_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: Found) -> None:
+def _record_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: Found) -> None:
     """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
     sid = told.get("ConversationSid", "")
     names = {told[name] for name in _NAMES if told.get(name)}

@@ -19,7 +19,7 @@ from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable, RowsLocked
 from app.db.engines import WAIT_SECONDS
 from app.db.faults import SILENT
-from app.logs import fault
+from app.logs import describe_error
 from app.receiver.storage_health import StorageHealth
 
 ANSWER_SECONDS = 3.5  # for waiting and writing together; Twilio waits 5
@@ -115,7 +115,7 @@ class GroupCommit(Generic[Item, Result]):
         except DatabaseUnavailable as unavailable:
             return str(unavailable)
         except Exception as error:  # noqa: BLE001 - whatever it is: webhooks would meet it, too
-            return fault(error)
+            return describe_error(error)
         return ""
 
     def _await(self, ticket: _Ticket[Item, Result]) -> None:
@@ -126,7 +126,7 @@ class GroupCommit(Generic[Item, Result]):
                 self._appoint(ticket)
         patience = ticket.give_up_at - time.monotonic()
         if self._health.failure and ticket.item is not None:
-            self._health.note_asked()
+            self._health.record_asked()
             patience = FAILING_WAIT_SECONDS
         if not ticket.asleep.acquire(timeout=max(0.0, patience)):
             self._give_up(ticket)
@@ -184,12 +184,12 @@ class GroupCommit(Generic[Item, Result]):
         if error and (isinstance(error, RowsLocked) or not isinstance(error, DatabaseUnavailable)):
             error = self._write_one_by_one(group, error, began + WAIT_SECONDS)
         if not isinstance(error, DatabaseUnavailable):
-            self._health.note_stored()
+            self._health.record_stored()
             return []
         meanwhile = self._take_waiting()  # who came meanwhile would wait as long again
         for ticket in group + meanwhile:
             ticket.error = error
-        self._health.note_failed(error, _items_of(group))
+        self._health.record_failed(error, _items_of(group))
         return meanwhile
 
     def _write_one_by_one(
@@ -206,7 +206,7 @@ class GroupCommit(Generic[Item, Result]):
         items = _items_of(group)
         write = self._write_beside_locks if time.monotonic() < self._beside_locks_until else self._write_all
         try:
-            with self._db.write(urgent=True) as tx:
+            with self._db.write(priority=True) as tx:
                 results = write(tx, items) if items else self._probe(tx, self._health.failed_items) or ()
         except Exception as error:  # noqa: BLE001 - handed to every caller of the group
             return error

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from app import private_files
-from app.logs import fault
+from app.logs import describe_error
 from app.receiver.candidates import Received, plain_name
 from app.receiver.diagnosis import Explanation, explain, explain_path
 from app.twilio_api.signature import Keys
@@ -103,7 +103,7 @@ class Refusals:
             told = explain_path if reason == WRONG_PATH else explain
             explanations = tuple(told(received, self._keys, self._public_url, self._account_sid))
         except Exception as error:  # noqa: BLE001 - a request that we fail to explain is still to be logged
-            explanations = (Explanation("unexplained", f"the diagnosis failed: {fault(error)}"),)
+            explanations = (Explanation("unexplained", f"the diagnosis failed: {describe_error(error)}"),)
         checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@
         refusal = Refusal(
             datetime.now(UTC),

@@ -37,14 +37,14 @@ class StorageHealth(Generic[Item]):
 
     def watched_failure(self) -> DatabaseUnavailable | None:
         """Return what is wrong while somebody finds out whether it still is; asking keeps them at it."""
-        self.note_asked()
+        self.record_asked()
         return self.failure if self._watcher else None
 
-    def note_asked(self) -> None:
+    def record_asked(self) -> None:
         """Remember that somebody wants to know."""
         self._asked_at = time.monotonic()
 
-    def note_stored(self) -> None:
+    def record_stored(self) -> None:
         """Storage has taken something."""
         self._stored_at = time.monotonic()
         if self.failure:
@@ -52,13 +52,13 @@ class StorageHealth(Generic[Item]):
             self._works_again.set()
             log.warning("stored again")
 
-    def note_failed(self, failure: DatabaseUnavailable, items: Sequence[Item]) -> None:
+    def record_failed(self, failure: DatabaseUnavailable, items: Sequence[Item]) -> None:
         """Storage took nothing of these items; see to it that somebody watches it."""
         with self._lock:
             self.failure = failure
             self.failed_items = items[:MOST_FAILED] or self.failed_items
             if not self._watcher:
-                self.note_asked()
+                self.record_asked()
                 self._works_again.clear()
                 self._watcher = threading.Thread(target=self._watch, name="storage-watch", daemon=True)
                 self._watcher.start()

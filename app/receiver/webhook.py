@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 from app.db import faults
 from app.db.database import DatabaseUnavailable
 from app.inbox import queue
-from app.logs import fault
+from app.logs import describe_error
 from app.monitoring.webhook_metrics import UNVERIFIED, Outcome, WebhookCounts
 from app.operations import round_trip
 from app.receiver.candidates import Received
@@ -32,7 +32,7 @@ blueprint = Blueprint("webhooks", __name__)
 
 
 @dataclass(frozen=True)
-class Door:
+class Receiver:
     """What the blueprint needs; create_app() puts it under app.extensions["parley.door"]."""
 
     public_url: str
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 def receive() -> Response:
     """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
     began = time.perf_counter()
-    door: Door = current_app.extensions["parley.door"]
+    door: Receiver = current_app.extensions["parley.door"]
     # The request itself: each look through Flask's proxy takes a microsecond.
     answer = _answer(door, request._get_current_object())  # type: ignore[attr-defined]
     door.counts.note(answer.outcome, time.perf_counter() - began, event_type=answer.event_type, reason=answer.reason)
@@ -67,7 +67,7 @@ def receive() -> Response:
 def note_wrong_path(response: Response) -> Response:
     """Note a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
     if "HTTP_X_TWILIO_SIGNATURE" in request.environ and request.path != ROUTE:
-        door: Door = current_app.extensions["parley.door"]
+        door: Receiver = current_app.extensions["parley.door"]
         target, body = _raw_target(request), _read_body(request)
         read = body if isinstance(body, bytes) else b""
         received = Received.of(request.method, target, request.headers.items(), read)
@@ -77,7 +77,7 @@ def note_wrong_path(response: Response) -> Response:
     return response
 
 
-def _answer(door: Door, request: Request) -> Answer:
+def _answer(door: Receiver, request: Request) -> Answer:
     target = _raw_target(request)
     url = signature.public_url(door.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
@@ -102,7 +102,7 @@ def _answer(door: Door, request: Request) -> Answer:
     return _store(door, identity, request, target, body)
 
 
-def _store(door: Door, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
+def _store(door: Receiver, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
     event = queue.NewEvent(
         event_key=identity.event_key,
         event_type=identity.event_type,
@@ -123,7 +123,7 @@ def _store(door: Door, identity: parsing.Identity, request: Request, target: str
 
 
 def _not_stored(error: Exception, event_type: str) -> Answer:
-    reason, kind = fault(error), faults.OTHER
+    reason, kind = describe_error(error), faults.OTHER
     if isinstance(error, DatabaseUnavailable):
         reason, kind = str(error), error.kind
     log.error("not stored", extra={"event_type": event_type, "reason": reason})
@@ -131,7 +131,7 @@ def _not_stored(error: Exception, event_type: str) -> Answer:
     return Answer(response, "unavailable", event_type, kind)
 
 
-def _check(door: Door, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
+def _check(door: Receiver, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
     return signature.check(
         keys=door.keys,
         url=url,
@@ -144,7 +144,7 @@ def _check(door: Door, url: str, form: form_module.Form, body: bytes, request: R
     )
 
 
-def _refuse(door: Door, url: str, reason: str, received: Received, request: Request) -> Answer:
+def _refuse(door: Receiver, url: str, reason: str, received: Received, request: Request) -> Answer:
     if _is_our_doctor(door, request):
         reason = ""
     else:
@@ -152,7 +152,7 @@ def _refuse(door: Door, url: str, reason: str, received: Received, request: Requ
     return Answer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
 
 
-def _is_our_doctor(door: Door, request: Request) -> bool:
+def _is_our_doctor(door: Receiver, request: Request) -> bool:
     return round_trip.is_ours(request.headers.get(round_trip.MARK, ""), door.keys)
 
 

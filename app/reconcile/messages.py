@@ -17,7 +17,7 @@ from app.db.database import Database, Record
 from app.db.tables import conversations, decisions, inbox, messages, participants, replies
 from app.inbox.queue import NewEvent
 from app.reconcile import webhooks
-from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.paced_client import PacedClient
 from app.twilio_api.look_up import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
@@ -64,7 +64,7 @@ class Range:
         return bool(message.date_created <= self.now - STILL_COMING)
 
 
-def look(calls: PoliteCalls, db: Database, conversation: Any, compared: Range) -> Missed:
+def look(calls: PacedClient, db: Database, conversation: Any, compared: Range) -> Missed:
     """Return what is missing of a conversation. Raises Stopped, SendError."""
     read = _read_back(calls, conversation, compared.since, compared.above)
     with db.read() as tx:
@@ -117,7 +117,7 @@ def _authors(missing: Sequence[Any], roster: Sequence[Any]) -> dict[str, Any]:
     return {one.sid: by_sid.get(one.participant_sid) for one in missing}
 
 
-def _read_back(calls: PoliteCalls, conversation: Any, since: datetime, above: int | None) -> list[Any]:
+def _read_back(calls: PacedClient, conversation: Any, since: datetime, above: int | None) -> list[Any]:
     """Return the messages back to a time or an index, oldest first.
 
     Who brings in a history dates its messages back: one old message does not say that all before it are old. So
@@ -142,7 +142,7 @@ def _context(client: Any, conversation: Any) -> Any:
     return client.conversations.v1.services(conversation.chat_service_sid).conversations(conversation.sid)
 
 
-def _roster(calls: PoliteCalls, conversation: Any) -> list[Any]:
+def _roster(calls: PacedClient, conversation: Any) -> list[Any]:
     participants_of = calls.listed(
         lambda client: _context(client, conversation).participants.page(page_size=PAGE),
         conversation_sid=conversation.sid,

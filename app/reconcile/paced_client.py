@@ -26,7 +26,7 @@ class Stopped(Exception):
     """No more requests now; what is left is for the next run. The message says why."""
 
 
-class PoliteCalls:
+class PacedClient:
     """Makes requests one by one, at most `per_second`; `most` of them, after start_counting(), unless it is 0.
 
     `wait` waits for seconds and returns whether to stop. `still_ours` is called now and then between requests; what

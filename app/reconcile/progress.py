@@ -48,12 +48,12 @@ def last_messages(tx: Connection, conversation_sids: Sequence[str]) -> dict[str,
     return found
 
 
-def note_looked(tx: Connection, conversation_sid: str, now: datetime) -> None:
+def record_looked(tx: Connection, conversation_sid: str, now: datetime) -> None:
     """Write down that a conversation was looked at, with whatever result: the others come first next time."""
     upsert(tx, reconcile_cursors, {"conversation_sid": conversation_sid, "looked_at": now})
 
 
-def note_checked(tx: Connection, conversation_sid: str, checked_index: int, now: datetime) -> None:
+def record_checked(tx: Connection, conversation_sid: str, checked_index: int, now: datetime) -> None:
     """Write down up to which message nothing is missing."""
     row = {"conversation_sid": conversation_sid, "looked_at": now, "checked_index": checked_index}
     upsert(tx, reconcile_cursors, row)

@@ -14,7 +14,7 @@ from app.db.maintenance_tables import receipt_looks
 from app.db.tables import conversations, deliveries, replies
 from app.inbox.queue import NewEvent
 from app.reconcile import webhooks
-from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.paced_client import PacedClient
 from app.store.deliveries import NO_RECEIPT_AFTER
 
 PAGE = 50  # Source: Twilio's OpenAPI description, 2026-04-14: the most receipts of one page
@@ -97,7 +97,7 @@ def _of_others(tx: Connection, window: tuple[datetime, datetime]) -> list[Quiet]
     return [Quiet(row[0], row[1], row[2] or "", row[3]) for row in tx.execute(query)]
 
 
-def look(calls: PoliteCalls, message: Quiet, now: datetime) -> list[NewEvent]:
+def look(calls: PacedClient, message: Quiet, now: datetime) -> list[NewEvent]:
     """Return the receipts of a message as the webhooks that tell of them. Raises Stopped, SendError."""
     found = calls.listed(
         lambda client: _receipts(client, message).page(page_size=PAGE), conversation_sid=message.conversation_sid
@@ -111,7 +111,7 @@ def _receipts(client: Any, message: Quiet) -> Any:
     return scope.conversations(message.conversation_sid).messages(message.message_sid).delivery_receipts
 
 
-def note_looked(tx: Connection, messages: Sequence[str], now: datetime) -> None:
+def record_looked(tx: Connection, messages: Sequence[str], now: datetime) -> None:
     """Write down when receipts were looked at."""
     for sid in messages:
         upsert(tx, receipt_looks, {"message_sid": sid, "looked_at": now})

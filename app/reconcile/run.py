@@ -13,13 +13,13 @@ from typing import Any
 
 from app.db.database import Database
 from app.inbox import periodic, queue
-from app.inbox.periodic import Turn
+from app.inbox.periodic import TaskLease
 from app.inbox.queue import NewEvent
 from app.reconcile import messages as missed_messages
 from app.reconcile import mirror, receipts, whose
 from app.reconcile import progress as reconcile_cursors
 from app.reconcile.messages import unknown_events
-from app.reconcile.paced_client import PoliteCalls, Stopped
+from app.reconcile.paced_client import PacedClient, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
 from app.reconcile.report import BUDGET_IS_SPENT, Report
@@ -65,9 +65,9 @@ class Reconciliation:
     def __init__(
         self,
         db: Database,
-        calls: PoliteCalls,
+        calls: PacedClient,
         scope: Scope,
-        turn: Turn | None,
+        turn: TaskLease | None,
         *,
         progress: Progress = lambda _done, _of: None,
     ) -> None:
@@ -102,7 +102,7 @@ class Reconciliation:
 
     def run(self) -> Report:
         """Look at every conversation, then at receipts that stopped moving; return what was found."""
-        self._note_progress()
+        self._record_progress()
         try:
             self._look_at_conversations()
             self._look_at_receipts()
@@ -112,13 +112,13 @@ class Reconciliation:
             self.report.error = error.reason
         self.report.requests = self._calls.made
         if self._turn:
-            self._note_progress(goes_on=bool(self.report.stopped))
+            self._record_progress(goes_on=bool(self.report.stopped))
             complete = self.report.is_complete
             is_all = complete and self._leaves_no_gap and not self._scope.is_part
             periodic.finish(self._db, self._turn, complete=complete, reached_at=self._round_at if is_all else None)
         return self.report
 
-    def _note_progress(self, *, goes_on: bool = True) -> None:
+    def _record_progress(self, *, goes_on: bool = True) -> None:
         """Store how far we are. A round that only failures keep from its end does not go on: all are looked at anew."""
         if self._turn is None:
             return
@@ -126,7 +126,7 @@ class Reconciliation:
         told = {"since": self.report.since.isoformat(), "failed": failed}
         if goes_on:
             told |= {"round_at": self._round_at.isoformat(), "asked": self._scope.since is not None}
-        periodic.note_progress(self._db, self._turn, told)
+        periodic.record_progress(self._db, self._turn, told)
 
     def _look_at_conversations(self) -> None:
         todo = self._in_order(list(self._open_conversations()))
@@ -140,7 +140,7 @@ class Reconciliation:
                 failures = 0
             except SendError as error:
                 failures += 1
-                self._note_failure(conversation, error)
+                self._record_failure(conversation, error)
                 if failures == FAILURES_IN_A_ROW or error.status in (401, 403):
                     raise
             self.report.looked_at += 1
@@ -219,25 +219,25 @@ class Reconciliation:
         new = self._store(missed.events)
         mended = mirror.mend(self._db, conversation, missed.roster, self._now, dry_run=self._turn is None)
         self.report.note(conversation, missed, new, mended)
-        self._note_looked(conversation.sid, missed.checked_index)
+        self._record_looked(conversation.sid, missed.checked_index)
         for sid in missed.with_receipts:
             sent_at = next(one.date_created for one in missed.messages if one.sid == sid)
             self._look_at_receipt(Quiet(sid, conversation.sid, conversation.chat_service_sid, sent_at))
 
-    def _note_failure(self, conversation: Any, error: SendError) -> None:
+    def _record_failure(self, conversation: Any, error: SendError) -> None:
         """Name a conversation that could not be looked at; one that is gone by now is none."""
         if error.status != 404:
             self.report.failed[conversation.sid] = error.reason
 
-    def _note_looked(self, conversation_sid: str, checked_index: int | None) -> None:
+    def _record_looked(self, conversation_sid: str, checked_index: int | None) -> None:
         if self._turn is None:
             return
         with self._db.write() as tx:
             now = self._db.now(tx)
             if checked_index is None or not self._leaves_no_gap:
-                reconcile_cursors.note_looked(tx, conversation_sid, now)
+                reconcile_cursors.record_looked(tx, conversation_sid, now)
             else:
-                reconcile_cursors.note_checked(tx, conversation_sid, checked_index, now)
+                reconcile_cursors.record_checked(tx, conversation_sid, checked_index, now)
 
     def _look_at_receipts(self) -> None:
         since = min(self.report.since, max(self._now - receipts.LOOK_BACK, self._oldest))
@@ -250,7 +250,7 @@ class Reconciliation:
             except SendError as error:
                 if error.status != 404:
                     raise
-                self._note_receipt(message)
+                self._record_receipt(message)
 
     def _look_at_receipt(self, message: Quiet) -> None:
         new = self._store(receipts.look(self._calls, message, self._now))
@@ -258,13 +258,13 @@ class Reconciliation:
         if new:
             gap = self.report.gap(message.conversation_sid, message.service_sid)
             self.report.gaps[gap.conversation_sid] = replace(gap, receipts=gap.receipts + len(new))
-        self._note_receipt(message)
+        self._record_receipt(message)
 
-    def _note_receipt(self, message: Quiet) -> None:
+    def _record_receipt(self, message: Quiet) -> None:
         """Write down that receipts were looked at, also those of a message that is gone by now."""
         if self._turn:
             with self._db.write() as tx:
-                receipts.note_looked(tx, [message.message_sid], self._now)
+                receipts.record_looked(tx, [message.message_sid], self._now)
 
     def _store(self, events: Sequence[NewEvent]) -> list[NewEvent]:
         """Put events into the inbox, in their order; return those that were not known."""

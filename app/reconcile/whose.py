@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.operations.webhooks import ROUTE
-from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.paced_client import PacedClient
 
 
-def with_our_webhook(calls: PoliteCalls, service_sids: Sequence[str], public_url: str) -> list[str]:
+def with_our_webhook(calls: PacedClient, service_sids: Sequence[str], public_url: str) -> list[str]:
     """Return the services whose own webhook calls us or, where they have none, the account's.
 
     Raises Stopped, SendError.

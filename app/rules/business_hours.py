@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from app.rules.schema import Bot
+from app.rules.schema import BotSettings
 from app.rules.values import Span
 
 DAYS_AHEAD = 14  # how far an opening is looked for
@@ -13,7 +13,7 @@ DAY = timedelta(days=1)
 WHOLE_DAY: Span = (0, 1440)
 
 
-def is_open(bot: Bot, now: datetime) -> bool:
+def is_open(bot: BotSettings, now: datetime) -> bool:
     """Return whether the opening hours hold at `now` (aware).
 
     A holiday is closed all day, and a span that would begin on it does not run on after midnight either.
@@ -27,7 +27,7 @@ def is_open(bot: Bot, now: datetime) -> bool:
     )
 
 
-def next_opening(bot: Bot, now: datetime) -> datetime | None:
+def next_opening(bot: BotSettings, now: datetime) -> datetime | None:
     """Return when closed next turns into open, in local time; None: always open, or not within two weeks."""
     if bot.hours is None and not bot.holidays:
         return None
@@ -38,7 +38,7 @@ def next_opening(bot: Bot, now: datetime) -> datetime | None:
     return opening.astimezone(bot.timezone) if opening else None
 
 
-def quiet_until(bot: Bot, channel: str, now: datetime) -> datetime | None:
+def quiet_until(bot: BotSettings, channel: str, now: datetime) -> datetime | None:
     """Return when the quiet hours of this channel end, in local time, or None when there are none at `now`."""
     quiet = bot.quiet_hours
     if quiet is None or (quiet.channel is not None and channel not in quiet.channel):
@@ -47,7 +47,7 @@ def quiet_until(bot: Bot, channel: str, now: datetime) -> datetime | None:
     return max(filter(None, ends), default=None)
 
 
-def silence_ends(bot: Bot, channel: str, start: datetime) -> Iterator[tuple[datetime, str]]:
+def silence_ends(bot: BotSettings, channel: str, start: datetime) -> Iterator[tuple[datetime, str]]:
     """Yield, in UTC, when quiet hours end or we open, each with why one waits for it, until neither is waited for."""
     for _ in range(MOST_ENDS):
         quiet_end = quiet_until(bot, channel, start)
@@ -58,7 +58,7 @@ def silence_ends(bot: Bot, channel: str, start: datetime) -> Iterator[tuple[date
         yield start, "quiet hours" if quiet_end else "we are closed"
 
 
-def _openings(bot: Bot, day: date) -> list[datetime]:
+def _openings(bot: BotSettings, day: date) -> list[datetime]:
     """Return the moments of a day, in UTC and in order, at which closed turns into open."""
     moments = {_moment(day, start, fold, bot.timezone) for start, _ in _spans(bot, day) for fold in (0, 1)}
     return sorted(moment for moment in moments if is_open(bot, moment) and not is_open(bot, moment - MINUTE))
@@ -84,7 +84,7 @@ def _midnight(local: datetime) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
-def _spans(bot: Bot, day: date) -> tuple[Span, ...]:
+def _spans(bot: BotSettings, day: date) -> tuple[Span, ...]:
     if day in bot.holidays:
         return ()
     return bot.hours[day.weekday()] if bot.hours is not None else (WHOLE_DAY,)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from app.rules.facts import Asked
+from app.rules.facts import DecisionInput
 from app.rules.guards import in_words
 from app.rules.schema import Condition, Rule
 
@@ -12,7 +12,7 @@ MISSING = object()
 NO_KEYWORD = "none of its keywords"
 
 
-def first_failure(rule: Rule, asked: Asked) -> str:
+def first_failure(rule: Rule, asked: DecisionInput) -> str:
     """Return why a rule does not apply, or an empty text: its conditions, then its cool-down, then its quota."""
     waits = rule.when.unanswered_for
     if waits is not None and waits != asked.timer:
@@ -20,42 +20,42 @@ def first_failure(rule: Rule, asked: Asked) -> str:
     return _failure(rule.when, asked) or _cool_down(rule, asked) or _quota(rule, asked)
 
 
-def _failure(condition: Condition, asked: Asked) -> str:
+def _failure(condition: Condition, asked: DecisionInput) -> str:
     for name in condition.given:
         if failed := CHECKS[name](condition, asked):
             return failed
     return ""
 
 
-def _keywords(condition: Condition, asked: Asked) -> str:
+def _keywords(condition: Condition, asked: DecisionInput) -> str:
     spoken = asked.spoken.without_accents if condition.ignores_accents else asked.spoken
     return "" if spoken.has_any_of(condition.phrases) else NO_KEYWORD
 
 
-def _channel(condition: Condition, asked: Asked) -> str:
+def _channel(condition: Condition, asked: DecisionInput) -> str:
     channels = condition.channel or ()
     if asked.message.channel in channels:
         return ""
     return f"the channel is {asked.message.channel}, not {' or '.join(channels)}"
 
 
-def _hours(condition: Condition, asked: Asked) -> str:
+def _hours(condition: Condition, asked: DecisionInput) -> str:
     return "" if condition.hours == asked.hours else f"we are {asked.hours}"
 
 
-def _first_contact(condition: Condition, asked: Asked) -> str:
+def _first_contact(condition: Condition, asked: DecisionInput) -> str:
     if condition.first_contact == asked.known.first_contact:
         return ""
     return "not the first contact" if condition.first_contact else "the first contact"
 
 
-def _media(condition: Condition, asked: Asked) -> str:
+def _media(condition: Condition, asked: DecisionInput) -> str:
     if condition.media == asked.message.has_media:
         return ""
     return "no media" if condition.media else "it has media"
 
 
-def _media_type(condition: Condition, asked: Asked) -> str:
+def _media_type(condition: Condition, asked: DecisionInput) -> str:
     wanted, found = condition.media_type or (), asked.message.media_types
     if any(_is_of_type(one, media_type) for one in found for media_type in wanted):
         return ""
@@ -66,7 +66,7 @@ def _is_of_type(found: str, wanted: str) -> bool:
     return found == wanted or (wanted.endswith("/*") and found.startswith(wanted[:-1]))
 
 
-def _button(condition: Condition, asked: Asked) -> str:
+def _button(condition: Condition, asked: DecisionInput) -> str:
     pressed = asked.message.channel_facts.button
     if not pressed:
         return "no button was pressed"
@@ -74,20 +74,20 @@ def _button(condition: Condition, asked: Asked) -> str:
     return "" if is_one else "another button was pressed"
 
 
-def _button_payload(condition: Condition, asked: Asked) -> str:
+def _button_payload(condition: Condition, asked: DecisionInput) -> str:
     payload = asked.message.channel_facts.button_payload
     if not payload:
         return "no button with a payload was pressed"
     return "" if payload in (condition.button_payload or ()) else "the button has another payload"
 
 
-def _profile_name(condition: Condition, asked: Asked) -> str:
+def _profile_name(condition: Condition, asked: DecisionInput) -> str:
     name = asked.message.channel_facts.profile_name
     is_one = any(_is_same_text(name, text) for text in condition.profile_name or ())
     return "" if is_one else "the profile has another name" if name else "no name of a profile came"
 
 
-def _channel_metadata(condition: Condition, asked: Asked) -> str:
+def _channel_metadata(condition: Condition, asked: DecisionInput) -> str:
     return _difference(
         "channel metadata", condition.channel_metadata or {}, asked.message.channel_facts.channel_metadata
     )
@@ -97,21 +97,21 @@ def _is_same_text(found: str, wanted: str) -> bool:
     return " ".join(found.split()).casefold() == " ".join(wanted.split()).casefold()
 
 
-def _role(condition: Condition, asked: Asked) -> str:
+def _role(condition: Condition, asked: DecisionInput) -> str:
     roles = condition.role or ()
     return "" if set(roles) & set(asked.known.roles) else f"the role is not {' or '.join(roles)}"
 
 
-def _attributes(condition: Condition, asked: Asked) -> str:
+def _attributes(condition: Condition, asked: DecisionInput) -> str:
     return _difference("attribute", condition.attributes or {}, asked.known.attributes)
 
 
-def _participant_attributes(condition: Condition, asked: Asked) -> str:
+def _participant_attributes(condition: Condition, asked: DecisionInput) -> str:
     wanted = condition.participant_attributes or {}
     return _difference("participant attribute", wanted, asked.known.participant_attributes)
 
 
-def _regex(condition: Condition, asked: Asked) -> str:
+def _regex(condition: Condition, asked: DecisionInput) -> str:
     results = [asked.search.result(pattern) for pattern in condition.regex or ()]
     if "found" in results:
         return ""
@@ -120,20 +120,20 @@ def _regex(condition: Condition, asked: Asked) -> str:
     return "none of its patterns"
 
 
-def _any(condition: Condition, asked: Asked) -> str:
+def _any(condition: Condition, asked: DecisionInput) -> str:
     failed = [_failure(part, asked) for part in condition.any_ or ()]
     return "" if "" in failed else f"none of any: {', '.join(failed)}"
 
 
-def _all(condition: Condition, asked: Asked) -> str:
+def _all(condition: Condition, asked: DecisionInput) -> str:
     return next((failed for part in condition.all_ or () if (failed := _failure(part, asked))), "")
 
 
-def _not(condition: Condition, asked: Asked) -> str:
+def _not(condition: Condition, asked: DecisionInput) -> str:
     return "" if condition.not_ is None or _failure(condition.not_, asked) else "what it excludes is so"
 
 
-CHECKS: dict[str, Callable[[Condition, Asked], str]] = {
+CHECKS: dict[str, Callable[[Condition, DecisionInput], str]] = {
     "keywords": _keywords,
     "channel": _channel,
     "hours": _hours,
@@ -183,14 +183,14 @@ def _is_same(found: object, wanted: object) -> bool:
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)  # True == 1 in Python
 
 
-def _cool_down(rule: Rule, asked: Asked) -> str:
+def _cool_down(rule: Rule, asked: DecisionInput) -> str:
     times = asked.known.fired.get(rule.name)
     if rule.cooldown is None or not times or asked.now - times[0] >= rule.cooldown:
         return ""
     return f"cool-down, {in_words(rule.cooldown - (asked.now - times[0]))} left"
 
 
-def _quota(rule: Rule, asked: Asked) -> str:
+def _quota(rule: Rule, asked: DecisionInput) -> str:
     if rule.quota is None:
         return ""
     per = rule.quota.per or timedelta.max

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Literal
 
 from app.rules.opt_out_phrases import ABOUT_MESSAGES, COURTESY, WISHES
-from app.rules.schema import TWILIO_ACTS_ON, Bot
+from app.rules.schema import TWILIO_ACTS_ON, BotSettings
 from app.rules.text_matching import Phrase, without_accents, words_of
 
 Kind = Literal["opt-out word", "help word", "opt-in word", ""]
@@ -34,7 +34,7 @@ _SIGNATURE = re.compile(
 )
 
 
-def kind_of(words: Phrase, bot: Bot, channel: str, *, opted_out: bool) -> Kind:
+def kind_of(words: Phrase, bot: BotSettings, channel: str, *, opted_out: bool) -> Kind:
     """Return which of the words it is that have a meaning of their own as a whole message, or ""."""
     if words in bot.opt_outs(channel):
         return "opt-out word"
@@ -45,7 +45,7 @@ def kind_of(words: Phrase, bot: Bot, channel: str, *, opted_out: bool) -> Kind:
     return ""
 
 
-def wish_in(text: str, bot: Bot, channel: str, words: Phrase | None = None) -> str:
+def wish_in(text: str, bot: BotSettings, channel: str, words: Phrase | None = None) -> str:
     """Return the words by which a text reads like a wish to opt out ("stop", "leave me alone"), or "".
 
     A wish is an opt-out word with nothing but politeness, emoji or a signature around it, or a part of the text that
@@ -65,7 +65,7 @@ def wish_in(text: str, bot: Bot, channel: str, words: Phrase | None = None) -> s
     return next(filter(None, wishes), "") or _polite_word(whole, bot, channel)
 
 
-def wanted_by(text: str, bot: Bot, channel: str) -> Wanted:
+def wanted_by(text: str, bot: BotSettings, channel: str) -> Wanted:
     """Return whether a text alone opts its author out or in, or may be meant to; "" when it does nothing of it."""
     words = words_of(text)
     kind = kind_of(words, bot, channel, opted_out=True)
@@ -74,19 +74,19 @@ def wanted_by(text: str, bot: Bot, channel: str) -> Wanted:
     return "perhaps out" if wish_in(text, bot, channel, words) else ""
 
 
-def word_of(texts: Sequence[str], bot: Bot, channel: str, kind: str) -> str:
+def word_of(texts: Sequence[str], bot: BotSettings, channel: str, kind: str) -> str:
     """Return the word by which these texts opt out or in, as it is written in the rules: the last one counts."""
     known = bot.opt_outs(channel) if kind == "opt-out word" else bot.opt_ins
     return next((known[words] for words in map(words_of, reversed(texts)) if words in known), "")
 
 
-def newest_wish(texts: Iterable[str], bot: Bot, channel: str) -> Wanted:
+def newest_wish(texts: Iterable[str], bot: BotSettings, channel: str) -> Wanted:
     """Return what somebody who has said these texts, the newest first, wants in the end."""
     wishes = (wanted_by(text, bot, channel) for text in texts)
     return next(filter(None, wishes), "")
 
 
-def _may_wish(text: str, words: Phrase, bot: Bot) -> bool:
+def _may_wish(text: str, words: Phrase, bot: BotSettings) -> bool:
     """Return quickly whether a text deserves a closer look; hardly any does."""
     said = without_accents(words)
     has_known_word = not (_TELLING.isdisjoint(said) and bot.opt_out_beginnings.isdisjoint(said))
@@ -125,7 +125,7 @@ def _phrases_at(words: Phrase, n: int, meant: Set[Phrase]) -> Iterator[Phrase]:
                 yield words[n : n + size]
 
 
-def _polite_word(words: Phrase, bot: Bot, channel: str) -> str:
+def _polite_word(words: Phrase, bot: BotSettings, channel: str) -> str:
     """Return the opt-out word that is left when politeness and emoji are taken away, or "": also "cancel, please"."""
     left = tuple(word for word in words if not (word in COURTESY or _is_symbol(word)))
     if len(left) == len(words):

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from app.rules.business_hours import is_open, next_opening, silence_ends
 from app.rules.conditions import first_failure
-from app.rules.facts import Asked, Known, Message, Policy
+from app.rules.facts import ConversationFacts, DecisionInput, Message, Policy
 from app.rules.guards import first_stop, whatsapp_window
-from app.rules.schema import Bot, ContentTemplate, Rule, Rules
+from app.rules.schema import BotSettings, ContentTemplate, Rule, Rules
 from app.rules.templates import ReplyError, render_reply
 
 PUT_OFF = "put off"
 
 
-class Tried(NamedTuple):
+class TraceStep(NamedTuple):
     """A guard or rule that was asked, and the first condition that failed; empty: it decided."""
 
     name: str
@@ -58,7 +58,7 @@ class Decision:
     reply: str | None
     rule: str
     reason: str
-    tried: tuple[Tried, ...]
+    tried: tuple[TraceStep, ...]
     code: str
     media: str = ""
     template: Template | None = None
@@ -74,7 +74,7 @@ class Decision:
 
 def decide(
     message: Message,
-    known: Known,
+    known: ConversationFacts,
     rules: Rules,
     policy: Policy,
     now: datetime,
@@ -88,7 +88,7 @@ def decide(
     whose cool-down and quota allow it decides. With `timer` this is a follow-up on that much silence: only rules
     whose `unanswered_for` it is are tried, and outside their hours it is put off; `due_at` is then until when.
     """
-    asked = Asked(message, known, rules.bot, policy, now.astimezone(UTC), timer, due_at)
+    asked = DecisionInput(message, known, rules.bot, policy, now.astimezone(UTC), timer, due_at)
     decision = _decided(rules, asked)
     put_off = _put_off(rules, asked, decision) if timer else None
     if put_off and put_off.again_at and put_off.again_at <= asked.now:  # nobody was at work then
@@ -96,14 +96,14 @@ def decide(
     return put_off or decision
 
 
-def _decided(rules: Rules, asked: Asked) -> Decision:
+def _decided(rules: Rules, asked: DecisionInput) -> Decision:
     if stop := first_stop(asked):
         code, reason = stop
-        return Decision(None, "", reason, (Tried(code, ""),), code)
+        return Decision(None, "", reason, (TraceStep(code, ""),), code)
     return _first_rule(rules_asked(rules, asked.timer), asked)
 
 
-def _put_off(rules: Rules, asked: Asked, decision: Decision) -> Decision | None:
+def _put_off(rules: Rules, asked: DecisionInput, decision: Decision) -> Decision | None:
     """Return that a follow-up which falls due while we are closed, or in quiet hours, is tried again after that.
 
     None where no rule would apply then, or one that asks for no hours: what else stops it now is no matter of hours.
@@ -124,23 +124,23 @@ def _put_off(rules: Rules, asked: Asked, decision: Decision) -> Decision | None:
     return None
 
 
-def _first_rule(rules: tuple[Rule, ...], asked: Asked) -> Decision:
+def _first_rule(rules: tuple[Rule, ...], asked: DecisionInput) -> Decision:
     """Return what the first rule that applies decides; rules that only observe are noted on the way."""
     window = whatsapp_window(asked)
-    tried: list[Tried] = []
+    tried: list[TraceStep] = []
     observed: list[str] = []
     for rule in rules:
         failed = first_failure(rule, asked) or (_lacks_template(rule) if window else "")
         if failed:
-            tried.append(Tried(rule.name, failed))
+            tried.append(TraceStep(rule.name, failed))
             continue
         outcome = _outcome(rule, asked, by_template=window is not None)
         if rule.mode != "observe":
-            return replace(outcome, tried=(*tried, Tried(rule.name, "")), observed=tuple(observed))
-        tried.append(Tried(rule.name, f"observed only: {outcome.reason}"))
+            return replace(outcome, tried=(*tried, TraceStep(rule.name, "")), observed=tuple(observed))
+        tried.append(TraceStep(rule.name, f"observed only: {outcome.reason}"))
         observed += [rule.name] if outcome.code in ("replied", "acted", "stopped") else []
     code, reason = window or ("no rule", "no rule matched")
-    last = (Tried(code, ""),) if window else ()
+    last = (TraceStep(code, ""),) if window else ()
     return Decision(None, "", reason, (*tried, *last), code, observed=tuple(observed))
 
 
@@ -154,7 +154,7 @@ def timers_of(rules: Rules) -> tuple[timedelta, ...]:
     return tuple(sorted({rule.when.unanswered_for for rule in rules.rules if rule.when.unanswered_for}))
 
 
-def _outcome(rule: Rule, asked: Asked, *, by_template: bool) -> Decision:
+def _outcome(rule: Rule, asked: DecisionInput, *, by_template: bool) -> Decision:
     """Return what a rule whose conditions hold says and does; its trace is left to the caller."""
     if rule.stop:
         return Decision(None, rule.name, f'rule "{rule.name}" stays silent', (), "stopped")
@@ -215,7 +215,7 @@ def _lacks_template(rule: Rule) -> str:
     return "no template, and the WhatsApp window is closed" if has_words and not rule.template else ""
 
 
-def template_values(message: Message, known: Known, bot: Bot, now: datetime) -> dict[str, object]:
+def template_values(message: Message, known: ConversationFacts, bot: BotSettings, now: datetime) -> dict[str, object]:
     """Return what the templates of the rules may name; of the same moment as the decision."""
     return {
         "author": message.author,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from app.rules.business_hours import is_open
-from app.rules.schema import Bot
+from app.rules.schema import BotSettings
 from app.rules.text_matching import Search, Spoken, words_of
 from app.twilio_api.addresses import is_phone_number
 from app.twilio_api.channel_facts import NOTHING, ChannelFacts
@@ -48,7 +48,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Known:
+class ConversationFacts:
     """What is known of the conversation, and of the writer in it, at the moment of deciding."""
 
     state: str = ""
@@ -89,7 +89,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecisionInput:
     """Everything one decision is made from; `now` is in UTC, because local times must not be subtracted.
 
     `timer` is set for a follow-up: that much time has passed since the message, and no human has answered. `due_at`
@@ -97,8 +97,8 @@ class Asked:
     """
 
     message: Message
-    known: Known
-    bot: Bot
+    known: ConversationFacts
+    bot: BotSettings
     policy: Policy
     now: datetime
     timer: timedelta | None = None
@@ -125,7 +125,7 @@ class Asked:
         return "open" if is_open(self.bot, self.now) else "closed"
 
 
-def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
+def writer_of(message: Message, known: ConversationFacts, policy: Policy) -> Writer:
     """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer.
 
     A conversation's new webhook gets messages from before with Source=API (ReplayAfter): what came from the phone of
@@ -140,7 +140,7 @@ def writer_of(message: Message, known: Known, policy: Policy) -> Writer:
     return "system" if message.author in ("", "system") else "customer"
 
 
-def _is_agent(message: Message, known: Known, policy: Policy) -> bool:
+def _is_agent(message: Message, known: ConversationFacts, policy: Policy) -> bool:
     if known.author_role == "agent" or "agent" in known.roles:
         return True
     if message.channel != "chat" or not message.author or is_phone_number(message.author):

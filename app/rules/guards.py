@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from app.rules import consent_words
 from app.rules.business_hours import quiet_until
-from app.rules.facts import SAME_TEXT_WITHIN, Asked, Known, Message, Policy, Writer, writer_of
-from app.rules.schema import DAILY_BUDGET, TWILIO_ACTS_ON, Bot
+from app.rules.facts import SAME_TEXT_WITHIN, ConversationFacts, DecisionInput, Message, Policy, Writer, writer_of
+from app.rules.schema import DAILY_BUDGET, TWILIO_ACTS_ON, BotSettings
 from app.rules.text_matching import Phrase, words_of
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
@@ -24,12 +24,12 @@ Stop = tuple[str, str] | None  # the code and the reason
 
 def changed_guards(
     message: Message,
-    known: Known,
+    known: ConversationFacts,
     policy: Policy,
     now: datetime,
     human_wrote: bool,
     *,
-    bot: Bot | None = None,
+    bot: BotSettings | None = None,
     timer: timedelta | None = None,
 ) -> str | None:
     """Return why a decided reply must not be sent after all, or None: asked again just before sending.
@@ -44,14 +44,14 @@ def changed_guards(
     return stop[1] if stop else None
 
 
-def _of_another_account(asked: Asked) -> Stop:
+def _of_another_account(asked: DecisionInput) -> Stop:
     account_sid = asked.message.account_sid
     if not asked.policy.is_of_another_account(account_sid):
         return None
     return "another account", f"the message is of the account {account_sid[:34]}, not of TWILIO_ACCOUNT_SID"
 
 
-def _written_by_no_customer(asked: Asked) -> Stop:
+def _written_by_no_customer(asked: DecisionInput) -> Stop:
     if asked.message.author == asked.policy.bot_author:
         return "own author", "the bot wrote this message itself"
     stops: dict[Writer, Stop] = {
@@ -63,7 +63,7 @@ def _written_by_no_customer(asked: Asked) -> Stop:
     return stops.get(writer_of(asked.message, asked.known, asked.policy))
 
 
-def _older_than_what_is_kept(asked: Asked) -> Stop:
+def _older_than_what_is_kept(asked: DecisionInput) -> Stop:
     """Stop at a message so old that nobody could know whether it was answered; that somebody wants silence counts."""
     kept_for = asked.policy.kept_for
     if kept_for is None or asked.now - asked.message.sent_at <= kept_for:
@@ -74,7 +74,7 @@ def _older_than_what_is_kept(asked: Asked) -> Stop:
     return _too_late(asked) or ("too old", f"the message is older than BOT_RETENTION_DAYS ({in_words(kept_for)})")
 
 
-def _keyword_of_the_carrier(asked: Asked) -> Stop:
+def _keyword_of_the_carrier(asked: DecisionInput) -> Stop:
     """Stop at a carrier's word: of several texts the last STOP or START counts, HELP only where nothing else is said.
 
     START together with other texts is no reason for silence to somebody who had not opted out.
@@ -86,21 +86,21 @@ def _keyword_of_the_carrier(asked: Asked) -> Stop:
     return _carrier("help word", asked) if set(kinds) == {"help word"} else None
 
 
-def _carrier(kind: consent_words.Kind, asked: Asked) -> Stop:
+def _carrier(kind: consent_words.Kind, asked: DecisionInput) -> Stop:
     answered = kind != "opt-out word" and asked.message.channel in TWILIO_ACTS_ON
     return kind, f"the message is {'a' if kind == 'help word' else 'an'} {kind}{', which Twilio answers' * answered}"
 
 
-def _words_of_each_text(asked: Asked) -> list[Phrase]:
+def _words_of_each_text(asked: DecisionInput) -> list[Phrase]:
     texts = asked.message.texts
     return [words_of(text) for text in texts] if texts else [asked.spoken.words]
 
 
-def _kind(words: Phrase, asked: Asked) -> consent_words.Kind:
+def _kind(words: Phrase, asked: DecisionInput) -> consent_words.Kind:
     return consent_words.kind_of(words, asked.bot, asked.message.channel, opted_out=asked.known.opted_out)
 
 
-def _wish_to_opt_out(asked: Asked) -> Stop:
+def _wish_to_opt_out(asked: DecisionInput) -> Stop:
     """Stop at what reads like a wish to be left alone: a person decides. Who has opted out already is no question."""
     if asked.known.opted_out or asked.timer:
         return None
@@ -108,7 +108,7 @@ def _wish_to_opt_out(asked: Asked) -> Stop:
     return (MAY_OPT_OUT, f'the message reads like a wish to opt out ("{wish}"); a person decides') if wish else None
 
 
-def wish_of(message: Message, bot: Bot, words: Phrase | None = None) -> str:
+def wish_of(message: Message, bot: BotSettings, words: Phrase | None = None) -> str:
     """Return the words by which a message, or one of a burst, reads like a wish to opt out, or "" for none."""
     if not message.texts:
         return consent_words.wish_in(message.text, bot, message.channel, words)
@@ -116,7 +116,7 @@ def wish_of(message: Message, bot: Bot, words: Phrase | None = None) -> str:
     return next(filter(None, wishes), "")
 
 
-def _found_too_late(asked: Asked) -> Stop:
+def _found_too_late(asked: DecisionInput) -> Stop:
     """Stop at a message that reconciliation found and that nobody waits to have answered; `_too_late` asks its age."""
     if not asked.message.found_late:
         return None
@@ -131,11 +131,11 @@ def _found_too_late(asked: Asked) -> Stop:
     return None
 
 
-def _conversation_forbids(asked: Asked) -> Stop:
+def _conversation_forbids(asked: DecisionInput) -> Stop:
     return _no_longer_wanted(asked.known, asked.now, asked.bot.timezone, asked.timer)
 
 
-def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None, timer: timedelta | None) -> Stop:
+def _no_longer_wanted(known: ConversationFacts, now: datetime, zone: tzinfo | None, timer: timedelta | None) -> Stop:
     if known.opted_out:
         return "opted out", "the recipient has opted out"
     if known.may_opt_out:
@@ -150,7 +150,7 @@ def _no_longer_wanted(known: Known, now: datetime, zone: tzinfo | None, timer: t
     return ("paused", pause) if pause else None
 
 
-def _pause(known: Known, now: datetime, zone: tzinfo | None) -> str | None:
+def _pause(known: ConversationFacts, now: datetime, zone: tzinfo | None) -> str | None:
     until = known.paused_until
     if until is None or until <= now:
         return None
@@ -165,23 +165,23 @@ def _in_words(local: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}".rstrip()
 
 
-def _quiet_hours(asked: Asked) -> Stop:
+def _quiet_hours(asked: DecisionInput) -> Stop:
     return _quiet(asked.bot, asked.message.channel, asked.now)
 
 
-def _quiet(bot: Bot, channel: str, now: datetime) -> Stop:
+def _quiet(bot: BotSettings, channel: str, now: datetime) -> Stop:
     end = quiet_until(bot, channel, now)
     return ("quiet hours", f"quiet hours until {_in_words(end)}") if end else None
 
 
-def _nothing_to_answer(asked: Asked) -> Stop:
+def _nothing_to_answer(asked: DecisionInput) -> Stop:
     message = asked.message
     if message.text.strip() or message.has_media or message.channel_facts.button:
         return None
     return "empty", "the message has neither text nor media"
 
 
-def _too_late(asked: Asked) -> Stop:
+def _too_late(asked: DecisionInput) -> Stop:
     limit = asked.policy.max_reply_age
     if limit is None or asked.now - asked.due <= limit:
         return None
@@ -190,14 +190,14 @@ def _too_late(asked: Asked) -> Stop:
     return "too old", f"the message is older than {in_words(limit)}"
 
 
-def _repeated_text(asked: Asked) -> Stop:
+def _repeated_text(asked: DecisionInput) -> Stop:
     times, most = asked.known.same_texts + 1, asked.bot.repeated_text
     if not most or times < most or asked.timer or not asked.message.text.strip():
         return None
     return "repeated text", f"the same text came {times} times within {in_words(SAME_TEXT_WITHIN)}, as from another bot"
 
 
-def _budget_spent(asked: Asked) -> Stop:
+def _budget_spent(asked: DecisionInput) -> Stop:
     for budget in asked.bot.budgets:
         replies = sum(asked.now - replied_at < budget.per for replied_at in asked.known.reply_times)
         if replies >= budget.count:
@@ -207,7 +207,7 @@ def _budget_spent(asked: Asked) -> Stop:
     return None
 
 
-def whatsapp_window(asked: Asked) -> Stop:
+def whatsapp_window(asked: DecisionInput) -> Stop:
     """Return that only a template may be sent by WhatsApp now, or None; a stop only if no rule has one."""
     message = asked.message
     last_inbound = max(asked.known.last_inbound_at or message.sent_at, message.sent_at)
@@ -225,7 +225,7 @@ def in_words(duration: timedelta) -> str:
     return f"{-(-seconds // 86400)} d"
 
 
-GUARDS: tuple[Callable[[Asked], Stop], ...] = (
+GUARDS: tuple[Callable[[DecisionInput], Stop], ...] = (
     _of_another_account,
     _written_by_no_customer,
     _older_than_what_is_kept,
@@ -241,6 +241,6 @@ GUARDS: tuple[Callable[[Asked], Stop], ...] = (
 )
 
 
-def first_stop(asked: Asked) -> Stop:
+def first_stop(asked: DecisionInput) -> Stop:
     """Return the code and reason of the first guard that forbids a reply, or None when all let it pass."""
     return next((stop for guard in GUARDS if (stop := guard(asked))), None)

@@ -22,7 +22,7 @@ from app.rules.reachability import (
     taking_all,
 )
 from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
-from app.rules.schema import TWILIO_ACTS_ON, TWILIO_OPT_OUT_WORDS, Bot, Rule, Rules, When
+from app.rules.schema import TWILIO_ACTS_ON, TWILIO_OPT_OUT_WORDS, BotSettings, Rule, Rules, When
 from app.rules.text_matching import words_of
 
 Severity = Literal["error", "warning"]
@@ -148,7 +148,7 @@ def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
         )
 
 
-def _never_heard(rule: Rule, bot: Bot) -> Found:
+def _never_heard(rule: Rule, bot: BotSettings) -> Found:
     """Yield the keywords that a rule waits for in vain when they are the whole message."""
     keywords = [keyword for part in parts_of(rule.when) for keyword in part.keywords or ()]
     channels = [one for one in rule.when.channel or CHANNELS if one in CHANNELS]
@@ -199,7 +199,7 @@ def _long_fallback(rules: Rules) -> Found:
         )
 
 
-def _not_taken_away(bot: Bot) -> Found:
+def _not_taken_away(bot: BotSettings) -> Found:
     known = {words_of(word) for word in (*TWILIO_OPT_OUT_WORDS, *bot.opt_out_words)}
     if unknown := [word for word in bot.no_opt_out_words if words_of(word) not in known]:
         yield (
@@ -209,7 +209,7 @@ def _not_taken_away(bot: Bot) -> Found:
         )
 
 
-def _without_summer_time(bot: Bot) -> Found:
+def _without_summer_time(bot: BotSettings) -> Found:
     if hint := values.hint_at_fixed_zone(bot.timezone.key):
         yield "no summer time", "warning", f"[bot]: timezone {hint}"
 

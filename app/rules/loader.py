@@ -17,11 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from app.rules import schema
 from app.rules.fault_lines import line_of, line_of_table
-from app.rules.schema import Bot, Rule, Rules, When
+from app.rules.schema import BotSettings, Rule, Rules, When
 
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     (): Rules,
-    ("bot",): Bot,
+    ("bot",): BotSettings,
     ("bot", "reply_budget"): schema.Budget,
     ("bot", "quiet_hours"): schema.QuietHours,
     ("rule",): Rule,
@@ -70,7 +70,7 @@ def load(text: str) -> Rules:
     try:
         rules = Rules.model_validate(document)
     except ValidationError as error:
-        problems += [_problem(fault, document, text) for fault in _first_faults(error)]
+        problems += [_problem(fault, document, text) for fault in _first_errors(error)]
     if problems:
         raise RulesError("the rules file cannot be used:\n" + "\n".join(f"- {line}" for line in problems))
     return rules
@@ -118,7 +118,7 @@ def _tables_of_rules(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]
     return [(n, rule) for n, rule in enumerate(rules if isinstance(rules, list) else []) if isinstance(rule, dict)]
 
 
-def _first_faults(error: ValidationError) -> list[Any]:
+def _first_errors(error: ValidationError) -> list[Any]:
     """Return the faults without those that only follow: a list is not too short because its entries are wrong."""
     faults = error.errors()
     above = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from app.rules.schema import Bot, Condition, Rule, Rules
+from app.rules.schema import BotSettings, Condition, Rule, Rules
 from app.rules.text_matching import Phrase, without_accents
 
 CHANNELS = ("sms", "whatsapp", "chat")
@@ -32,7 +32,7 @@ def cells(rules: Rules) -> list[Cell]:
     return [Cell(*facts) for facts in product(_hours(rules.bot), (True, False), (False, True), channels)]
 
 
-def _hours(bot: Bot) -> tuple[str, ...]:
+def _hours(bot: BotSettings) -> tuple[str, ...]:
     return ("open", "closed") if bot.hours is not None or bot.holidays else ("open",)
 
 

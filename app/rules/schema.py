@@ -75,7 +75,7 @@ TWILIO_OPT_OUT_WORDS = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT
 TWILIO_ACTS_ON = ("sms", "rcs")
 
 
-class Bot(_Table):
+class BotSettings(_Table):
     """What holds for every rule: opening hours, pause, budgets and the words by which people opt out and in.
 
     `opt_out_words` are added to Twilio's own; `no_opt_out_words` are taken away where Twilio does not act on them.
@@ -276,5 +276,5 @@ class Rule(_Table):
 class Rules(_Table):
     """A whole rules file, checked; `rules` are in file order."""
 
-    bot: Bot = Bot()
+    bot: BotSettings = BotSettings()
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")] = ()

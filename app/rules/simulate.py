@@ -10,7 +10,7 @@ from typing import Any
 
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
-from app.rules.facts import Known, Message, Policy, writer_of
+from app.rules.facts import ConversationFacts, Message, Policy, writer_of
 from app.rules.guards import MAY_OPT_OUT
 from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
@@ -23,7 +23,7 @@ FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Supposed:
+class SimulatedMessage:
     """What is said, by whom, and what is known when it comes; several `texts` are the messages of one burst."""
 
     texts: Sequence[str]
@@ -51,7 +51,7 @@ class Trial:
     """
 
     message: Message
-    known: Known
+    known: ConversationFacts
     rules: Rules
     now: datetime
     decision: Decision
@@ -72,7 +72,7 @@ class Trial:
         return near_misses(decision, self.message, self.rules)
 
 
-def tried_out(supposed: Supposed, rules: Rules, policy: Policy, now: datetime) -> Trial:
+def tried_out(supposed: SimulatedMessage, rules: Rules, policy: Policy, now: datetime) -> Trial:
     """Return what would be decided on a message that comes now."""
     message, known = _message(supposed, now), _known(supposed, now)
     decision = decide(message, known, rules, policy, now)
@@ -96,7 +96,7 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, {}
 
 
-def _message(supposed: Supposed, now: datetime) -> Message:
+def _message(supposed: SimulatedMessage, now: datetime) -> Message:
     channel, texts = _channel(supposed), tuple(supposed.texts)
     return Message(
         message_sid="IM",
@@ -115,12 +115,12 @@ def _message(supposed: Supposed, now: datetime) -> Message:
     )
 
 
-def _channel(supposed: Supposed) -> str:
+def _channel(supposed: SimulatedMessage) -> str:
     return supposed.channel.lower() or (channel_of(supposed.author, "") if supposed.author else "sms")
 
 
-def _known(supposed: Supposed, now: datetime) -> Known:
-    return Known(
+def _known(supposed: SimulatedMessage, now: datetime) -> ConversationFacts:
+    return ConversationFacts(
         attributes=supposed.attributes,
         participant_attributes=supposed.participant_attributes,
         roles=supposed.roles,
@@ -134,7 +134,7 @@ def _known(supposed: Supposed, now: datetime) -> Known:
 
 
 def _follow_ups(
-    message: Message, known: Known, rules: Rules, policy: Policy, now: datetime
+    message: Message, known: ConversationFacts, rules: Rules, policy: Policy, now: datetime
 ) -> Iterator[tuple[timedelta, Decision]]:
     for timer in timers_of(rules):
         decision = decide(message, known, rules, policy, now + timer, timer=timer)
@@ -146,7 +146,7 @@ def _follow_ups(
         known = _afterwards(known, decision, now + timer)
 
 
-def _afterwards(known: Known, decision: Decision, now: datetime) -> Known:
+def _afterwards(known: ConversationFacts, decision: Decision, now: datetime) -> ConversationFacts:
     """Return what is known when the decision has been carried out."""
     fired = {**known.fired, decision.rule: (now, *known.fired.get(decision.rule, ()))} if decision.rule else known.fired
     times = (now, *known.reply_times) if decision.says_something else known.reply_times

@@ -187,7 +187,7 @@ def _searched(context: Any, value: Any) -> Any:
 
 
 @pass_context
-def _turns(context: Any, values: Any, cost: int) -> list[Any]:
+def _writer_lock(context: Any, values: Any, cost: int) -> list[Any]:
     if hasattr(values, "__len__"):
         budget_of(context).pay(_OPERATION + len(values) * cost)
     return list(values)
@@ -199,7 +199,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "the weighed": _weighed,
     "the copied": _copied,
     "the searched": _searched,
-    "the turns": _turns,
+    "the turns": _writer_lock,
 }
 
 

@@ -30,10 +30,10 @@ def make_conversations(
     settings: Settings,
     db: Database | None,
     *,
-    note_call: Callable[[str], None] = lambda _result: None,
+    record_call: Callable[[str], None] = lambda _result: None,
     in_order: bool = False,
 ) -> Conversations:
-    """Return Twilio's REST API with the credentials of the settings; `note_call` is told how each request ended.
+    """Return Twilio's REST API with the credentials of the settings; `record_call` is told how each request ended.
 
     What a request changes is stored in `db`, where there is one, so that rules see it; `in_order` as in
     mirror.note_change().
@@ -47,8 +47,8 @@ def make_conversations(
         api_secret=settings.api_secret,
         base_url=settings.api_base_url,
         default_service_sid=settings.service_sid,
-        note_call=note_call,
-        note_change=_ChangeNotes(db, in_order=in_order) if db else lambda _change: None,
+        record_call=record_call,
+        record_change=_ChangeNotes(db, in_order=in_order) if db else lambda _change: None,
     )
 
 
@@ -65,7 +65,7 @@ class _ChangeNotes:
             return
         try:
             with self._db.write() as tx:
-                mirror.note_change(tx, change, now=self._db.now(tx), in_order=self._in_order)
+                mirror.record_change(tx, change, now=self._db.now(tx), in_order=self._in_order)
         except DatabaseUnavailable as unavailable:
             self._not_before = time.monotonic() + NOT_AGAIN_SECONDS
             log.warning(

@@ -162,7 +162,7 @@ class Server(Protocol):
 def on_starting(server: Server) -> None:
     """Refuse to serve with bad settings, one sentence for each; bring an SQLite database up to date, once."""
     settings = parley_config.from_environment()
-    found = problems() + parley_config.faults_for_serving(settings)
+    found = problems() + parley_config.problems_for_serving(settings)
     if settings.runs_inline_worker:
         found += rules_problems(settings) + responder_problems(settings)
     if settings.uses_sqlite and not found:
@@ -225,7 +225,7 @@ def post_worker_init(worker: Process) -> None:
         make_conversations(runtime.settings, None).warm_up()  # loads the SDK; the first reply would
         runtime.start_worker_when_possible()
     else:
-        runtime.note_start()
+        runtime.record_start()
     gc.collect()
     gc.freeze()
 

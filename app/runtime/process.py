@@ -40,7 +40,7 @@ class Runtime:
             self.said_nobody_works = True
             log.warning("stored, but this process does not work the inbox off; start `flask worker`, or use gunicorn")
 
-    def note_start(self) -> None:
+    def record_start(self) -> None:
         """Let whoever reconciles know that this process has started, as soon as the database can be reached."""
         from app.inbox.periodic import until_it_works
         from app.reconcile.starting import Start

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from app.bot.context import Bot
+from app.bot.context import HandlerContext
 from app.bot.handlers import HANDLERS
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
 from app.inbox.dispatch import Handlers
-from app.inbox.job import Work
-from app.inbox.periodic import Chore, Rounds, Turn, Wait
+from app.inbox.job import Job
+from app.inbox.periodic import PeriodicRunner, PeriodicTask, TaskLease, Wait
 from app.inbox.worker import Worker
 from app.monitoring.rest_metrics import RestCalls
 from app.privacy import retention
-from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.paced_client import PacedClient
 from app.reconcile.run import Reconciliation, Scope
 from app.reconcile.starting import CHORE, Start
 from app.rules.reload import WatchedRules
@@ -43,14 +43,14 @@ def make_worker(
     Raises RulesError, ResponderError, OSError.
     """
     calls = calls or RestCalls()
-    twilio = make_conversations(settings, db, note_call=calls.note, in_order=True)
+    twilio = make_conversations(settings, db, record_call=calls.note, in_order=True)
     policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)
 
-    def bot(work: Work) -> Bot:
-        return Bot(
-            work,
+    def bot(job: Job) -> HandlerContext:
+        return HandlerContext(
+            job,
             twilio=twilio,
             rules=in_force.current(),
             policy=policy,
@@ -65,32 +65,32 @@ def make_worker(
         threads=settings.worker_threads,
         warm_up=twilio.warm_up,
         is_awaited=responder.is_awaited if responder else lambda: False,
-        aside=partial(calls.store, db),
-        rounds=_make_rounds(settings, db, twilio),
+        on_tick=partial(calls.store, db),
+        periodic=_make_rounds(settings, db, twilio),
     )
 
 
-def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> Rounds:
+def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> PeriodicRunner:
     """Return what the settings want at intervals, not started yet."""
-    wanted = [Chore(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True)]
+    wanted = [PeriodicTask(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True)]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
-        wanted.append(Chore(CHORE, every, partial(_reconcile, settings, db, twilio)))
-    return Rounds(db, wanted, at_start=Start(db).note)
+        wanted.append(PeriodicTask(CHORE, every, partial(_reconcile, settings, db, twilio)))
+    return PeriodicRunner(db, wanted, at_start=Start(db).note)
 
 
-def _purge(settings: Settings, db: Database, turn: Turn, wait: Wait) -> str:
+def _purge(settings: Settings, db: Database, turn: TaskLease, wait: Wait) -> str:
     before = turn.begun_at - timedelta(days=settings.retention_days)
     deleted = retention.purge(db, before, wait=wait, still_ours=partial(periodic.renew, db, turn))
     periodic.finish(db, turn)
     return ", ".join(f"{count} {table}" for table, count in deleted.items()) or "nothing was old"
 
 
-def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: Turn, wait: Wait) -> str:
+def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: TaskLease, wait: Wait) -> str:
     if not settings.public_url:
         periodic.finish(db, turn, complete=False)
         return "nothing: PUBLIC_URL is empty, so which webhooks were to come here is not known"
-    calls = PoliteCalls(
+    calls = PacedClient(
         twilio,
         db,
         per_second=REQUESTS_PER_SECOND_AFTER_START if turn.after_start else REQUESTS_PER_SECOND,

@@ -77,12 +77,12 @@ def actions_of(tx: Connection, message_sid: str) -> Sequence[Record]:
     return tx.execute(query.order_by(rule_actions.c.timer_seconds, rule_actions.c.n)).all()
 
 
-def note_done(tx: Connection, action: Action, now: datetime) -> None:
+def record_done(tx: Connection, action: Action, now: datetime) -> None:
     """Write down that it is done."""
     _set(tx, action, state="done", reason="", done_at=now)
 
 
-def note_failed(tx: Connection, action: Action, reason: str) -> None:
+def record_failed(tx: Connection, action: Action, reason: str) -> None:
     """Write down why it could not be done; a later attempt on the same event tries it again."""
     _set(tx, action, state="failed", reason=reason)
 

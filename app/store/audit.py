@@ -14,7 +14,7 @@ from app.db.tables import audit_log
 SENT, COMMAND_LINE = "sent a message", "command line"
 
 
-def note_sent(tx: Connection, conversation_sid: str, message_sid: str, now: datetime) -> None:
+def record_sent(tx: Connection, conversation_sid: str, message_sid: str, now: datetime) -> None:
     """Write down that a command sent a message."""
     note(tx, COMMAND_LINE, SENT, now, conversation_sid=conversation_sid, subject=message_sid)
 

@@ -53,24 +53,24 @@ def _later(dialect: str, moment: str) -> Any:
     )
 
 
-def note_last_message(tx: Connection, sid: str, at: datetime) -> None:
+def record_last_message(tx: Connection, sid: str, at: datetime) -> None:
     """Store when something was last said in a conversation, by whomever."""
     tx.execute(_later(tx.dialect.name, "last_message_at"), {"sid": sid, "at": at})
 
 
-def note_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
+def record_conversation(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
     """Store or update what is known of a conversation; `facts` are columns of `conversations`."""
     _merge(tx, conversations, sid, facts, dated)
 
 
-def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
+def record_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) -> None:
     """Store the state of a conversation; an older state never replaces a newer one, and none replaces `closed`.
 
     Source: conversations-classic/states-timers, read 2026-11-22.
     """
     known = conversation(tx, sid)
     if known is None:
-        note_conversation(tx, sid, {})
+        record_conversation(tx, sid, {})
     elif state != "closed" and is_older(dated, known.state_at):
         return None
     elif state not in ("closed", known.state) and is_in_doubt(dated, known.state_at):
@@ -80,12 +80,12 @@ def note_state(tx: Connection, sid: str, state: str, *, dated: datetime | None) 
     return None
 
 
-def note_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
+def record_participant(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None = None) -> None:
     """Store or update what is known of a participant; `facts` are columns of `participants`."""
     _merge(tx, participants, sid, facts, dated)
 
 
-def note_inbound(
+def record_inbound(
     tx: Connection, conversation_sid: str, participant_sid: str, who: Mapping[str, str], sent_at: datetime
 ) -> None:
     """Store that a customer wrote: first contact and WhatsApp's window depend on it; `who` is address or identity."""
@@ -153,7 +153,7 @@ def resume(tx: Connection, conversation_sid: str) -> bool:
     )
 
 
-def note_agent(tx: Connection, conversation_sid: str, wrote_at: datetime) -> None:
+def record_agent(tx: Connection, conversation_sid: str, wrote_at: datetime) -> None:
     """Store when a human agent last wrote in a conversation: whoever wrote before that has been answered."""
     here = conversations.c.conversation_sid == conversation_sid
     earlier = or_(conversations.c.last_agent_at.is_(None), conversations.c.last_agent_at < wrote_at)
@@ -174,7 +174,7 @@ def take_back_agent(tx: Connection, before: Record, wrote_at: datetime) -> None:
     tx.execute(update(conversations).where(*here, conversations.c.waiting_since.is_(None)).values(**values))
 
 
-def note_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew_before: datetime) -> bool:
+def record_waiting(tx: Connection, conversation_sid: str, since: datetime, *, anew_before: datetime) -> bool:
     """Store since when a customer has waited for a human; return whether that is news.
 
     Who waits already goes on waiting, unless since before `anew_before`: that wait is over. An agent who wrote

@@ -81,7 +81,7 @@ def record_receipt(tx: Connection, receipt: Receipt, *, inbox_id: int, received_
     return tx.execute(_MERGE, {**this, **merged}).one()
 
 
-def note_detail(tx: Connection, delivery_receipt_sid: str, detail: str, error_code: int = 0) -> None:
+def record_detail(tx: Connection, delivery_receipt_sid: str, detail: str, error_code: int = 0) -> None:
     """Store what Twilio's REST API said of a failed delivery; no answer of it erases an error code."""
     values: dict[str, Any] = {"detail": detail}
     if error_code:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from app.db.database import Record, insert_new, upsert
 from app.db.tables import decisions, messages
-from app.store.conversations import is_older, note_last_message
+from app.store.conversations import is_older, record_last_message
 
 PART_OF_BURST = "part of burst"  # the code of a message that was decided together with one before it
 LOOKED_BACK = 50  # messages; further back nobody looks for the same text
@@ -35,7 +35,9 @@ _SAME_TEXTS = select(func.count()).where(
 )
 
 
-def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime) -> None:
+def record_message(
+    tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: datetime | None, now: datetime
+) -> None:
     """Store or update one message; `facts` are columns of `messages`, `dated` when they were true.
 
     An edit that arrived before the message itself keeps its text; what was removed never comes back.
@@ -43,7 +45,7 @@ def note_message(tx: Connection, sid: str, facts: Mapping[str, Any], *, dated: d
     row = {"attributes": {}, "media": [], **facts, "message_sid": sid, "updated_at": dated, "noted_at": now}
     if insert_new(tx, messages, row):
         if where := facts.get("conversation_sid"):
-            note_last_message(tx, where, facts.get("created_at") or now)
+            record_last_message(tx, where, facts.get("created_at") or now)
         return
     known = tx.execute(_MESSAGE, {"sid": sid}).one()
     if known.removed_at:
@@ -65,7 +67,7 @@ def count_same_texts(
     return tx.scalar(_SAME_TEXTS, asked) or 0
 
 
-def note_decision(
+def record_decision(
     tx: Connection,
     message_sid: str,
     conversation_sid: str,

@@ -28,13 +28,13 @@ def merge_conversation(
 ) -> None:
     """Store what a webhook tells of a conversation, and do what its attributes want of the bot."""
     before = conversations.conversation(tx, sid)
-    conversations.note_conversation(tx, sid, facts, dated=dated)
+    conversations.record_conversation(tx, sid, facts, dated=dated)
     _heed_wish(tx, sid, before)
     if state:
-        conversations.note_state(tx, sid, state, dated=dated)
+        conversations.record_state(tx, sid, state, dated=dated)
 
 
-def note_change(tx: Connection, change: Change, *, now: datetime, in_order: bool = False) -> None:
+def record_change(tx: Connection, change: Change, *, now: datetime, in_order: bool = False) -> None:
     """Store what a request of ours has changed at Twilio.
 
     `in_order`: what comes from Twilio about this conversation waits for us meanwhile, so none of it can be newer.
@@ -45,10 +45,10 @@ def note_change(tx: Connection, change: Change, *, now: datetime, in_order: bool
         case ShownParticipant():
             show_participant(tx, change, in_order=in_order)
         case Gone():
-            _note_gone(tx, change, now)
+            _record_gone(tx, change, now)
         case Closed():
             if conversations.conversation(tx, sid := _sid_of(tx, change.conversation)):
-                conversations.note_state(tx, sid, "closed", dated=None)
+                conversations.record_state(tx, sid, "closed", dated=None)
 
 
 def show_conversation(tx: Connection, shown: ShownConversation, *, in_order: bool = False) -> bool:
@@ -138,13 +138,13 @@ def _facts_of_nobody(facts: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _note_gone(tx: Connection, gone: Gone, now: datetime) -> None:
+def _record_gone(tx: Connection, gone: Gone, now: datetime) -> None:
     """Mark as removed what is, also what is not known yet: its Added event may still be on its way."""
     if gone.participant_sid:
         where = gone.conversation if _is_sid(gone.conversation) else ""  # by name: what is known of them says where
-        conversations.note_participant(tx, gone.participant_sid, {"conversation_sid": where, "removed_at": now})
+        conversations.record_participant(tx, gone.participant_sid, {"conversation_sid": where, "removed_at": now})
     elif gone.conversation and (sid := _sid_of(tx, gone.conversation)):
-        conversations.note_conversation(tx, sid, {"removed_at": now}, dated=now)
+        conversations.record_conversation(tx, sid, {"removed_at": now}, dated=now)
     elif not gone.conversation:
         table = conversations_table
         these = (table.c.chat_service_sid == gone.service_sid, table.c.removed_at.is_(None))

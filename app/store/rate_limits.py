@@ -90,7 +90,7 @@ def _is_out_of_order(account: Record, now: datetime) -> bool:
     return bool(account.failures >= FAILURES and now <= account.not_before + LONGEST)
 
 
-def note_failure(tx: Connection, passage: Passage, reason: str, now: datetime) -> Passage:
+def record_failure(tx: Connection, passage: Passage, reason: str, now: datetime) -> Passage:
     """Count that Twilio failed; return until when the account's gate is closed because of it, if it is, and why."""
     insert_new(tx, gate, {"scope": ACCOUNT, "not_before": now, "set_at": now})
     this = gate.c.scope == ACCOUNT
@@ -113,7 +113,7 @@ def _goes_on(row: Record, now: datetime) -> bool:
     return _is_out_of_order(row, now) or bool(row.failing_since <= now <= row.failing_since + FAILING)
 
 
-def note_success(tx: Connection, now: datetime, *, only_read: bool = False) -> None:
+def record_success(tx: Connection, now: datetime, *, only_read: bool = False) -> None:
     """Note that Twilio works: a gate that was closed because it did not is open, its failures are forgotten.
 
     `only_read`: that it takes something is not shown yet, so the next request tries too, and at once.

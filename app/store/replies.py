@@ -137,12 +137,12 @@ def sent_as(tx: Connection, message_sids: Sequence[str]) -> set[str]:
     return set(tx.scalars(select(replies.c.message_sid).where(replies.c.message_sid.in_(message_sids))))
 
 
-def note_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
+def record_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
     """Write down where the file of a reply is at Twilio, so that it is uploaded once."""
     _set(tx, reply, media=media_sid)
 
 
-def note_try(tx: Connection, reply: Reply, now: datetime, *, author: str) -> None:
+def record_try(tx: Connection, reply: Reply, now: datetime, *, author: str) -> None:
     """Write down that a request may be on its way to Twilio, under which name, and what must wait for it."""
     this_try = {"tried_at": now, "first_tried_at": reply.first_tried_at or now, "tries": reply.tries + 1}
     _set(tx, reply, state="sending", author=author, not_again_before=now + _longest_store(reply.tries), **this_try)
@@ -153,24 +153,24 @@ def _longest_store(tries: int) -> timedelta:
     return min(LATE_STORE * int(2 ** min(tries, 10)), LATEST_STORE)
 
 
-def note_refused(tx: Connection, reply: Reply) -> None:
+def record_refused(tx: Connection, reply: Reply) -> None:
     """Write down that the try has ended, and that Twilio stores nothing of it any more."""
     _set(tx, reply, tries=reply.tries, not_again_before=None)
 
 
-def note_clock_set_back(tx: Connection, reply: Reply, now: datetime) -> None:
+def record_clock_set_back(tx: Connection, reply: Reply, now: datetime) -> None:
     """Let the waits after the last try begin now: by the clock it lies in the future."""
     again = now + _longest_store(max(0, reply.tries - 1)) if reply.not_again_before else None
     _set(tx, reply, tried_at=now, first_tried_at=_BEFORE_ALL, not_again_before=again)
 
 
-def note_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:
+def record_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:
     """Write down the message that a reply became."""
     _set(tx, reply, state="sent", message_sid=message_sid, sent_at=now, reason="")
     tx.execute(_LAST_WRITTEN, {"sid": reply.conversation_sid, "at": now})
 
 
-def note_failed(tx: Connection, reply: Reply, reason: str) -> None:
+def record_failed(tx: Connection, reply: Reply, reason: str) -> None:
     """Write down why a reply could not be sent; `inbox retry` tries it again."""
     _set(tx, reply, state="failed", reason=reason)
 

@@ -38,8 +38,8 @@ def _ignore(_told: object) -> None:
 class Conversations:
     """The REST calls we make. Safe from many threads: each has a Client of its own (see twilio-python #580).
 
-    `note_call` is told of each request: "ok", the HTTP status from 400, "not connected" or "no answer"; `note_change`
-    of everything that one has changed, whoever made it: Twilio posts no webhook for it.
+    `record_call` is told of each request: "ok", the HTTP status from 400, "not connected" or "no answer";
+    `record_change` of everything that one has changed, whoever made it: Twilio posts no webhook for it.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Conversations:
         api_secret: str = "",
         base_url: str = "",
         default_service_sid: str = "",
-        note_call: Callable[[str], None] = _ignore,
-        note_change: Callable[[Change], None] = _ignore,
+        record_call: Callable[[str], None] = _ignore,
+        record_change: Callable[[Change], None] = _ignore,
     ) -> None:
-        self._note_call = note_call
-        self.note_change = note_change
+        self._record_call = record_call
+        self.record_change = record_change
         self._credentials = (api_key, api_secret, account_sid) if api_key else (account_sid, auth_token, None)
         self.base_url = base_url
         self.default_service_sid = default_service_sid
@@ -136,7 +136,7 @@ class Conversations:
             from app.twilio_api.http_client import FencedHttpClient
 
             user, password, account = self._credentials
-            http_client = FencedHttpClient(self.base_url, self._note_call, self.note_change)
+            http_client = FencedHttpClient(self.base_url, self._record_call, self.record_change)
             http_client.session.trust_env = not is_here(self.base_url)  # no proxy between us and the emulator
             client = self._local.client = TwilioClient(user, password, account, http_client=http_client)
         return client

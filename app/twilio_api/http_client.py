@@ -27,17 +27,19 @@ LONGEST_RETRY_AFTER = timedelta(minutes=15)  # who asks for more is asked again 
 class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
     """Makes the requests of one thread; `retry_after` is what the last answer asked for.
 
-    `note_call` is told of each request: "ok", the HTTP status from 300, "not connected", "no answer", or "not sent"
-    for one that the fence stopped; `note_change` of what it has changed.
+    `record_call` is told of each request: "ok", the HTTP status from 300, "not connected", "no answer", or "not sent"
+    for one that the fence stopped; `record_change` of what it has changed.
     """
 
     retry_after: timedelta | None = None
 
-    def __init__(self, base_url: str, note_call: Callable[[str], None], note_change: Callable[[Change], None]) -> None:
+    def __init__(
+        self, base_url: str, record_call: Callable[[str], None], record_change: Callable[[Change], None]
+    ) -> None:
         super().__init__()
         self.session = BoundedSession(REQUEST_SECONDS)
         self.timeout = (CONNECT_SECONDS, READ_SECONDS)
-        self._base_url, self._note_call, self._note_change = base_url, note_call, note_change
+        self._base_url, self._record_call, self._record_change = base_url, record_call, record_change
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
         """Make a request and return Twilio's answer."""
@@ -46,14 +48,14 @@ class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has n
         try:
             response = super().request(method, self._at(url), *args, **options)
         except Exception as error:
-            self._note_call(_result_of(error))
+            self._record_call(_result_of(error))
             raise
-        self._note_call("ok" if response.status_code < 300 else str(response.status_code))
+        self._record_call("ok" if response.status_code < 300 else str(response.status_code))
         self.retry_after = wait_asked_for(response.headers.get("Retry-After"))
         if response.status_code < 300 and response.text and not response.text.lstrip().startswith("{"):
             raise ValueError("the answer is no JSON object")
         if change := change_of(method, url, response.status_code, response.text):
-            self._note_change(change)
+            self._record_change(change)
         return response
 
     def _at(self, url: str) -> str:

@@ -114,7 +114,7 @@ def test_a_name_and_an_opt_out_reach_the_head_and_what_is_written_stays(offline,
     page = window(thread_url(offline, conversation))
     page.get_by_label("Your answer").fill("half a sen")
     with offline.db.write() as tx:
-        conversations.note_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
+        conversations.record_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
         consent.record(tx, Change(person=Person(number, "sms"), change=OPTED_OUT, at=offline.db.now(tx)))
 
     expect(page.locator(".thread-head h1")).to_have_text("Ada & Bo")

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app.db.maintenance_tables import chores as chores_table
 from app.db.tables import gate, inbox
 from app.inbox import periodic
-from app.reconcile.paced_client import PoliteCalls
+from app.reconcile.paced_client import PacedClient
 from app.reconcile.run import Reconciliation, Scope
 from app.recordings import files
 from app.runtime.from_settings import make_conversations
@@ -233,7 +233,7 @@ def test_a_run_that_is_asked_to_stop_is_gone_on_with(missed, app, reconcile):
     missed(sender="+15550100002")
     parley = app.extensions["parley"]
     waits = iter([False] * 4 + [True] * 100)
-    calls = PoliteCalls(
+    calls = PacedClient(
         make_conversations(parley.settings, None), parley.db, per_second=100, wait=lambda _: next(waits)
     )
     scope = Scope("", "support-bot", timedelta(days=30))

@@ -174,7 +174,7 @@ def notes(db, clock):
         facts = {"conversation_sid": sid, "author": author, "body": text, "message_index": index, **facts}
         message_sid = f"IM{sid[-1]}{index:031x}"
         with db.write() as tx:
-            messages.note_message(tx, message_sid, facts, dated=None, now=clock())
+            messages.record_message(tx, message_sid, facts, dated=None, now=clock())
         clock.advance(1)
         return message_sid
 

@@ -140,7 +140,7 @@ def test_a_text_that_came_too_late_is_given_back(page, thread, flask_command, db
     fields = page.form(f"/c/{sid}", "/answer")
     flask_command("conversations", "close", sid, "--yes")
     with db.write() as tx:
-        conversations.note_state(tx, sid, "closed", dated=clock())
+        conversations.record_state(tx, sid, "closed", dated=clock())
     refused = page.post(f"/c/{sid}/answer", fields | {"text": "Half an hour of work."})
 
     assert refused.status_code == 409

@@ -21,8 +21,8 @@ def writes(db, clock):
                 clock.advance(1)
                 message_sid = f"IM{uuid.uuid5(uuid.NAMESPACE_URL, f'{sid} {n} {text}').hex}"
                 facts = {"conversation_sid": sid, "author": number, "body": text, "message_index": n}
-                messages.note_message(tx, message_sid, facts, dated=None, now=clock())
-            conversations.note_participant(tx, "MB" + sid[2:], {"conversation_sid": sid, "address": number})
+                messages.record_message(tx, message_sid, facts, dated=None, now=clock())
+            conversations.record_participant(tx, "MB" + sid[2:], {"conversation_sid": sid, "address": number})
         return sid
 
     return write
@@ -89,7 +89,7 @@ def test_letters_beyond_ascii_are_found_in_either_case(page, writes, search):
 def test_a_conversation_is_found_by_its_name_and_by_its_sid(page, writes, db):
     sid = writes("hello")
     with db.write() as tx:
-        conversations.note_conversation(tx, sid, {"friendly_name": "Ada of Example Ltd"})
+        conversations.record_conversation(tx, sid, {"friendly_name": "Ada of Example Ltd"})
 
     assert page_text.titles(page.get("/", query_string={"search": "ada OF"}).text) == ["Ada of Example Ltd"]
     assert page_text.titles(page.get("/", query_string={"search": sid}).text) == ["Ada of Example Ltd"]
@@ -191,7 +191,7 @@ def test_the_end_of_a_pause_is_news(page, writes, db, clock):
 def test_hostile_words_stay_words(page, writes, db, hostile, where):
     sid = writes(hostile if where == "body" else "hello")
     with db.write() as tx:
-        conversations.note_conversation(tx, sid, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
+        conversations.record_conversation(tx, sid, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
     html = page.get("/").text
 
     assert hostile in [one.text for one in page_text.elements(html) if one.kind == "preview" or one.tag == "strong"]

@@ -11,7 +11,7 @@ from tests.dashboard.conftest import PASSWORD
 def test_a_weak_secret_is_a_fault_that_keeps_the_service_from_starting_and_is_not_quoted(environ, name, value):
     settings = config.from_environment(environ | {name: value})
 
-    faults = [fault for fault in config.faults_for_serving(settings, {}) if fault.startswith(name)]
+    faults = [fault for fault in config.problems_for_serving(settings, {}) if fault.startswith(name)]
     assert len(faults) == 1
     assert value not in faults[0]
 

@@ -47,7 +47,7 @@ def test_the_end_of_a_pause_is_news_for_the_button(page, clock, db, sid):
 
 def test_closing_from_elsewhere_is_news(news, db, clock, sid):
     with db.write() as tx:
-        conversations.note_state(tx, sid, "closed", dated=clock())
+        conversations.record_state(tx, sid, "closed", dated=clock())
     told = news().text
 
     assert around(told)["ended"] == ENDED
@@ -56,7 +56,7 @@ def test_closing_from_elsewhere_is_news(news, db, clock, sid):
 
 def test_another_name_is_news_for_the_title_and_the_tab(news, db, sid):
     with db.write() as tx:
-        conversations.note_conversation(tx, sid, {"friendly_name": "Ada & Bo"})
+        conversations.record_conversation(tx, sid, {"friendly_name": "Ada & Bo"})
     told = around(news().text)
 
     assert told["who"].startswith("Ada & Bo ")
@@ -73,7 +73,7 @@ def test_who_opts_out_is_marked_at_once(news, db, clock, sid):
 @pytest.mark.parametrize("state", ["active", "closed"])
 def test_the_page_shows_around_the_lines_what_the_news_tell(page, thread, db, clock, sid, state):
     with db.write() as tx:
-        conversations.note_state(tx, sid, state, dated=clock())
+        conversations.record_state(tx, sid, state, dated=clock())
     told = around(page.get(f"/fragments/c/{sid}").text)
 
     assert set(told) == set(AROUND)

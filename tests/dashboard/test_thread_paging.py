@@ -73,7 +73,7 @@ def test_a_group_of_a_burst_is_never_torn_apart_by_turning_pages(db, clock, page
         for index in range(80):
             facts = {"conversation_sid": SID, "author": "Ada", "body": f"message {index}", "message_index": index}
             at = now + timedelta(seconds=index // 8)
-            messages.note_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
+            messages.record_message(tx, f"IM{index:032x}", facts, dated=None, now=at)
     newest = page.get(f"/c/{SID}").text
     all_of_them = page.get(page_text.link(newest, "Show older messages")).text
 

@@ -86,7 +86,7 @@ def test_what_each_recipient_got_is_shown_by_name(notes, db, clock, page):
     with db.write() as tx:
         for n, (number, status) in enumerate(zip(numbers, ("read", "undelivered"), strict=True)):
             person = f"MB{n:032x}"
-            memory.note_participant(tx, person, {"conversation_sid": SID, "address": f"whatsapp:{number}"})
+            memory.record_participant(tx, person, {"conversation_sid": SID, "address": f"whatsapp:{number}"})
             receipt = deliveries.Receipt(f"DY{n:032x}", sid, SID, person, "", status, 0, clock())
             deliveries.record_receipt(tx, receipt, inbox_id=n, received_at=clock())
 
@@ -209,11 +209,11 @@ def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
         media=[{"filename": hostile if where == "filename" else "a.jpg", "content_type": "image/jpeg", "size": 1}],
     )
     with db.write() as tx:
-        memory.note_conversation(tx, SID, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
+        memory.record_conversation(tx, SID, {"friendly_name": hostile if where == "friendly_name" else "Ada"})
         identity = hostile if where == "identity" else "ada"
-        memory.note_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
+        memory.record_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
         rule = hostile if where == "rule" else "default"
-        messages.note_decision(
+        messages.record_decision(
             tx,
             message,
             SID,

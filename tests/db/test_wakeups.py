@@ -87,7 +87,7 @@ def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
     words.get(timeout=5)
     claimed = inbox.claim(db)
     with db.write() as tx:
-        inbox.postpone(tx, claimed, "later", timedelta(hours=1), db.instant(tx), spent=False)
+        inbox.postpone(tx, claimed, "later", timedelta(hours=1), db.instant(tx), counts_as_attempt=False)
     words.get(timeout=5)
     with db.write() as tx:
         inbox.pull_forward(tx, "CH1", db.instant(tx))

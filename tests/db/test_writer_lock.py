@@ -1,4 +1,4 @@
-"""Turns: processes that write alternate, nobody waits for ever, and the dead hold nothing."""
+"""WriterLock: processes that write alternate, nobody waits for ever, and the dead hold nothing."""
 
 import fcntl
 import subprocess
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.db.writer_lock import TurnNotGiven, Turns
+from app.db.writer_lock import LockTimeout, WriterLock
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
-    turns.take(5)
+    turns.acquire(5)
     print("taken", flush=True)
     sys.stdin.readline()
 """
@@ -24,29 +24,29 @@ WRITE_ONE_LETTER_A_TURN = """
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(200):
-        turns.take(5)
+        turns.acquire(5)
         with open(sys.argv[2], "a") as file:
             file.write(sys.argv[3])
         time.sleep(0.001)
-        turns.give_back()
+        turns.release()
 """
 
 
 WRITE_WHEN_IT_MAY = """
     print("ready", flush=True)
     sys.stdin.readline()
-    turns.take(5)
+    turns.acquire(5)
     with open(sys.argv[2], "a") as file:
         file.write("patient ")
-    turns.give_back()
+    turns.release()
 """
 
 
-def write_urgently(turns: Turns, written: Path) -> None:
-    turns.take(5, urgent=True)
+def write_with_priority(turns: WriterLock, written: Path) -> None:
+    turns.acquire(5, priority=True)
     with written.open("a") as file:
-        file.write("urgent ")
-    turns.give_back()
+        file.write("priority ")
+    turns.release()
 
 
 def is_locked(path: Path, *, looks: int = 20) -> bool:
@@ -60,16 +60,16 @@ def is_locked(path: Path, *, looks: int = 20) -> bool:
     return True
 
 
-def write_urgently_until(stopping: threading.Event, turns: Turns) -> None:
+def write_with_priority_until(stopping: threading.Event, turns: WriterLock) -> None:
     while not stopping.is_set():
-        turns.take(5, urgent=True)
-        turns.give_back()
+        turns.acquire(5, priority=True)
+        turns.release()
 
 
 def other_process(program: str, database: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a Python of its own that has `turns`; return it once it has said its first word."""
     head = "import sys, time; from pathlib import Path; "
-    head += "from app.db.writer_lock import Turns; turns = Turns(Path(sys.argv[1]))\n"
+    head += "from app.db.writer_lock import WriterLock; turns = WriterLock(Path(sys.argv[1]))\n"
     command = [sys.executable, "-c", head + textwrap.dedent(program), str(database), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline()
@@ -84,7 +84,7 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def turns(tmp_path):
-    turns = Turns(tmp_path / "parley.db")
+    turns = WriterLock(tmp_path / "parley.db")
     yield turns
     turns.close()
 
@@ -104,33 +104,33 @@ def test_two_processes_that_write_all_the_time_alternate(tmp_path):
     assert longest_run <= 20
 
 
-def test_the_urgent_go_before_the_patient_of_every_process(tmp_path, turns):
-    """A patient process waits first, an urgent thread here comes later; the urgent one writes first."""
+def test_those_with_priority_go_before_the_others_of_every_process(tmp_path, turns):
+    """A patient process waits first, a thread with priority here comes later; the priority one writes first."""
     written = tmp_path / "written"
     holder = other_process(HOLD, tmp_path / "parley.db")
     patient = other_process(WRITE_WHEN_IT_MAY, tmp_path / "parley.db", str(written))
     go_on(patient)
     assert eventually((tmp_path / "parley.db.patient").exists)
-    urgent = threading.Thread(target=write_urgently, args=(turns, written))
-    urgent.start()
+    priority = threading.Thread(target=write_with_priority, args=(turns, written))
+    priority.start()
     assert eventually(lambda: is_locked(tmp_path / "parley.db.queue"))
     go_on(holder)
-    urgent.join(timeout=10)
+    priority.join(timeout=10)
     ends = [process.wait(timeout=10) for process in (holder, patient)]
 
     assert ends == [0, 0]
-    assert written.read_text() == "urgent patient "
+    assert written.read_text() == "priority patient "
 
 
-def test_no_load_of_urgent_writers_stops_the_patient(tmp_path, turns):
+def test_no_load_of_writers_with_priority_stops_the_others(tmp_path, turns):
     stopping = threading.Event()
-    others = Turns(tmp_path / "parley.db")  # as another process has it: files of its own
-    loads = [threading.Thread(target=write_urgently_until, args=(stopping, one)) for one in (turns, turns, others)]
+    others = WriterLock(tmp_path / "parley.db")  # as another process has it: files of its own
+    loads = [threading.Thread(target=write_with_priority_until, args=(stopping, one)) for one in (turns, turns, others)]
     for load in loads:
         load.start()
     for _ in range(20):
-        turns.take(2)
-        turns.give_back()
+        turns.acquire(2)
+        turns.release()
     stopping.set()
     for load in loads:
         load.join(timeout=10)
@@ -141,28 +141,28 @@ def test_no_load_of_urgent_writers_stops_the_patient(tmp_path, turns):
 
 def test_waiting_for_another_process_ends_with_an_error(tmp_path, turns):
     holder = other_process(HOLD, tmp_path / "parley.db")
-    with pytest.raises(TurnNotGiven, match="another process"):
-        turns.take(0.1)
+    with pytest.raises(LockTimeout, match="another process"):
+        turns.acquire(0.1)
     go_on(holder)
     holder.wait(timeout=10)
 
-    turns.take(0.1)
-    turns.give_back()
+    turns.acquire(0.1)
+    turns.release()
 
 
 def test_waiting_for_another_thread_ends_with_an_error(turns):
-    turns.take(0.1)
+    turns.acquire(0.1)
     refusals = []
 
     def wait() -> None:
-        with pytest.raises(TurnNotGiven, match="thread") as refusal:
-            turns.take(0.05)
+        with pytest.raises(LockTimeout, match="thread") as refusal:
+            turns.acquire(0.05)
         refusals.append(refusal.value)
 
     thread = threading.Thread(target=wait)
     thread.start()
     thread.join()
-    turns.give_back()
+    turns.release()
 
     assert len(refusals) == 1
 
@@ -172,19 +172,19 @@ def test_a_killed_process_gives_its_turn_back(tmp_path, turns):
     holder.kill()
     holder.wait(timeout=10)
 
-    turns.take(1)
-    turns.give_back()
+    turns.acquire(1)
+    turns.release()
 
 
 def test_a_turn_not_given_leaves_the_queue_free_for_the_next(tmp_path, turns):
     holder = other_process(HOLD, tmp_path / "parley.db")
-    with pytest.raises(TurnNotGiven):
-        turns.take(0.05)
-    waiting = threading.Thread(target=turns.take, args=(5,))
+    with pytest.raises(LockTimeout):
+        turns.acquire(0.05)
+    waiting = threading.Thread(target=turns.acquire, args=(5,))
     waiting.start()
     go_on(holder)
     waiting.join(timeout=5)
     holder.wait(timeout=10)
 
     assert not waiting.is_alive()
-    turns.give_back()
+    turns.release()

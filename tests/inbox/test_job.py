@@ -3,7 +3,7 @@
 import pytest
 
 from app.inbox import queue
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.inbox.leases import LEASE_SECONDS, LeaseLost
 from tests.support.inbox_steps import add, new
 
@@ -11,14 +11,14 @@ from tests.support.inbox_steps import add, new
 @pytest.fixture
 def work(db):
     add(db, new("k1"))
-    work = Work(db, queue.claim(db))
+    work = Job(db, queue.claim(db))
     work.commit()
     yield work
     work.rollback()
 
 
 def test_what_could_not_leave_in_time_does_not_leave(work, clock):
-    with work.away(within=10.0) as ask:
+    with work.network_call(within=10.0) as ask:
         ask()
         clock.advance(10)
         with pytest.raises(LeaseLost, match="it took too long"):
@@ -26,7 +26,7 @@ def test_what_could_not_leave_in_time_does_not_leave(work, clock):
 
 
 def test_nothing_leaves_once_the_lease_has_ended_and_whatever_the_clock_shows_until_then(work, clock):
-    with work.away() as ask:
+    with work.network_call() as ask:
         clock.set_by(3600)
         ask()
         clock.advance(LEASE_SECONDS)

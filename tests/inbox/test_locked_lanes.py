@@ -35,7 +35,7 @@ LANE_A = "UPDATE lanes SET lease_token = 'held' WHERE lane = 'lane a'"
 
 
 def add_beside_locks(db: Database, *events: NewEvent) -> list[bool]:
-    with db.write(urgent=True) as tx:
+    with db.write(priority=True) as tx:
         return locked_lanes.add_beside_locks(db, tx, events)
 
 

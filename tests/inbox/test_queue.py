@@ -124,10 +124,12 @@ def test_a_new_event_never_pulls_a_back_off_forward(db, clock):
     assert work_off(db) == ["k1", "k2"]
 
 
-@pytest.mark.parametrize(("spent", "attempts"), [pytest.param(True, 2, id="spent"), pytest.param(False, 1, id="not")])
-def test_an_attempt_counts_only_when_it_is_spent(db, spent, attempts):
+@pytest.mark.parametrize(
+    ("counts_as_attempt", "attempts"), [pytest.param(True, 2, id="spent"), pytest.param(False, 1, id="not")]
+)
+def test_an_attempt_counts_only_when_it_is_spent(db, counts_as_attempt, attempts):
     add(db, new("k1"))
-    postpone(db, claim(db), 0, spent=spent)
+    postpone(db, claim(db), 0, counts_as_attempt=counts_as_attempt)
 
     assert claim(db).attempts == attempts
 
@@ -170,9 +172,9 @@ def test_what_a_commit_claims_beside_the_end_of_an_event_is_ours_alone(db):
     add(db, new("one", "lane a"), new("two", "lane b"), new("three", "lane c"))
     with db.write() as tx:
         queue.finish(tx, queue.claim_next(tx, db.instant(tx)), "processed", "done", db.instant(tx))
-        following = queue.claim_next(tx, db.instant(tx))
+        next_claim = queue.claim_next(tx, db.instant(tx))
 
-    assert key_of(db, following) == "two"
+    assert key_of(db, next_claim) == "two"
     assert key_of(db, claim(db)) == "three"
     assert queue.claim(db) is None
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.db.tables import lanes
 from app.inbox import queue
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.inbox.leases import LeaseLost
 from app.inbox.reservations import reserved
 from tests.support import inbox_steps as inbox
@@ -47,10 +47,10 @@ def test_a_lane_that_is_not_known_yet_can_be_reserved(db):
 
 def test_a_worker_with_more_to_do_there_hands_the_lane_over_at_the_end_of_its_event(db):
     inbox.add(db, new("1"), new("2"))
-    work = Work(db, inbox.claim(db), goes_on=lambda: True)
+    work = Job(db, inbox.claim(db), may_claim_next=lambda: True)
 
     with reserved(db, [A], lambda _seconds: work.finish("processed", "done")) as reservation:
-        assert work.following is None
+        assert work.next_claim is None
         assert queue.claim(db) is None
 
     assert inbox.work_off(db) == ["2"]

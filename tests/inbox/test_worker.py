@@ -12,7 +12,7 @@ from app.bot.replying import reply_to_message
 from app.db.database import Database
 from app.db.tables import lanes
 from app.inbox import leases, queue
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from app.store import rate_limits
@@ -200,7 +200,7 @@ def test_a_worker_without_tables_says_so_once_a_minute_however_often_it_tries(ap
 
 def test_a_fault_undoes_what_its_handler_wrote(arrives, post_webhook, handler_of_users, tries, flask_command):
     def write_and_stumble(event, bot):
-        rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(minutes=15), bot.work.now())
+        rate_limits.close(bot.tx, rate_limits.ACCOUNT, timedelta(minutes=15), bot.job.now())
         raise LookupError
 
     handler_of_users(write_and_stumble)
@@ -221,7 +221,7 @@ def test_the_clock_of_events_that_follow_each_other_keeps_up_with_the_databases(
     real = Database(parley.settings.database_url)  # with the clock of PostgreSQL itself
 
     def measure(_event, bot):
-        behind.append((real.now(bot.tx) - bot.work.now()).total_seconds())
+        behind.append((real.now(bot.tx) - bot.job.now()).total_seconds())
         return "measured"
 
     handler_of_users(measure)
@@ -243,7 +243,7 @@ def test_a_worker_that_lost_its_lease_sends_nothing(arrives, app, clock, emulato
     lost = queue.claim(parley.db)
     clock.advance(LEASE_SECONDS + 1)
     owner = queue.claim(parley.db)
-    work = Work(parley.db, lost)
+    work = Job(parley.db, lost)
     bot = make_worker(parley.settings, parley.db)._make_bot(work)
     message = parse(read_form(lost.method, lost.target, lost.body))
     with pytest.raises(leases.LeaseLost):

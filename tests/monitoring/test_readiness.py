@@ -33,7 +33,7 @@ def tries(database: Database) -> Iterator[list[str]]:
         if statement.startswith("INSERT INTO inbox"):
             said.append(statement)
 
-    for engine in {database.engines.shared, database.engines.urgent}:
+    for engine in {database.engines.shared, database.engines.priority}:
         event.listen(engine, "before_cursor_execute", note)
     return said
 

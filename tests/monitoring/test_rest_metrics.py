@@ -76,7 +76,7 @@ def test_a_server_that_is_not_there_is_not_connected(free_port):
 
 def results_of_sending(url, conversation):
     results = []
-    twilio = Conversations(account_sid="AC" + "1".zfill(32), auth_token=TOKEN, base_url=url, note_call=results.append)
+    twilio = Conversations(account_sid="AC" + "1".zfill(32), auth_token=TOKEN, base_url=url, record_call=results.append)
     with contextlib.suppress(SendError):
         twilio.send_message(conversation, "", author="support-bot", marker={"reply_to": "IM", "n": 0}, body="hello")
     return results

@@ -126,7 +126,7 @@ def test_what_everybody_would_meet_ends_it_at_once(add_all, emulator, fault, req
 def test_what_was_done_although_the_answer_was_lost_is_not_done_twice(account, conversation, emulator, add_all):
     participants.add(account, conversation, sms="+15550100001", proxy_address="+15550100099")
     entry = read(b"+15550100001", proxy_address="+15550100099")[0]
-    planned = bulk_add.Plan(conversation, (entry,))
+    planned = bulk_add.BulkAddPlan(conversation, (entry,))
     (result,) = bulk_add.add_all(account, planned)
 
     assert (result.address, result.already) == ("+15550100001", True)

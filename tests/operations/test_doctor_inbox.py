@@ -44,7 +44,7 @@ def test_an_outage_is_a_warning_that_says_since_when_and_where_to_look(doctor, d
     with db.write() as tx:
         for _ in range(rate_limits.FAILURES):
             passage = rate_limits.enter(tx, "CH1", db.now(tx))
-            rate_limits.note_failure(tx, passage, "Twilio has a fault (500)", db.now(tx))
+            rate_limits.record_failure(tx, passage, "Twilio has a fault (500)", db.now(tx))
     (gate,) = doctor("gates")
 
     assert "failing since" in gate["found"]

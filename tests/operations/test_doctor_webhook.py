@@ -7,7 +7,7 @@ import pytest
 
 from app.operations.account import Account
 from app.operations.doctor_account import global_webhook
-from app.operations.doctor_report import Patient
+from app.operations.doctor_report import DoctorContext
 from app.operations.webhooks import ROUTE, needed_filters
 from app.runtime.from_settings import make_conversations
 from tests.support.webhook_receiver import sdk_client
@@ -82,7 +82,7 @@ def test_an_address_that_twilio_cannot_call_safely_is_a_problem(v1, app, origin,
     parley = app.extensions["parley"]
     account = Account(make_conversations(parley.settings, None))
     settings = replace(parley.settings, public_url=origin, api_base_url="")
-    (finding,) = global_webhook(Patient(settings, parley.db, account, lambda: None))
+    (finding,) = global_webhook(DoctorContext(settings, parley.db, account, lambda: None))
 
     assert (finding.state, found in finding.found) == ("problem", True)
 

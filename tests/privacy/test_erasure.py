@@ -7,8 +7,8 @@ from app.bot.handlers import HANDLERS
 from app.db import maintenance_tables, page_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
 from app.inbox import queue
-from app.inbox.dispatch import work_on
-from app.inbox.job import Work
+from app.inbox.dispatch import process_job
+from app.inbox.job import Job
 from app.privacy.erasure import erase
 from app.privacy.subject import Subject
 from app.privacy.subject_search import find
@@ -90,7 +90,7 @@ def test_a_worker_in_the_middle_of_it_stores_and_sends_nothing_afterwards(custom
         erase(db, subject, (), find(db, subject, ()), actor="test", wait=lambda _seconds: clock.advance(1))
         return bot
 
-    work_on(Work(db, claimed), HANDLERS, erased_meanwhile)
+    process_job(Job(db, claimed), HANDLERS, erased_meanwhile)
 
     assert "15550100001" not in texts(db)
     assert emulator.replies() == []
@@ -111,7 +111,7 @@ def test_a_timer_that_was_just_running_off_brings_them_no_follow_up(
     clock.advance(301)
     timer = queue.claim(db)
     flask_command("privacy", "erase", PERSON, "--yes", "--no-rewrite")
-    work_on(Work(db, timer), HANDLERS, make_worker(app.extensions["parley"].settings, db)._make_bot)
+    process_job(Job(db, timer), HANDLERS, make_worker(app.extensions["parley"].settings, db)._make_bot)
     bot.works()
 
     assert timer.event_type == "parley.timer"

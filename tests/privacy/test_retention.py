@@ -18,7 +18,7 @@ from app.store import consent
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.consent import OPTED_OUT, Change, Person
-from app.store.messages import note_decision, note_message
+from app.store.messages import record_decision, record_message
 from app.store.replies import Content
 from tests.support.eventually import eventually
 
@@ -57,11 +57,11 @@ def add_message(db, sid: str) -> None:
     """Store a message with all that follows on it."""
     with db.write() as tx:
         now = db.now(tx)
-        note_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
-        note_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
+        record_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
+        record_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
         delivery_log.intend(tx, sid, "CH1", "a", [Content("hi"), Content("there")], now)
         for reply in delivery_log.open_replies(tx, sid):
-            delivery_log.note_sent(tx, reply, f"{sid}-{reply.n}", now)
+            delivery_log.record_sent(tx, reply, f"{sid}-{reply.n}", now)
         responder_pool.record_question(tx, sid, "CH1", [], now)
         tx.execute(insert(audit_log).values(at=now, actor="page", action="pause", detail={}))
 
@@ -120,10 +120,10 @@ def test_the_call_of_the_responder_about_an_event_that_died_goes(db, clock, purg
 def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, clock, purge):
     with db.write() as tx:
         now = db.now(tx)
-        memory.note_state(tx, "CH1", "closed", dated=now)
+        memory.record_state(tx, "CH1", "closed", dated=now)
         for sid, address in (("MB1", "+15550100001"), ("MB2", "+15550100002")):
             facts = {"conversation_sid": "CH1", "address": address, "removed_at": now}
-            memory.note_participant(tx, sid, facts, dated=now)
+            memory.record_participant(tx, sid, facts, dated=now)
         person = Person("+15550100001", "sms")
         consent.record(tx, Change(person=person, change=OPTED_OUT, at=now, word="STOP", message_sid="IM1"))
     clock.advance(31 * DAY)
@@ -140,7 +140,7 @@ def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, cl
 
 def test_what_was_erased_is_remembered_though_reconciliation_was_long_ago(db, clock, purge):
     with db.write() as tx:
-        progress.note_looked(tx, "CH1", db.now(tx))
+        progress.record_looked(tx, "CH1", db.now(tx))
     clock.advance(31 * DAY)
     with db.write() as tx:
         progress.forget(tx, "CH1", db.now(tx))
@@ -155,8 +155,8 @@ def test_what_was_erased_is_remembered_though_reconciliation_was_long_ago(db, cl
 
 def test_an_open_conversation_is_remembered_however_quiet(db, clock, purge):
     with db.write() as tx:
-        memory.note_state(tx, "CH1", "active", dated=db.now(tx))
-        memory.note_participant(tx, "MB1", {"conversation_sid": "CH1", "address": "+15550100001"}, dated=db.now(tx))
+        memory.record_state(tx, "CH1", "active", dated=db.now(tx))
+        memory.record_participant(tx, "MB1", {"conversation_sid": "CH1", "address": "+15550100001"}, dated=db.now(tx))
     clock.advance(400 * DAY)
 
     assert purge() == {}
@@ -182,7 +182,7 @@ def test_a_running_worker_purges_by_itself(app, clock, emulator):
     add_event(db, "old")
     clock.advance(31 * DAY)
     worker = make_worker(app.extensions["parley"].settings, db)
-    worker._rounds._pause = 0.05
+    worker._periodic._pause = 0.05
 
     worker.start()
     try:

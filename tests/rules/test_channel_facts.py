@@ -6,7 +6,7 @@ import pytest
 
 from app.rules.describe import conditions
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import load
 from app.twilio_api.channel_facts import ChannelFacts
 
@@ -18,7 +18,9 @@ PRESSED = ChannelFacts("Yes,  please", "confirm_4711", "Ann", METADATA)
 def decided(when, facts=PRESSED, reply="Hello.", **more):
     message = Message("IM1", "CH1", "whatsapp:+15550100001", "Yes, please", "whatsapp", "WHATSAPP", NOON, **more)
     rules = load(f"[[rule]]\nname = 'it'\n{when}\nreply = '''{reply}'''")
-    return decide(message.__class__(**{**vars(message), "channel_facts": facts}), Known(), rules, Policy("bot"), NOON)
+    return decide(
+        message.__class__(**{**vars(message), "channel_facts": facts}), ConversationFacts(), rules, Policy("bot"), NOON
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_button_without_a_text_is_no_empty_message():
     rules = load("[[rule]]\nname = 'it'\nreply = 'x'")
     message = Message("IM1", "CH1", "whatsapp:+15550100001", "", "whatsapp", "WHATSAPP", NOON, channel_facts=PRESSED)
 
-    assert decide(message, Known(), rules, Policy("bot"), NOON).code == "replied"
+    assert decide(message, ConversationFacts(), rules, Policy("bot"), NOON).code == "replied"
 
 
 def test_the_list_of_rules_says_them_in_words():

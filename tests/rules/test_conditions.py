@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import load
 from app.rules.text_matching import SEARCHED_CHARS
 from app.twilio_api.addresses import channel_of
@@ -14,16 +14,16 @@ POLICY = Policy("support-bot")
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)  # Monday, 12:00 in Berlin
 PHONE = "+15550100001"
 BOT = '[bot]\ntimezone = "Europe/Berlin"\nhours = { mon-fri = "09:00-17:30" }\n'
-GOLD = Known(attributes={"tier": "gold", "age": 30, "vip": True, "order": {"state": "late"}, "a.b": 1})
+GOLD = ConversationFacts(attributes={"tier": "gold", "age": 30, "vip": True, "order": {"state": "late"}, "a.b": 1})
 
 
 def said(text: str = "hi", author: str = PHONE, source: str = "SMS", **more: object) -> Message:
     return Message("IM1", "CH1", author, text, channel_of(author, source), source, NOON, **more)
 
 
-def failure(when: str, message: Message, known: Known | None = None) -> str:
+def failure(when: str, message: Message, known: ConversationFacts | None = None) -> str:
     rules = load(f'{BOT}[[rule]]\nname = "r"\nreply = "Yes."\nwhen = {{ {when} }}')
-    return decide(message, known or Known(), rules, POLICY, NOON).tried[0].failed
+    return decide(message, known or ConversationFacts(), rules, POLICY, NOON).tried[0].failed
 
 
 HOLDS = [
@@ -43,11 +43,11 @@ HOLDS = [
     pytest.param(
         'participant_attributes = { lang = "de" }',
         said(),
-        Known(participant_attributes={"lang": "de"}),
+        ConversationFacts(participant_attributes={"lang": "de"}),
         id="participant attribute",
     ),
-    pytest.param('role = "vip"', said(), Known(roles=("guest", "vip")), id="role"),
-    pytest.param('role = ["vip", "RL1"]', said(), Known(roles=("RL1",)), id="role out of a list"),
+    pytest.param('role = "vip"', said(), ConversationFacts(roles=("guest", "vip")), id="role"),
+    pytest.param('role = ["vip", "RL1"]', said(), ConversationFacts(roles=("RL1",)), id="role out of a list"),
     pytest.param('any = [{ hours = "closed" }, { keywords = ["hi"] }]', said(), None, id="any"),
     pytest.param('all = [{ hours = "open" }, { keywords = ["hi"] }]', said(), None, id="all"),
     pytest.param('not = { channel = "chat" }', said(), None, id="not"),
@@ -95,7 +95,9 @@ FAILS = [
         "participant attribute lang is missing",
         id="participant attribute",
     ),
-    pytest.param('role = ["vip", "x"]', said(), Known(roles=("guest",)), "the role is not vip or x", id="role"),
+    pytest.param(
+        'role = ["vip", "x"]', said(), ConversationFacts(roles=("guest",)), "the role is not vip or x", id="role"
+    ),
     pytest.param(
         'any = [{ hours = "closed" }, { keywords = ["yo"] }]',
         said(),
@@ -128,7 +130,7 @@ LIMITS = [
 @pytest.mark.parametrize(("limit", "ages", "failed"), LIMITS)
 def test_a_rule_rests_after_it_has_answered(limit, ages, failed):
     rules = load(f'[[rule]]\nname = "r"\nreply = "Yes."\n{limit}')
-    known = Known(fired={"r": tuple(NOON - age for age in ages), "other": (NOON,)})
+    known = ConversationFacts(fired={"r": tuple(NOON - age for age in ages), "other": (NOON,)})
 
     assert decide(said(), known, rules, POLICY, NOON).tried[0].failed == failed
 
@@ -138,7 +140,7 @@ def test_patterns_that_run_away_do_not_hold_up_the_decision():
     last = '[[rule]]\nname = "last"\nreply = "Still here."'
     began = datetime.now(UTC)
 
-    decision = decide(said("h" * 3000 + "!"), Known(), load(slow + "\n" + last), POLICY, NOON)
+    decision = decide(said("h" * 3000 + "!"), ConversationFacts(), load(slow + "\n" + last), POLICY, NOON)
 
     assert decision.reply == "Still here."
     assert datetime.now(UTC) - began < timedelta(seconds=5)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import load
 
 POLICY = Policy("support-bot")
@@ -22,8 +22,8 @@ OWN_BUDGETS = {
 @pytest.mark.parametrize("own", OWN_BUDGETS.values(), ids=OWN_BUDGETS)
 def test_thirty_replies_a_day_are_enough_whatever_the_rules_say(own):
     rules = load(own + '[[rule]]\nname = "always"\nreply = "Hello."')
-    decision = decide(SAID, Known(reply_times=DAY), rules, POLICY, NOON)
-    before = decide(SAID, Known(reply_times=DAY[:29]), rules, POLICY, NOON)
+    decision = decide(SAID, ConversationFacts(reply_times=DAY), rules, POLICY, NOON)
+    before = decide(SAID, ConversationFacts(reply_times=DAY[:29]), rules, POLICY, NOON)
 
     assert (decision.code, before.code) == ("reply budget", "replied")
     assert decision.reason == ("30 automatic replies within 1 d are enough, as when two machines talk (reply_budget)")
@@ -32,4 +32,4 @@ def test_thirty_replies_a_day_are_enough_whatever_the_rules_say(own):
 def test_a_budget_of_ones_own_for_a_day_takes_its_place():
     rules = load('[bot]\nreply_budget = { count = 200, per = "1d" }\n[[rule]]\nname = "always"\nreply = "Hello."')
 
-    assert decide(SAID, Known(reply_times=DAY), rules, POLICY, NOON).code == "replied"
+    assert decide(SAID, ConversationFacts(reply_times=DAY), rules, POLICY, NOON).code == "replied"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.engine import Decision, decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import load
 from app.rules.schema import Rules
 from app.twilio_api.addresses import channel_of
@@ -78,59 +78,83 @@ def chat(text: str = "hi", author: str = "anna", **more: object) -> Message:
     return said(text, author, "SDK", **more)
 
 
-def decided(message: Message, known: Known, rules: Rules = RULES, now: datetime | None = None) -> Decision:
+def decided(message: Message, known: ConversationFacts, rules: Rules = RULES, now: datetime | None = None) -> Decision:
     return decide(message, known, rules, POLICY, now or message.sent_at)
 
 
-BACK = Known(first_contact=False)
+BACK = ConversationFacts(first_contact=False)
 ANSWERED = [
-    pytest.param(said("my order"), Known(), "order", "Order number, please.", id="keyword"),
-    pytest.param(said("ORDER"), Known(), "order", "Order number, please.", id="keyword in capitals"),
-    pytest.param(said("my (order)!?"), Known(), "order", "Order number, please.", id="keyword in punctuation"),
-    pytest.param(said("ｏｒｄｅｒ"), Known(), "order", "Order number, please.", id="keyword in wide letters"),
-    pytest.param(said("Where\n is  my parcel"), Known(), "order", "Order number, please.", id="phrase over lines"),
-    pytest.param(said("where, is my"), Known(), "order", "Order number, please.", id="phrase with a comma"),
-    pytest.param(said("I don’t know"), Known(), "order", "Order number, please.", id="curly apostrophe"),
-    pytest.param(said("border"), Known(), "greeting", f"Hello {PHONE}.", id="keyword inside a word"),
-    pytest.param(said("reorders"), Known(), "greeting", f"Hello {PHONE}.", id="keyword inside a longer word"),
-    pytest.param(said("where is it, my"), Known(), "greeting", f"Hello {PHONE}.", id="phrase interrupted"),
-    pytest.param(chat("我要退款"), Known(), "refund", "Refund on chat.", id="keyword in a script without spaces"),
-    pytest.param(chat("RU\u0308CKGABE"), Known(), "refund", "Refund on chat.", id="umlaut in two code points"),
-    pytest.param(said("退款"), Known(), "greeting", f"Hello {PHONE}.", id="keyword on the wrong channel"),
-    pytest.param(said("hi", at=NIGHT), Known(), "night", "We are closed.", id="at night"),
-    pytest.param(said("hi", at=HOLIDAY), Known(), "night", "We are closed.", id="on a holiday"),
-    pytest.param(said("", has_media=True), Known(), "greeting", f"Hello {PHONE}.", id="picture without text"),
+    pytest.param(said("my order"), ConversationFacts(), "order", "Order number, please.", id="keyword"),
+    pytest.param(said("ORDER"), ConversationFacts(), "order", "Order number, please.", id="keyword in capitals"),
+    pytest.param(
+        said("my (order)!?"), ConversationFacts(), "order", "Order number, please.", id="keyword in punctuation"
+    ),
+    pytest.param(
+        said("ｏｒｄｅｒ"), ConversationFacts(), "order", "Order number, please.", id="keyword in wide letters"
+    ),
+    pytest.param(
+        said("Where\n is  my parcel"), ConversationFacts(), "order", "Order number, please.", id="phrase over lines"
+    ),
+    pytest.param(said("where, is my"), ConversationFacts(), "order", "Order number, please.", id="phrase with a comma"),
+    pytest.param(said("I don’t know"), ConversationFacts(), "order", "Order number, please.", id="curly apostrophe"),
+    pytest.param(said("border"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="keyword inside a word"),
+    pytest.param(
+        said("reorders"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="keyword inside a longer word"
+    ),
+    pytest.param(said("where is it, my"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="phrase interrupted"),
+    pytest.param(
+        chat("我要退款"), ConversationFacts(), "refund", "Refund on chat.", id="keyword in a script without spaces"
+    ),
+    pytest.param(
+        chat("RU\u0308CKGABE"), ConversationFacts(), "refund", "Refund on chat.", id="umlaut in two code points"
+    ),
+    pytest.param(said("退款"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="keyword on the wrong channel"),
+    pytest.param(said("hi", at=NIGHT), ConversationFacts(), "night", "We are closed.", id="at night"),
+    pytest.param(said("hi", at=HOLIDAY), ConversationFacts(), "night", "We are closed.", id="on a holiday"),
+    pytest.param(
+        said("", has_media=True), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="picture without text"
+    ),
     pytest.param(said(), BACK, "again", "Hello again.", id="known customer"),
-    pytest.param(chat("help"), Known(), "greeting", "Hello anna.", id="help in a web chat, Twilio is not there"),
-    pytest.param(said("yes"), Known(), "greeting", f"Hello {PHONE}.", id="yes as an ordinary answer"),
-    pytest.param(said("please stop by"), Known(), "greeting", f"Hello {PHONE}.", id="stop inside a sentence"),
+    pytest.param(
+        chat("help"), ConversationFacts(), "greeting", "Hello anna.", id="help in a web chat, Twilio is not there"
+    ),
+    pytest.param(said("yes"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="yes as an ordinary answer"),
+    pytest.param(
+        said("please stop by"), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="stop inside a sentence"
+    ),
     pytest.param(
         said("order"),
-        Known(first_contact=False, fired={"order": (ago(minutes=6),)}),
+        ConversationFacts(first_contact=False, fired={"order": (ago(minutes=6),)}),
         "again",
         "Hello again.",
         id="rule in cool-down leaves it to the next",
     ),
     pytest.param(
         said("order"),
-        Known(fired={"order": (ago(minutes=10),)}),
+        ConversationFacts(fired={"order": (ago(minutes=10),)}),
         "order",
         "Order number, please.",
         id="cool-down just over",
     ),
-    pytest.param(said(), Known(paused_until=NOON), "greeting", f"Hello {PHONE}.", id="pause just over"),
-    pytest.param(said(at=ago(hours=1)), Known(), "greeting", f"Hello {PHONE}.", id="as old as allowed"),
+    pytest.param(said(), ConversationFacts(paused_until=NOON), "greeting", f"Hello {PHONE}.", id="pause just over"),
+    pytest.param(said(at=ago(hours=1)), ConversationFacts(), "greeting", f"Hello {PHONE}.", id="as old as allowed"),
     pytest.param(
         said(),
-        Known(reply_times=(ago(minutes=1), ago(minutes=2), ago(minutes=10))),
+        ConversationFacts(reply_times=(ago(minutes=1), ago(minutes=2), ago(minutes=10))),
         "greeting",
         f"Hello {PHONE}.",
         id="one reply left in the budget",
     ),
     pytest.param(
-        said(author="desk-1:x", source="SMS"), Known(), "greeting", "Hello desk-1:x.", id="pattern never fits addresses"
+        said(author="desk-1:x", source="SMS"),
+        ConversationFacts(),
+        "greeting",
+        "Hello desk-1:x.",
+        id="pattern never fits addresses",
     ),
-    pytest.param(said(author="Support-Bot", source="SDK"), Known(), "greeting", "Hello Support-Bot.", id="other case"),
+    pytest.param(
+        said(author="Support-Bot", source="SDK"), ConversationFacts(), "greeting", "Hello Support-Bot.", id="other case"
+    ),
 ]
 
 
@@ -146,14 +170,16 @@ TEMPLATE_FAULT = 'reply template of rule "broken" failed: it uses a value that i
 SILENT = [
     pytest.param(
         said("order"),
-        Known(first_contact=False, fired={"order": (ago(minutes=6),), "again": (ago(minutes=6),)}),
+        ConversationFacts(first_contact=False, fired={"order": (ago(minutes=6),), "again": (ago(minutes=6),)}),
         "no rule",
         "no rule matched",
         id="every rule in cool-down",
     ),
-    pytest.param(chat(at=NIGHT), Known(), "no rule", "no rule matched", id="no rule for chat at night"),
-    pytest.param(chat("broken", at=NIGHT), Known(), "template failed", TEMPLATE_FAULT, id="template fails"),
-    pytest.param(chat("mute", at=NIGHT), Known(), "empty reply", 'rule "mute" says nothing here', id="empty reply"),
+    pytest.param(chat(at=NIGHT), ConversationFacts(), "no rule", "no rule matched", id="no rule for chat at night"),
+    pytest.param(chat("broken", at=NIGHT), ConversationFacts(), "template failed", TEMPLATE_FAULT, id="template fails"),
+    pytest.param(
+        chat("mute", at=NIGHT), ConversationFacts(), "empty reply", 'rule "mute" says nothing here', id="empty reply"
+    ),
 ]
 
 
@@ -166,7 +192,7 @@ def test_no_rule_answers_and_the_reason_is_kept(message, known, code, reason):
 
 def test_every_rule_tried_is_kept_with_the_first_condition_that_failed():
     fired = {"order": (ago(minutes=6),)}
-    decision = decided(said("my order"), Known(first_contact=False, fired=fired))
+    decision = decided(said("my order"), ConversationFacts(first_contact=False, fired=fired))
 
     assert [(tried.name, tried.failed) for tried in decision.tried] == [
         ("order", "cool-down, 4 min left"),
@@ -183,7 +209,7 @@ def test_a_cool_down_lasts_its_full_time_over_a_change_of_clocks():
     fired_at = datetime(2026, 10, 25, 2, 58, tzinfo=RULES.bot.timezone)
     just_after = datetime(2026, 10, 25, 2, 2, tzinfo=RULES.bot.timezone, fold=1)
 
-    decision = decided(said("order", at=just_after), Known(fired={"order": (fired_at,)}))
+    decision = decided(said("order", at=just_after), ConversationFacts(fired={"order": (fired_at,)}))
 
     assert decision.tried[0].failed == "cool-down, 6 min left"
 
@@ -193,7 +219,7 @@ TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(["order", "STOP", "yes",
 AUTHORS = st.sampled_from([PHONE, "whatsapp:+15550100001", "anna", "support-bot", "support-agent", "system", ""])
 MESSAGES = st.builds(said, TEXTS, AUTHORS, st.sampled_from(["SMS", "SDK", "API", "WHATSAPP", ""]), MOMENTS)
 KNOWN = st.builds(
-    Known,
+    ConversationFacts,
     state=st.sampled_from(["", "active", "closed"]),
     first_contact=st.booleans(),
     opted_out=st.booleans(),
@@ -232,4 +258,4 @@ def test_the_bot_never_answers_itself(message, known):
 def test_a_reason_never_holds_the_text_of_the_message(text):
     rules = load('[[rule]]\nname = "r"\nreply = "{{ attributes[text] }}{{ 1 + text }}"')
 
-    assert decided(said(f"secret {text}"), Known(), rules).reason.count("secret") == 0
+    assert decided(said(f"secret {text}"), ConversationFacts(), rules).reason.count("secret") == 0

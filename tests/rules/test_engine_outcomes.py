@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import Actions, Decision, Template, decide, timers_of
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import load
 from app.twilio_api.addresses import channel_of
 
@@ -26,8 +26,10 @@ def rule(name: str, *lines: str) -> str:
     return f'[[rule]]\nname = "{name}"\n' + "\n".join(lines) + "\n"
 
 
-def decided(rules: str, message: Message | None = None, known: Known | None = None, **more: object) -> Decision:
-    return decide(message or said(), known or Known(), load(rules), POLICY, NOON, **more)
+def decided(
+    rules: str, message: Message | None = None, known: ConversationFacts | None = None, **more: object
+) -> Decision:
+    return decide(message or said(), known or ConversationFacts(), load(rules), POLICY, NOON, **more)
 
 
 OUTCOMES = [
@@ -92,14 +94,14 @@ WINDOW = [
 
 @pytest.mark.parametrize(("rules", "code", "name"), WINDOW)
 def test_outside_of_the_whatsapp_window_only_a_template_is_sent(rules, code, name):
-    decision = decide(OLD, Known(), load(rules), Policy("support-bot"), NOON)
+    decision = decide(OLD, ConversationFacts(), load(rules), Policy("support-bot"), NOON)
 
     assert (decision.code, decision.rule, decision.reply, decision.media) == (code, name, None, "")
     assert decision.template == (Template(HX, {"1": "a b"}) if code == "replied" else None)
 
 
 def test_the_trace_says_which_rules_lack_a_template():
-    decision = decide(OLD, Known(), load(rule("a", 'reply = "x"')), Policy("support-bot"), NOON)
+    decision = decide(OLD, ConversationFacts(), load(rule("a", 'reply = "x"')), Policy("support-bot"), NOON)
 
     assert decision.tried == (
         ("a", "no template, and the WhatsApp window is closed"),
@@ -172,16 +174,22 @@ def test_a_follow_up_asks_only_the_rules_of_its_time(message, timer, name, tried
 
 
 SILENCED = [
-    pytest.param(said(), Known(paused_until=FOREVER, paused_by="rule"), "replied", id="handed over, nobody came"),
-    pytest.param(said(), Known(paused_until=FOREVER, paused_by="agent"), "paused", id="an agent is there"),
-    pytest.param(said(), Known(paused_until=FOREVER, paused_by="operator"), "paused", id="switched off"),
-    pytest.param(said(), Known(paused_until=FOREVER), "paused", id="paused, nobody knows by whom"),
-    pytest.param(said(), Known(opted_out=True), "opted out", id="opted out"),
-    pytest.param(said(), Known(state="closed"), "closed", id="closed"),
-    pytest.param(said(), Known(same_texts=9), "replied", id="repeated, but this is no answer to it"),
-    pytest.param(said(), Known(reply_times=(NOON,) * 5), "reply budget", id="budget spent"),
-    pytest.param(said(sent_at=NOON - timedelta(minutes=65)), Known(), "replied", id="an hour after its time"),
-    pytest.param(said(sent_at=NOON - timedelta(minutes=66)), Known(), "too old", id="more than an hour late"),
+    pytest.param(
+        said(), ConversationFacts(paused_until=FOREVER, paused_by="rule"), "replied", id="handed over, nobody came"
+    ),
+    pytest.param(said(), ConversationFacts(paused_until=FOREVER, paused_by="agent"), "paused", id="an agent is there"),
+    pytest.param(said(), ConversationFacts(paused_until=FOREVER, paused_by="operator"), "paused", id="switched off"),
+    pytest.param(said(), ConversationFacts(paused_until=FOREVER), "paused", id="paused, nobody knows by whom"),
+    pytest.param(said(), ConversationFacts(opted_out=True), "opted out", id="opted out"),
+    pytest.param(said(), ConversationFacts(state="closed"), "closed", id="closed"),
+    pytest.param(said(), ConversationFacts(same_texts=9), "replied", id="repeated, but this is no answer to it"),
+    pytest.param(said(), ConversationFacts(reply_times=(NOON,) * 5), "reply budget", id="budget spent"),
+    pytest.param(
+        said(sent_at=NOON - timedelta(minutes=65)), ConversationFacts(), "replied", id="an hour after its time"
+    ),
+    pytest.param(
+        said(sent_at=NOON - timedelta(minutes=66)), ConversationFacts(), "too old", id="more than an hour late"
+    ),
 ]
 
 
@@ -194,6 +202,6 @@ def test_a_reply_can_say_when_we_are_back():
     bot = '[bot]\ntimezone = "Europe/Berlin"\nhours = { mon-fri = "09:00-17:30" }\n'
     rules = bot + rule("r", "reply = \"{{ next_opening.strftime('%A %H:%M') }}, {{ participant_attributes.name }}.\"")
 
-    decision = decided(rules, known=Known(participant_attributes={"name": "Anna"}))
+    decision = decided(rules, known=ConversationFacts(participant_attributes={"name": "Anna"}))
 
     assert decision.reply == "Tuesday 09:00, Anna."

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.rules.business_hours import quiet_until
 from app.rules.engine import decide, timers_of
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.guards import changed_guards
 from app.rules.loader import load
 from app.rules.schema import Rules
@@ -112,7 +112,7 @@ ATTRIBUTES = st.sampled_from([{}, {"tier": "gold", "name": "Bob"}, {"a": {"b": T
 TIMES = st.lists(MOMENTS, max_size=3).map(lambda moments: tuple(sorted(moments, reverse=True)))
 SELDOM = st.sampled_from([False] * 7 + [True])
 KNOWN = st.builds(
-    Known,
+    ConversationFacts,
     state=st.sampled_from(["", "active"] * 4 + ["closed"]),
     attributes=ATTRIBUTES,
     participant_attributes=ATTRIBUTES,

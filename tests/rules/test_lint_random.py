@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.lint import lint
 from app.rules.schema import Rules
 
@@ -46,7 +46,7 @@ MESSAGES = st.builds(
     has_media=st.booleans(),
 )
 KNOWN = st.builds(
-    Known,
+    ConversationFacts,
     first_contact=st.booleans(),
     roles=st.lists(st.sampled_from("xy")).map(tuple),
     attributes=st.sampled_from([{}, {"p": 1}, {"p": True}, {"p": 2, "q": {"r": "s"}}, {"q.r": "s"}]),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import Known, Message, Policy
+from app.rules.facts import ConversationFacts, Message, Policy
 from app.rules.loader import RulesError, load
 from app.twilio_api.addresses import channel_of
 
@@ -268,7 +268,7 @@ def test_the_shipped_rules_answer_a_first_message_at_any_hour_on_every_channel(a
     now = datetime(2026, 11, 21, hour, tzinfo=UTC)
     message = Message("IM1", "CH1", author, text, channel_of(author, ""), "", now, has_media=not text)
 
-    decision = decide(message, Known(), load(SHIPPED), Policy("support-bot"), now)
+    decision = decide(message, ConversationFacts(), load(SHIPPED), Policy("support-bot"), now)
 
     assert decision.code == "replied"
     assert 0 < len(decision.reply) <= 320
@@ -277,6 +277,6 @@ def test_the_shipped_rules_answer_a_first_message_at_any_hour_on_every_channel(a
 def test_the_shipped_rules_do_not_repeat_themselves_in_one_conversation():
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     message = Message("IM2", "CH1", PHONE, "and another thing", "sms", "SMS", now)
-    known = Known(first_contact=False, fired={"default": (now - timedelta(minutes=5),)})
+    known = ConversationFacts(first_contact=False, fired={"default": (now - timedelta(minutes=5),)})
 
     assert decide(message, known, load(SHIPPED), Policy("support-bot"), now).code == "no rule"

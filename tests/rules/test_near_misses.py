@@ -6,7 +6,7 @@ import pytest
 
 from app.rules.facts import Policy
 from app.rules.loader import load
-from app.rules.simulate import Supposed, tried_out
+from app.rules.simulate import SimulatedMessage, tried_out
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def tried(text: str, when: str, more: str = ""):
     """Return the rule that decides about a text, and the hints about those that do not."""
     rules = load(f'[[rule]]\nname = "r"\nreply = "Yes."\nwhen = {{ {when} }}\n{more}')
-    trial = tried_out(Supposed([text]), rules, Policy("support-bot"), NOON)
+    trial = tried_out(SimulatedMessage([text]), rules, Policy("support-bot"), NOON)
     return trial.decision.rule, trial.hints(trial.decision)
 
 
@@ -43,7 +43,7 @@ def test_without_that_key_accents_count(text):
 def test_an_opt_out_word_never_has_other_accents(word):
     rules = load('[bot]\nopt_out_words = ["ALTÁ", "STOP"]\n[[rule]]\nname = "r"\nreply = "x"')
 
-    assert tried_out(Supposed([word]), rules, Policy("support-bot"), NOON).decision.code != "opt-out word"
+    assert tried_out(SimulatedMessage([word]), rules, Policy("support-bot"), NOON).decision.code != "opt-out word"
 
 
 HINTS = [

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.db.database import Database
 from app.db.tables import replies
 from app.inbox import leases, queue
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.store.replies import LATE_STORE
 from tests.support.arrivals import arrive, webhook_of
 from tests.support.eventually import eventually
@@ -119,11 +119,11 @@ def test_a_worker_frozen_between_its_commit_and_its_request_does_not_make_the_re
     event = queue.NewEvent("onMessageAdded:IM1", "onMessageAdded", "CH1", "SMS", "POST", "/", b"")
     with db.write() as tx:
         queue.add_all(db, tx, [event])
-    work = Work(db, queue.claim(db))
+    work = Job(db, queue.claim(db))
     work.commit()
     time.sleep(leases.LEASE_SECONDS + 0.1)  # what a stopped process, or a laptop's lid, does
 
-    with pytest.raises(leases.LeaseLost), work.away():
+    with pytest.raises(leases.LeaseLost), work.network_call():
         pytest.fail("the request would be made a second time by whoever took over")
     work.rollback()
     db.close()

@@ -97,6 +97,6 @@ def test_a_receipt_that_was_faster_than_our_bookkeeping_is_linked_later(db):
         deliveries.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
         replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
         (reply,) = replies.open_replies(tx, INBOUND)
-        replies.note_sent(tx, reply, MESSAGE, NOON)
+        replies.record_sent(tx, reply, MESSAGE, NOON)
         (delivery,) = deliveries.list_deliveries(tx)
     assert delivery.rule == "greeting"

@@ -55,7 +55,7 @@ def fails(tx, second, *, probes=False):
     passage = rate_limits.enter(tx, "CH1", at(second))
     assert passage.opens_at is None
     assert passage.probes == probes
-    return rate_limits.note_failure(tx, passage, "Twilio has a fault (500)", at(second)).opens_at
+    return rate_limits.record_failure(tx, passage, "Twilio has a fault (500)", at(second)).opens_at
 
 
 def test_five_failures_within_thirty_seconds_close_the_gate_of_the_account(tx):
@@ -74,7 +74,7 @@ def test_failures_that_are_far_between_close_nothing(tx):
 def test_a_success_in_between_forgets_the_failures(tx):
     for second in range(FAILURES - 1):
         fails(tx, second)
-    rate_limits.note_success(tx, at(5))
+    rate_limits.record_success(tx, at(5))
 
     assert fails(tx, 6) is None
 
@@ -108,13 +108,13 @@ def test_requests_that_were_under_way_when_the_gate_closed_close_it_for_no_longe
     under_way = Passage(failures=3)
     out_of_order(tx)
 
-    assert rate_limits.note_failure(tx, under_way, "", at(5)).opens_at == at(9)
+    assert rate_limits.record_failure(tx, under_way, "", at(5)).opens_at == at(9)
 
 
 def test_when_one_succeeds_all_may(tx):
     out_of_order(tx)
     assert rate_limits.enter(tx, "CH1", at(20)).probes
-    rate_limits.note_success(tx, at(21))
+    rate_limits.record_success(tx, at(21))
 
     assert rate_limits.enter(tx, "CH2", at(21)) == Passage()
 
@@ -122,7 +122,7 @@ def test_when_one_succeeds_all_may(tx):
 def test_while_reading_works_and_writing_does_not_one_request_tries_at_a_time(tx):
     out_of_order(tx)
     assert rate_limits.enter(tx, "CH1", at(20)).probes
-    rate_limits.note_success(tx, at(21), only_read=True)
+    rate_limits.record_success(tx, at(21), only_read=True)
     assert rate_limits.enter(tx, "CH2", at(21)).probes
     assert rate_limits.enter(tx, "CH3", at(21)).opens_at == at(41)
 
@@ -141,7 +141,7 @@ def test_an_outage_in_which_nobody_has_tried_for_long_is_forgotten(tx):
 def test_a_success_does_not_open_what_twilio_asked_to_close(tx):
     fails(tx, 0)
     rate_limits.close(tx, ACCOUNT, seconds(60), at(1))
-    rate_limits.note_success(tx, at(2))
+    rate_limits.record_success(tx, at(2))
 
     assert rate_limits.opens_at(tx, "CH1", at(3)) == at(61)
 

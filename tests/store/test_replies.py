@@ -23,7 +23,7 @@ def test_a_message_and_the_silence_after_it_are_answered_once_each(db):
         for text in ("sorry", "sorry again"):
             replies.intend(tx, INBOUND, CONVERSATION, "late", [Content(text)], NOON, timer_seconds=300)
         (follow_up,) = replies.open_replies(tx, INBOUND, timer_seconds=300)
-        replies.note_sent(tx, follow_up, MESSAGE, NOON)
+        replies.record_sent(tx, follow_up, MESSAGE, NOON)
         assert [(reply.body, reply.state) for reply in replies.replies_to(tx, INBOUND)] == [
             ("hello", "intended"),
             ("sorry", "sent"),

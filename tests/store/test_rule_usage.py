@@ -25,7 +25,7 @@ def decide(db):
         sids = [f"IM{abs(hash((rule, minute, code, where))):032x}" for rule, minute in uses]
         with db.write() as tx:
             for sid, (rule, minute) in zip(sids, uses, strict=True):
-                messages.note_decision(
+                messages.record_decision(
                     tx,
                     sid,
                     where,

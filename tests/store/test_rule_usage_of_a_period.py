@@ -14,7 +14,7 @@ def decide(db, clock):
 
     def store(code, rule="", *, observed=(), age=timedelta()):
         with db.write() as tx:
-            messages.note_decision(
+            messages.record_decision(
                 tx,
                 f"IM{next(count)}",
                 "CH1",

@@ -134,11 +134,11 @@ def test_a_worker_that_ends_at_any_step_of_taking_over_leaves_one_reply_too(
 
 def test_a_webhook_whose_storing_ends_at_any_step_is_stored_once_when_it_comes_again(db, emulator, post_webhook, stats):
     form = webhook_of(emulator.inbound("hello"), "hello")
-    with cut_at(db.engines.urgent, 0) as steps:
+    with cut_at(db.engines.priority, 0) as steps:
         post_webhook("onMessageAdded__sms_text", form)
     for n in range(1, len(steps) + 1):
         form = webhook_of(emulator.inbound("hello", sender=number(n)), "hello", number(n))
-        with cut_at(db.engines.urgent, n), pytest.raises(PowerCut):
+        with cut_at(db.engines.priority, n), pytest.raises(PowerCut):
             post_webhook("onMessageAdded__sms_text", form)
         assert post_webhook("onMessageAdded__sms_text", form).status_code == 204
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.db.database import Database
 from app.db.tables import inbox as inbox_table
 from app.inbox import admin, queue
-from app.inbox.job import Work
+from app.inbox.job import Job
 from app.inbox.queue import Claimed, NewEvent
 
 
@@ -32,13 +32,15 @@ def finish(db: Database, claimed: Claimed, state: str = "processed", outcome: st
     return key_of(db, claimed)
 
 
-def postpone(db: Database, claimed: Claimed, seconds: float, *, spent: bool = True) -> None:
+def postpone(db: Database, claimed: Claimed, seconds: float, *, counts_as_attempt: bool = True) -> None:
     with db.write() as tx:
-        queue.postpone(tx, claimed, "later", timedelta(seconds=seconds), db.instant(tx), spent=spent)
+        queue.postpone(
+            tx, claimed, "later", timedelta(seconds=seconds), db.instant(tx), counts_as_attempt=counts_as_attempt
+        )
 
 
 def commit(db: Database, claimed: Claimed) -> None:
-    work = Work(db, claimed)
+    work = Job(db, claimed)
     try:
         work.commit()
     finally:

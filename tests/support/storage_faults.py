@@ -64,9 +64,9 @@ def web_process_frozen_in_its_turn(file: Path) -> AbstractContextManager[None]:
     """Let a process of ours hold the turn to write to an SQLite file."""
     program = """
         from pathlib import Path
-        from app.db.writer_lock import Turns
-        turns = Turns(Path(sys.argv[1]))
-        turns.take(5)
+        from app.db.writer_lock import WriterLock
+        turns = WriterLock(Path(sys.argv[1]))
+        turns.acquire(5)
     """
     return frozen_process(program, str(file))
 

@@ -33,7 +33,7 @@ def calls() -> list[str]:
 @pytest.fixture
 def twilio(server: OddTwilio, calls: list[str]) -> Conversations:
     credentials = {"account_sid": "AC" + "1" * 32, "auth_token": "x"}
-    return Conversations(**credentials, base_url=server.url, note_call=calls.append)
+    return Conversations(**credentials, base_url=server.url, record_call=calls.append)
 
 
 def send(twilio: Conversations) -> str:

@@ -45,6 +45,6 @@ def dev_command(
         return run_live(port or APP_PORT, ngrok_api)
     if once and not plays_story:
         raise click.UsageError("--once ends after the story; add --story")
-    from app.cli.dev.offline import Plan, run_offline
+    from app.cli.dev.offline import OfflineSettings, run_offline
 
-    return run_offline(Plan(port, emulator_port, plays_story, once, disorder))
+    return run_offline(OfflineSettings(port, emulator_port, plays_story, once, disorder))

@@ -95,7 +95,7 @@ class _Account:
 def _account(sid: str | None, auth_token: str | None) -> _Account:
     """Choose the credentials: as the options say, else the settings, else our own. Raises UsageError."""
     settings = config.from_environment()
-    for fault in settings.faults:
+    for fault in settings.problems:
         if (not sid and fault.startswith("TWILIO_ACCOUNT_SID ")) or (
             not auth_token and fault.startswith("TWILIO_AUTH_TOKEN ")
         ):

@@ -36,13 +36,13 @@ def run_live(port: int, ngrok_api: str) -> None:
     settings = config.from_environment({**environment, "PUBLIC_URL": ""})
     with alone(settings.instance_folder), stoppable():
         account = Account(make_conversations(settings, None))
-        _refuse_faults(config.faults_for_rest(settings))
+        _refuse_faults(config.problems_for_rest(settings))
         with _explained():
             _mend_earlier_run(settings, account)
             former = fetch(account)
         public_url = find_tunnel(ngrok_api, port)
         settings = config.from_environment({**environment, "PUBLIC_URL": public_url})
-        faults = config.faults_for_serving(settings) + rules_problems(settings) + responder_problems(settings)
+        faults = config.problems_for_serving(settings) + rules_problems(settings) + responder_problems(settings)
         _refuse_faults(faults)
         _serve(settings, account, former, port)
 

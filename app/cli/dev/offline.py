@@ -33,7 +33,7 @@ LEFTOVER_SECONDS = 10.0  # how long the processes of a loop that was killed may 
 
 
 @dataclass(frozen=True)
-class Plan:
+class OfflineSettings:
     """What is asked for: ports (None: the usual ones), whether a story is played, and whether that is all."""
 
     port: int | None
@@ -43,7 +43,7 @@ class Plan:
     disorder: bool
 
 
-def run_offline(plan: Plan) -> None:
+def run_offline(plan: OfflineSettings) -> None:
     """Run the loop until Ctrl-C or SIGTERM, or the end of the story."""
     with stoppable(), dev_loops.claim(PROJECT / "instance") as claim:
         loop = _announced(claim, plan)
@@ -54,7 +54,7 @@ def run_offline(plan: Plan) -> None:
         click.echo("\nBye.")
 
 
-def _announced(claim: Claim, plan: Plan) -> Loop:
+def _announced(claim: Claim, plan: OfflineSettings) -> Loop:
     """Choose the ports while nobody else does, and let others know of them."""
     with dev_loops.starting(PROJECT / "instance"):
         others = dev_loops.running(PROJECT / "instance")
@@ -94,7 +94,7 @@ def _emulating(loop: Loop, *, disorder: bool) -> Iterator[Emulator]:
         yield emulator
 
 
-def _run_app(claim: Claim, loop: Loop, emulator: Emulator, plan: Plan) -> None:
+def _run_app(claim: Claim, loop: Loop, emulator: Emulator, plan: OfflineSettings) -> None:
     for path in claim.folder.glob(f"{claim.database.name}*"):
         path.unlink()
     log = claim.folder / "dev.log"

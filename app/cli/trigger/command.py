@@ -16,7 +16,7 @@ from app.cli.output import json_option, parley, show_json, show_table
 from app.cli.param_types import NearestChoice, UrlParam, nearest
 from app.cli.trigger import emulator_session
 from app.cli.trigger.catalog import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recipe, parameter_names
-from app.cli.trigger.sample_webhooks import Cast, Form, forms, fresh_sid
+from app.cli.trigger.sample_webhooks import Form, SampleIds, forms, fresh_sid
 from app.cli.trigger.scenarios import Refused
 from app.cli.trigger.signed_post import Posted, post, target_of
 from app.config import Settings
@@ -217,7 +217,7 @@ def _post_directly(order: Order, settings: Settings, url: str, signed_url: str) 
     token = settings.auth_token or _offline_token(url)
     if not token:
         raise Refused("TWILIO_AUTH_TOKEN is empty; it signs what is posted (see .env.example)")
-    cast = Cast(
+    cast = SampleIds(
         account_sid=settings.account_sid or "AC" + "1".zfill(32),
         chat_service_sid=settings.service_sid or fresh_sid("IS"),
         messaging_service_sid=fresh_sid("MG"),
@@ -235,7 +235,7 @@ def _offline_token(url: str) -> str:
     return DEFAULT_AUTH_TOKEN if is_here(url) else ""
 
 
-def _stories(order: Order, cast: Cast) -> Iterator[tuple[list[Form], Cast]]:
+def _stories(order: Order, cast: SampleIds) -> Iterator[tuple[list[Form], SampleIds]]:
     """Give `count` times the forms to post, in the order to post them, and whom they are about."""
     die = random.Random(order.seed)  # noqa: S311 - a repeatable disorder, no secret
     for number in range(order.count):
@@ -246,7 +246,7 @@ def _stories(order: Order, cast: Cast) -> Iterator[tuple[list[Form], Cast]]:
         yield (_shuffled(story, die) if order.shuffle else story), cast
 
 
-def _next(order: Order, cast: Cast) -> Cast:
+def _next(order: Order, cast: SampleIds) -> SampleIds:
     """Return the next message of the same conversation; for other events, and whole stories, new people."""
     is_message = issubclass(order.recipe.event, MessageEvent | DeliveryUpdated)
     return cast.next_message() if is_message and not order.shuffle else cast.others()

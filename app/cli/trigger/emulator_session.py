@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.cli.trigger.catalog import CARRIERS, Recipe
-from app.cli.trigger.sample_webhooks import Cast, Form, adoptable
-from app.cli.trigger.scenarios import Refused, Stage, call, rest
+from app.cli.trigger.sample_webhooks import Form, SampleIds, adoptable
+from app.cli.trigger.scenarios import EmulatorScenario, Refused, call, rest
 from app.cli.trigger.signed_post import Posted
 from app.twilio_api import events
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _SETTLE_SECONDS = 30.0
 _REACHABLE = {"API": ("active", "inactive", "closed"), "TIMER": ("inactive", "closed"), "EVENT": ("active",)}
-_DEEDS: dict[type[events.Event], Callable[[Stage], dict[str, Any]]] = {
-    events.MessageAdded: Stage.write,
-    events.MessageUpdated: Stage.edit,
-    events.MessageRemoved: Stage.remove,
-    events.DeliveryUpdated: Stage.deliver,
-    events.ConversationAdded: Stage.create_conversation,
-    events.ConversationUpdated: Stage.change_conversation,
-    events.ConversationRemoved: Stage.remove_conversation,
-    events.ConversationStateUpdated: Stage.change_state,
-    events.ParticipantAdded: Stage.join,
-    events.ParticipantUpdated: Stage.change_participant,
-    events.ParticipantRemoved: Stage.leave,
-    events.UserAdded: Stage.create_user,
-    events.UserUpdated: Stage.change_user,
+_DEEDS: dict[type[events.Event], Callable[[EmulatorScenario], dict[str, Any]]] = {
+    events.MessageAdded: EmulatorScenario.write,
+    events.MessageUpdated: EmulatorScenario.edit,
+    events.MessageRemoved: EmulatorScenario.remove,
+    events.DeliveryUpdated: EmulatorScenario.deliver,
+    events.ConversationAdded: EmulatorScenario.create_conversation,
+    events.ConversationUpdated: EmulatorScenario.change_conversation,
+    events.ConversationRemoved: EmulatorScenario.remove_conversation,
+    events.ConversationStateUpdated: EmulatorScenario.change_state,
+    events.ParticipantAdded: EmulatorScenario.join,
+    events.ParticipantUpdated: EmulatorScenario.change_participant,
+    events.ParticipantRemoved: EmulatorScenario.leave,
+    events.UserAdded: EmulatorScenario.create_user,
+    events.UserUpdated: EmulatorScenario.change_user,
 }
 
 
@@ -52,9 +52,9 @@ class Running:
         """Return the URL that an event of this type is posted to."""
         return (self.pre_url or self.post_url) if recipe.is_pre_action else self.post_url
 
-    def cast(self, channel: str) -> Cast:
+    def cast(self, channel: str) -> SampleIds:
         """Return new people in a new conversation of the emulator's default service."""
-        return Cast(self.account_sid, self.chat_service_sid, self.messaging_service_sid, channel)
+        return SampleIds(self.account_sid, self.chat_service_sid, self.messaging_service_sid, channel)
 
 
 def find(url: str) -> Running | None:
@@ -100,7 +100,7 @@ def can_happen(recipe: Recipe, channel: str, wanted: Mapping[str, str]) -> bool:
 def happen(running: Running, recipe: Recipe, channel: str, wanted: Mapping[str, str], count: int) -> list[Posted]:
     """Let the event happen and return every webhook that was posted because of it. Raises Refused."""
     before = running.emulator.counts()["webhooks"]
-    deeds = [_DEEDS[recipe.event](Stage(running.emulator, channel, wanted)) for _ in range(count)]
+    deeds = [_DEEDS[recipe.event](EmulatorScenario(running.emulator, channel, wanted)) for _ in range(count)]
     running.emulator.settle(_SETTLE_SECONDS)
     posts = running.emulator.webhooks()
     # The emulator keeps its newest 20,000 posts: a full log does not grow, then all of it is looked through.
@@ -111,7 +111,7 @@ def happen(running: Running, recipe: Recipe, channel: str, wanted: Mapping[str, 
     return found
 
 
-def adopt(running: Running, form: Mapping[str, str], cast: Cast) -> None:
+def adopt(running: Running, form: Mapping[str, str], cast: SampleIds) -> None:
     """Make what a made-up form speaks of exist at the emulator, so that it can be answered there."""
     known = adoptable(form, cast)
     if known:

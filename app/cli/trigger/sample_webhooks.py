@@ -36,7 +36,7 @@ def fresh_sid(prefix: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cast:
+class SampleIds:
     """Who and what the events of one story are about."""
 
     account_sid: str
@@ -61,7 +61,7 @@ class Cast:
     def our_number(self) -> str:
         return f"whatsapp:{OUR_NUMBER}" if self.channel == "whatsapp" else OUR_NUMBER
 
-    def next_message(self) -> Cast:
+    def next_message(self) -> SampleIds:
         """Return the same people in the same conversation, with another message."""
         return replace(
             self.others(),
@@ -71,12 +71,12 @@ class Cast:
             role_sid=self.role_sid,
         )
 
-    def others(self) -> Cast:
+    def others(self) -> SampleIds:
         """Return other people in another conversation."""
-        return Cast(self.account_sid, self.chat_service_sid, self.messaging_service_sid, self.channel)
+        return SampleIds(self.account_sid, self.chat_service_sid, self.messaging_service_sid, self.channel)
 
 
-def forms(recipe: Recipe, cast: Cast, wanted: Mapping[str, str], *, whole_story: bool) -> list[Form]:
+def forms(recipe: Recipe, cast: SampleIds, wanted: Mapping[str, str], *, whole_story: bool) -> list[Form]:
     """Return the wanted event, after those that come before it if the whole story is asked for.
 
     `wanted` replaces parameters of the event; SIDs and who it is about also in the events before it.
@@ -92,7 +92,7 @@ def forms(recipe: Recipe, cast: Cast, wanted: Mapping[str, str], *, whole_story:
     return [form | {name: about[name] for name in about if name in form} for form in before] + [last]
 
 
-def adoptable(form: Mapping[str, str], cast: Cast) -> Form:
+def adoptable(form: Mapping[str, str], cast: SampleIds) -> Form:
     """Return what an emulator must know so that what a form speaks of exists there; {} for nothing."""
     if not form.get("ConversationSid") or form["EventType"] == events.ConversationRemoved.event_type:
         return {}
@@ -113,7 +113,7 @@ def webhook_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _form(event: type[Event], cast: Cast, step: int) -> Form:
+def _form(event: type[Event], cast: SampleIds, step: int) -> Form:
     at = cast.began + step * _STEP
     common = {"AccountSid": cast.account_sid, "EventType": event.event_type, "RetryCount": "0"}
     if issubclass(event, events.MessageEvent):
@@ -129,12 +129,12 @@ def _form(event: type[Event], cast: Cast, step: int) -> Form:
     return common | _user(event, cast, at) | {"Source": "API"}
 
 
-def _source(cast: Cast) -> Form:
+def _source(cast: SampleIds) -> Form:
     client = {"ClientIdentity": VISITOR} if cast.channel == "chat" else {}
     return {"Source": _SOURCES[cast.channel]} | client
 
 
-def _dates(event: type[Event], cast: Cast, at: datetime) -> Form:
+def _dates(event: type[Event], cast: SampleIds, at: datetime) -> Form:
     """Return the dates an event has: none before a thing is there, and each later change adds one."""
     if event in (events.MessageAdd, events.ConversationAdd, events.ParticipantAdd):
         return {}
@@ -146,7 +146,7 @@ def _dates(event: type[Event], cast: Cast, at: datetime) -> Form:
     return dates
 
 
-def _message(event: type[Event], cast: Cast, at: datetime) -> Form:
+def _message(event: type[Event], cast: SampleIds, at: datetime) -> Form:
     form = {
         "ConversationSid": cast.conversation_sid,
         "ChatServiceSid": cast.chat_service_sid,
@@ -162,7 +162,7 @@ def _message(event: type[Event], cast: Cast, at: datetime) -> Form:
     return form | _dates(event, cast, at)
 
 
-def _delivery(cast: Cast, at: datetime) -> Form:
+def _delivery(cast: SampleIds, at: datetime) -> Form:
     return {
         "ConversationSid": cast.conversation_sid,
         "ChatServiceSid": cast.chat_service_sid,
@@ -181,7 +181,7 @@ def _with_error(form: Form) -> Form:
     return form | {"ErrorCode": form.get("ErrorCode", _DEFAULT_ERROR)} if failed else form
 
 
-def _conversation(event: type[Event], cast: Cast, at: datetime) -> Form:
+def _conversation(event: type[Event], cast: SampleIds, at: datetime) -> Form:
     form = {
         "FriendlyName": "Garden gate",
         "Attributes": json.dumps({"topic": "delivery"}),
@@ -200,7 +200,7 @@ def _conversation(event: type[Event], cast: Cast, at: datetime) -> Form:
     return form | _dates(event, cast, at)
 
 
-def _state(cast: Cast, at: datetime) -> Form:
+def _state(cast: SampleIds, at: datetime) -> Form:
     return {
         "ConversationSid": cast.conversation_sid,
         "ChatServiceSid": cast.chat_service_sid,
@@ -212,7 +212,7 @@ def _state(cast: Cast, at: datetime) -> Form:
     }
 
 
-def _participant(event: type[Event], cast: Cast, at: datetime) -> Form:
+def _participant(event: type[Event], cast: SampleIds, at: datetime) -> Form:
     form = {"ConversationSid": cast.conversation_sid, "RoleSid": cast.role_sid, "Attributes": "{}"}
     if cast.channel == "chat":
         form["Identity"] = VISITOR
@@ -226,7 +226,7 @@ def _participant(event: type[Event], cast: Cast, at: datetime) -> Form:
     return form | _dates(event, cast, at)
 
 
-def _user(event: type[Event], cast: Cast, at: datetime) -> Form:
+def _user(event: type[Event], cast: SampleIds, at: datetime) -> Form:
     form = {
         "ChatServiceSid": cast.chat_service_sid,
         "UserSid": cast.user_sid,

@@ -27,7 +27,7 @@ class Refused(Exception):
     """The emulator refused, or does not answer; says what."""
 
 
-class Stage:
+class EmulatorScenario:
     """A running emulator on which events happen.
 
     What belongs to an event is made first, without a webhook (X-Twilio-Webhook-Enabled is left out).
@@ -157,7 +157,7 @@ class Stage:
 
     def _written_before(self) -> dict[str, Any]:
         """Return a message that is written as usual, whatever is wanted of its edit."""
-        return Stage(self._emulator, self._channel, {}).write()
+        return EmulatorScenario(self._emulator, self._channel, {}).write()
 
     def _new_conversation(self, form: Mapping[str, str] | None = None, *, fires: bool = False) -> str:
         return str(self.rest("POST", "/Conversations", form, fires=fires)["sid"])
@@ -198,7 +198,7 @@ class Stage:
     def _conversation_with(self, address: str, our_number: str) -> str:
         """Return the conversation with a phone; on WhatsApp the customer writes first, which opens the window."""
         if self._channel == "whatsapp":
-            return str(Stage(self._emulator, self._channel, {}).write()["conversation_sid"])
+            return str(EmulatorScenario(self._emulator, self._channel, {}).write()["conversation_sid"])
         known = self._conversations_of("Address", address)
         if known:
             return str(known[0]["conversation_sid"])
