@@ -135,13 +135,13 @@ def row_of(event: NewEvent, now: datetime) -> dict[str, object]:
     }
 
 
-@cache
 def stored_request(tx: Connection, event_key: str) -> Record | None:
     """Return method, target and body of an event that came; emptied where it was erased."""
     query = select(inbox.c.method, inbox.c.target, inbox.c.body).where(inbox.c.event_key == event_key)
     return tx.execute(query).one_or_none()
 
 
+@cache
 def _add(dialect: str) -> Insert:
     """Return the statement once built: building it anew costs more than running it."""
     add: Insert = insert_into(dialect, inbox).on_conflict_do_nothing().returning(inbox.c.event_key)

@@ -218,3 +218,13 @@ def test_two_processes_that_store_the_same_events_in_opposite_order_store_each_o
         rows = tx.scalar(select(func.count()).select_from(inbox_table))
 
     assert sum(stored) == rows == 300
+
+
+def test_a_stored_request_is_looked_up_each_time_and_not_remembered(db):
+    with db.write() as tx:
+        before = queue.stored_request(tx, "k1")
+        queue.add_all(db, tx, [new("k1")])
+        after = queue.stored_request(tx, "k1")
+
+    assert before is None
+    assert after is not None and after.target == "/conversations/webhook"
