@@ -9,8 +9,10 @@ import threading
 import time
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_APP = Path(__file__).resolve().parent
 # These print whole URLs, with the query, at INFO or DEBUG.
 _TALKATIVE = ("twilio.http_client", "urllib3", "requests", "alembic", "werkzeug")
 
@@ -70,15 +72,15 @@ class Sparingly:
         self._lock = threading.Lock()
         self._said: dict[tuple[str, ...], tuple[float, int]] = {}  # until when it is not said again, how often it came
 
-    def error(self, message: str, **facts: str) -> None:
+    def error(self, event: str, **facts: str) -> None:
         """Write the line, or count it."""
-        this, now = (message, *facts.values()), time.monotonic()
+        this, now = (event, *facts.values()), time.monotonic()
         with self._lock:
             until, times = self._said.get(this, (0.0, 0))
             says = now >= until
             self._said[this] = (now + self._every, 0) if says else (until, times + 1)
         if says:
-            self._log.error(message, extra={**facts, "times_since_last_line": times + 1})
+            self._log.error(event, extra={**facts, "times_since_last_line": times + 1})
 
     def forget(self) -> None:
         """Say the next one at once: it went well in between."""
@@ -93,7 +95,13 @@ def describe_error(error: BaseException) -> str:
     if not frames:
         return type(error).__name__
     last = frames[-1]
-    return f"{type(error).__name__} at {last.filename.rsplit('/', 1)[-1]}:{last.lineno} in {last.name}"
+    return f"{type(error).__name__} at {_short(last.filename)}:{last.lineno} in {last.name}"
+
+
+def _short(filename: str) -> str:
+    """Return the path below app/ of a file of ours, else the file's name alone: folders may name a customer."""
+    path = Path(filename)
+    return str(path.relative_to(_APP)) if path.is_relative_to(_APP) else path.name
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:
@@ -112,18 +120,18 @@ class JsonLines(logging.Formatter):
             **_facts(record),
         }
         if record.exc_info and record.exc_info[1]:
-            line["fault"] = describe_error(record.exc_info[1])
+            line["error"] = describe_error(record.exc_info[1])
         return json.dumps(line, default=str)
 
 
 class TextLines(logging.Formatter):
-    """The same for people: `12:00:01 info parley.worker finished inbox_id=3 outcome=...`."""
+    """The same for people: `12:00:01 info parley.worker event.processed inbox_id=3 outcome=...`."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         facts = "".join(f" {key}={_quoted(value)}" for key, value in _facts(record).items())
         if record.exc_info and record.exc_info[1]:
-            facts += f" fault={_quoted(describe_error(record.exc_info[1]))}"
+            facts += f" error={_quoted(describe_error(record.exc_info[1]))}"
         return f"{at} {record.levelname.lower()} {record.name} {_one_line(record.getMessage())}{facts}"
 
 

@@ -75,4 +75,4 @@ def test_an_installation_under_load_opens_no_more_connections_than_it_says(servi
     most, listening = (max(column) for column in zip(*counts, strict=True))
     assert 3 <= most < SMALL_PLAN
     assert listening == 1
-    assert "waiting for the database" not in service.log_text()
+    assert "worker.database_unavailable" not in service.log_text()

@@ -35,22 +35,22 @@ def caught() -> ValueError:
 
 
 def test_a_json_line_has_the_facts_of_the_step():
-    line = json.loads(written("json", "finished", extra={"inbox_id": 3, "outcome": "replied by rule", "lane": None}))
+    line = json.loads(written("json", "event.processed", extra={"inbox_id": 3, "outcome": "replied by rule", "lane": None}))
 
     assert line.pop("time").endswith("+00:00")
     assert line == {
         "level": "info",
         "logger": "parley.test",
-        "message": "finished",
+        "message": "event.processed",
         "inbox_id": 3,
         "outcome": "replied by rule",
     }
 
 
 def test_a_text_line_can_be_read_and_quotes_what_has_spaces():
-    line = written("text", "finished", extra={"inbox_id": 3, "outcome": "replied by rule", "sid": "IM1"})
+    line = written("text", "event.processed", extra={"inbox_id": 3, "outcome": "replied by rule", "sid": "IM1"})
 
-    assert line[8:] == ' info parley.test finished inbox_id=3 outcome="replied by rule" sid=IM1\n'
+    assert line[8:] == ' info parley.test event.processed inbox_id=3 outcome="replied by rule" sid=IM1\n'
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -67,7 +67,7 @@ def test_a_json_line_gives_back_what_went_in():
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_an_exception_is_logged_by_kind_and_place_only(log_format):
-    line = written(log_format, "fault", level=logging.ERROR, exc_info=caught())
+    line = written(log_format, "event.failed", level=logging.ERROR, exc_info=caught())
 
     assert SECRET not in line
     assert "ValueError at test_logs.py:" in line

@@ -111,5 +111,5 @@ def _write_down(error: SendError, action: Action, context: HandlerContext) -> st
         context.job.commit()
         raise error
     facts = {"conversation_sid": action.conversation_sid, "message_sid": action.message_sid}
-    log.warning("action failed", extra={"kind": action.kind, **facts, "reason": error.reason})
+    log.warning("action.failed", extra={"kind": action.kind, **facts, "reason": error.reason})
     return f"{action.kind} failed: {error.reason}"

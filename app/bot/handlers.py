@@ -92,7 +92,7 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, context: HandlerC
         at = min(event.date_updated or context.now, context.now)
         record_refusal_of_carrier(event.participant_sid, code, event.conversation_sid, event.message_sid, at, context)
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
-    log.warning(event.status, extra={**facts, "meaning": meaning(code), "detail": detail})
+    log.warning("delivery.failed", extra={"status": event.status, **facts, "meaning": meaning(code), "detail": detail})
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
 
 

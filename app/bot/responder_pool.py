@@ -100,12 +100,12 @@ class Responder:
 
     def _work_on(self, call: Call) -> None:
         if self._now() >= call.deadline:
-            return _log(logging.WARNING, "not asked: no thread was free in time", call)
+            return _log(logging.WARNING, "responder.busy", call)
         started = time.monotonic()
         answer = self._answer(call)
         if not self._store(call, answer):
             spent = round((time.monotonic() - started) * 1000)
-            _log(logging.WARNING, "the answer came too late and is dropped", call, ms=spent)
+            _log(logging.WARNING, "responder.too_late", call, ms=spent)
         return None
 
     def _answer(self, call: Call) -> Mapping[str, Any]:
@@ -118,7 +118,7 @@ class Responder:
             failed = describe_error(error)
         else:
             return {"reply": asdict(reply) if reply else None}
-        _log(logging.ERROR, "the responder failed", call, fault=failed)
+        _log(logging.ERROR, "responder.failed", call, error=failed)
         return {"failed": failed}
 
     def _store(self, call: Call, answer: Mapping[str, Any]) -> bool:
@@ -142,9 +142,9 @@ class Responder:
             return self._db.now(tx)
 
 
-def _log(level: int, line: str, call: Call, **facts: object) -> None:
+def _log(level: int, event: str, call: Call, **facts: object) -> None:
     sids = {"message_sid": call.message.message_sid, "conversation_sid": call.context.conversation_sid}
-    log.log(level, line, extra=sids | facts)
+    log.log(level, event, extra=sids | facts)
 
 
 def find_call(tx: Connection, message_sid: str) -> Record | None:

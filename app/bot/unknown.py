@@ -110,5 +110,5 @@ def _ask_twilio(
             scope = rate_limits.ACCOUNT if error.scope == "account" else event.conversation_sid
             rate_limits.close(context.tx, scope, error.retry_after or CLOSED_FOR, context.job.now(), error.reason)
         facts = {"conversation_sid": event.conversation_sid, "participant_sid": event.participant_sid}
-        log.warning("not known, and not told by Twilio", extra={**facts, "reason": error.reason})
+        log.warning("facts.not_fetched", extra={**facts, "reason": error.reason})
     return here, author

@@ -23,6 +23,7 @@ DEAF_RETRY_SECONDS = 60.0
 NOTHING = ""  # the payload of a word that a lane is ready; others are probes
 
 log = logging.getLogger("parley.notify")
+NO_NOTIFICATIONS = "no notification comes through this connection; a pooler in transaction mode? See docs/deploying.md"
 Change = TypeVar("Change", Insert, Update)
 
 
@@ -70,15 +71,11 @@ class Listener:
             try:
                 self._listen()
             except NotificationsLost:
-                self._say(
-                    logging.WARNING,
-                    "polling for events only",
-                    "no word comes through this connection; a pooler in transaction mode? See docs/deploying.md",
-                )
+                self._say(logging.WARNING, "wakeups.polling", NO_NOTIFICATIONS)
                 self._stopping.wait(DEAF_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - it must go on trying; those who poll work meanwhile
                 reason = str(error) if isinstance(error, DatabaseUnavailable) else describe_error(error)
-                self._say(logging.WARNING, "polling for events only", reason)
+                self._say(logging.WARNING, "wakeups.polling", reason)
                 self._stopping.wait(RETRY_SECONDS)
 
     def _listen(self) -> None:
@@ -86,7 +83,7 @@ class Listener:
             driver.execute(f"LISTEN {CHANNEL}")
             if not self._hears_itself(driver):
                 return
-            self._say(logging.INFO, "listening for events", "")
+            self._say(logging.INFO, "wakeups.listening", "")
             self._heard()
             while not self._stopping.is_set():
                 for word in driver.notifies(timeout=STOP_SECONDS, stop_after=1):
@@ -119,8 +116,8 @@ class Listener:
             driver.autocommit = True
             yield driver
 
-    def _say(self, level: int, line: str, reason: str) -> None:
-        """Log a line unless it was the last one that was logged."""
-        if line + reason != self._said:
-            self._said = line + reason
-            log.log(level, line, extra={"reason": reason or None})
+    def _say(self, level: int, event: str, reason: str) -> None:
+        """Log an event unless it was the last one that was logged."""
+        if event + reason != self._said:
+            self._said = event + reason
+            log.log(level, event, extra={"reason": reason or None})

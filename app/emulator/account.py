@@ -103,9 +103,8 @@ class Account:
         if hooks.filters or not (hooks.post_webhook_url or hooks.pre_webhook_url) or self._has_said_no_filters:
             return
         self._has_said_no_filters = True
-        _log.warning(
-            "Nothing fires: the webhook has no filters; set them with POST /v1/Configuration/Webhooks (Filters)"
-        )
+        hint = "nothing fires; set them with POST /v1/Configuration/Webhooks (Filters)"
+        _log.warning('emulator.no_filters hint="%s"', hint)
 
     def replay(self, event_type: str, form: Mapping[str, str], conversation: Conversation, target: Target) -> None:
         """Queue an event of the past for one webhook that has asked for it."""

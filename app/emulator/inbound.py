@@ -104,7 +104,7 @@ def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | No
     for rule in rules:
         if rule.address == proxy_address and rule.auto_creation["enabled"]:
             return rule
-    _log.warning("An inbound message is lost. %s", LOST)
+    _log.warning('emulator.message_lost reason="%s"', LOST)
     raise TwilioError(20404, LOST)
 
 

@@ -96,4 +96,4 @@ class Scheduler:
         try:
             task()
         except Exception:  # noqa: BLE001  one bad deed must not end the thread
-            _log.exception("the emulator's scheduler could not finish a deed")
+            _log.exception("emulator.task_failed")

@@ -65,7 +65,7 @@ def mend(db: Database) -> int:
         tx.execute(delete(gate).where(_set_ahead(instant.at)))
         mended = Mended(len(shortened), len(waits), gates, _set_back_by(waits, instant.at))
         clock_steps.note(tx, mended, instant.at)
-    log.warning("the clock was set back", extra=asdict(mended))
+    log.warning("clock.set_back", extra=asdict(mended))
     return len(shortened) + len(waits) + gates
 
 

@@ -18,6 +18,15 @@ from app.twilio_api.errors import SendError
 LEAST_AFTER_UNCERTAIN = 2.0  # seconds; a request without an answer may still be on its way
 
 log = logging.getLogger("parley.worker")
+LOG_EVENTS = {  # how work on an event ended -> the line that says so
+    "processed": (logging.INFO, "event.processed"),
+    "ignored": (logging.INFO, "event.ignored"),
+    "dead": (logging.ERROR, "event.dead"),
+    "retried": (logging.INFO, "event.retried"),
+    "rescheduled": (logging.INFO, "event.rescheduled"),
+    "interrupted": (logging.WARNING, "event.interrupted"),
+    "lease lost": (logging.WARNING, "worker.lease_lost"),
+}
 Handler = Callable[[Any, Any], str]
 Handlers = Mapping[type, Handler]  # one for each class of event
 
@@ -35,9 +44,9 @@ def process_job(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) ->
         state, outcome = _attempt(job, handlers, make_bot)
         _log(job.claimed, state, outcome, started)
     except leases.LeaseLost:
-        _log(job.claimed, "lost", "the lease ended before we did; another worker has it", started)
+        _log(job.claimed, "lease lost", "the lease ended before we did; another worker has it", started)
     except DatabaseUnavailable as unavailable:
-        _log(job.claimed, "kept", f"{unavailable}; taken up again when the lease ends", started)
+        _log(job.claimed, "interrupted", f"{unavailable}; taken up again when the lease ends", started)
     finally:
         job.rollback()
 
@@ -52,13 +61,13 @@ def _attempt(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) -> tu
     except Reschedule as wait:
         job.postpone(wait.reason, max(wait.until - job.now(), timedelta(0)), counts_as_attempt=False)
         wait.afterwards()
-        return "postponed", wait.reason
+        return "rescheduled", wait.reason
     except SendError as error:
         return _retry_or_bury(job, error.reason, error)
     except (leases.LeaseLost, DatabaseUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
-        log.error("fault", extra={"inbox_id": claimed.id, "fault": describe_error(error)})
+        log.error("event.failed", extra={"inbox_id": claimed.id, "error": describe_error(error)})
         return _retry_or_bury(job, describe_error(error), None)
     if line is None:
         return _end(job, "ignored", f"nothing to do for {claimed.event_type}")
@@ -80,10 +89,10 @@ def _retry_or_bury(job: Job, reason: str, error: SendError | None) -> tuple[str,
     job.postpone(
         reason, wait or queue.back_off(job.claimed.attempts, least_seconds=least), counts_as_attempt=counts_as_attempt
     )
-    return "postponed", reason
+    return "retried", reason
 
 
-def _log(claimed: Claimed, state: str, outcome: str, started: float) -> None:
+def _log(claimed: Claimed, end: str, outcome: str, started: float) -> None:
     facts = {
         "inbox_id": claimed.id,
         "event_type": claimed.event_type,
@@ -92,4 +101,5 @@ def _log(claimed: Claimed, state: str, outcome: str, started: float) -> None:
         "outcome": outcome,
         "ms": round((time.monotonic() - started) * 1000),
     }
-    log.info(state, extra=facts)
+    level, event = LOG_EVENTS[end]
+    log.log(level, event, extra=facts)

@@ -229,13 +229,13 @@ class PeriodicRunner:
         try:
             turn = take(self._db, chore.name, every=chore.every)
             if turn is not None:
-                log.info("done", extra={"chore": chore.name, "outcome": chore.do(turn, self._stopping.wait)})
+                log.info("task.done", extra={"chore": chore.name, "outcome": chore.do(turn, self._stopping.wait)})
         except LeaseLost as lost:
-            log.warning("left to another process", extra={"chore": chore.name, "reason": str(lost)})
+            log.warning("task.lease_lost", extra={"chore": chore.name, "reason": str(lost)})
         except (DatabaseUnavailable, SendError) as error:
-            log.error("not done", extra={"chore": chore.name, "reason": str(error)})
+            log.error("task.not_done", extra={"chore": chore.name, "reason": str(error)})
         except Exception as error:  # noqa: BLE001 - the other chores must still be done
-            log.error("fault", extra={"chore": chore.name, "fault": describe_error(error)})
+            log.error("task.failed", extra={"chore": chore.name, "error": describe_error(error)})
 
 
 def until_it_works(step: Callable[[], None], wait: Wait) -> None:
@@ -247,5 +247,5 @@ def until_it_works(step: Callable[[], None], wait: Wait) -> None:
             if wait(1.0):
                 return None
         except Exception as error:  # noqa: BLE001 - what comes after it must still be done
-            log.error("fault", extra={"fault": describe_error(error)})
+            log.error("process.start_step_failed", extra={"error": describe_error(error)})
             return None

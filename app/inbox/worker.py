@@ -188,9 +188,9 @@ class Worker:
             self._troubles.forget()
             return worked
         except DatabaseUnavailable as unavailable:
-            self._troubles.error("waiting for the database", reason=str(unavailable))
+            self._troubles.error("worker.database_unavailable", reason=str(unavailable))
         except Exception as error:  # noqa: BLE001 - a thread that ended would be missed by nobody
-            self._troubles.error("fault", fault=describe_error(error))
+            self._troubles.error("worker.failed", error=describe_error(error))
         self._stopping.wait(1.0)
         return False
 
@@ -220,25 +220,25 @@ class Worker:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - a worker without a warm start is still a worker
-            log.warning("started cold", extra={"fault": describe_error(error)})
+            log.warning("worker.warm_up_failed", extra={"error": describe_error(error)})
 
     def _renew(self) -> None:
         self._look_for_what_waits_too_long()
         while not self._stopped.wait(RENEW_SECONDS):
             with self._busy_lock:
                 held = [claimed.lease for claimed in self._busy.values()]
-            self._do("leases not renewed", partial(leases.renew, self._db, held))
+            self._do("worker.leases_not_renewed", partial(leases.renew, self._db, held))
             self._look_for_what_waits_too_long()
-            self._do("not done aside", self._on_tick)
+            self._do("worker.tick_failed", self._on_tick)
 
     def _look_for_what_waits_too_long(self) -> None:
-        self._do("clock not looked at", self._clock.look)
-        self._do("lanes not woken", self._wake_forgotten)
-        self._do("log of the database not emptied", self._bound_log)
+        self._do("worker.clock_not_checked", self._clock.look)
+        self._do("worker.lanes_not_woken", self._wake_forgotten)
+        self._do("database.log_not_truncated", self._bound_log)
 
     def _bound_log(self) -> None:
         if not self._db.bound_log():
-            log.warning("the database's log grows: another program has been reading from the file for long")
+            log.warning("database.log_grows", extra={"reason": "another program has been reading from the file for long"})
 
     def _wake_forgotten(self) -> None:
         """Call a thread for events whose lane was locked as they came: nobody was called then."""
@@ -249,12 +249,12 @@ class Worker:
         self._stopped.set()
         if self._renewer.is_alive():
             self._renewer.join()
-        self._do("not done aside", self._on_tick)
+        self._do("worker.tick_failed", self._on_tick)
 
-    def _do(self, otherwise: str, step: Callable[[], None]) -> None:
-        """Do one of the things that must not end the thread; say so if it cannot be done."""
+    def _do(self, event: str, step: Callable[[], None]) -> None:
+        """Do one of the things that must not end the thread; log this event if it cannot be done."""
         try:
             step()
         except Exception as error:  # noqa: BLE001 - the next time it may work
             reason = str(error) if isinstance(error, DatabaseUnavailable) else describe_error(error)
-            self._troubles.error(otherwise, reason=reason)
+            self._troubles.error(event, reason=reason)

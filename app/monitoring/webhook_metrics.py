@@ -49,7 +49,7 @@ class WebhookCounts:
     def give_up(self, why: str = "no room for the counters") -> None:
         """Count nothing more in this process."""
         self._is_broken = True
-        log.error("webhooks are not counted", extra={"fault": why})
+        log.error("metrics.not_counted", extra={"reason": why})
 
     @property
     def registry(self) -> CollectorRegistry:

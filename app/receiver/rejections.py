@@ -116,7 +116,7 @@ class Refusals:
             received.names_account(self._account_sid),
         )
         facts = {"reason": reason, "diagnosis": refusal.mismatch, "checked_url": checked}
-        log.warning("refused", extra={**facts, "refused_since_last_line": count})
+        log.warning("webhook.rejected", extra={**facts, "times_since_last_line": count})
         with contextlib.suppress(OSError, ValueError):
             keep(self._file, refusal)
 

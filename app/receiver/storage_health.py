@@ -50,7 +50,7 @@ class StorageHealth(Generic[Item]):
         if self.failure:
             self.failure = None
             self._works_again.set()
-            log.warning("stored again")
+            log.warning("storage.recovered")
 
     def record_failed(self, failure: DatabaseUnavailable, items: Sequence[Item]) -> None:
         """Storage took nothing of these items; see to it that somebody watches it."""

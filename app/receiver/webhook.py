@@ -126,7 +126,7 @@ def _not_stored(error: Exception, event_type: str) -> Answer:
     reason, kind = describe_error(error), faults.OTHER
     if isinstance(error, DatabaseUnavailable):
         reason, kind = str(error), error.kind
-    log.error("not stored", extra={"event_type": event_type, "reason": reason})
+    log.error("webhook.not_stored", extra={"event_type": event_type, "reason": reason})
     response = Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
     return Answer(response, "unavailable", event_type, kind)
 

@@ -71,13 +71,11 @@ class WatchedRules:
             rules = load(read(self._path))
         except Exception as error:  # noqa: BLE001 - whatever the edit did, the bot goes on by the old rules
             self._fault = _words(error)
-            self._log.error(
-                "rules not reloaded, the old ones stay in force", extra={"file": file, "problems": self._fault}
-            )
+            self._log.error("rules.not_reloaded", extra={"file": file, "problems": self._fault})
             return
         if was_broken or rules != self._rules:
-            done = "rules mended and reloaded" if was_broken else "rules reloaded"
-            self._log.info(done, extra={"file": file, "rules": len(rules.rules)})
+            facts = {"file": file, "rules": len(rules.rules), "after_failure": was_broken}
+            self._log.info("rules.reloaded", extra=facts)
         self._rules, self._fault = rules, ""
 
 

@@ -68,10 +68,9 @@ class _ChangeNotes:
                 mirror.record_change(tx, change, now=self._db.now(tx), in_order=self._in_order)
         except DatabaseUnavailable as unavailable:
             self._not_before = time.monotonic() + NOT_AGAIN_SECONDS
-            log.warning(
-                "Twilio has done it, but rules cannot see it yet; run `flask reconcile`",
-                extra={"change": type(change).__name__, "reason": str(unavailable)},
-            )
+            facts = {"change": type(change).__name__, "reason": str(unavailable)}
+            hint = "Twilio has done it, but rules cannot see it yet; run `flask reconcile`"
+            log.warning("change.not_recorded", extra={**facts, "hint": hint})
 
 
 def make_policy(settings: Settings) -> Policy:

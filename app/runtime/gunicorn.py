@@ -172,7 +172,8 @@ def on_starting(server: Server) -> None:
     mend()
     starting.server_starts()
     if gunicorn.__version__.split(".")[:2] != TRIED_WITH.split(".")[:2]:
-        server.log.warning("gunicorn %s was not tried with Parley, %s was", gunicorn.__version__, TRIED_WITH)
+        facts = {"version": gunicorn.__version__, "tried_with": TRIED_WITH}
+        server.log.warning("gunicorn.untried_version", extra=facts)
     with contextlib.suppress(OSError):  # without the folder, each process counts for itself
         os.environ[multiprocess.VARIABLE] = str(multiprocess.create())
 

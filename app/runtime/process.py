@@ -38,7 +38,8 @@ class Runtime:
             self.worker.wake()
         elif self.settings.runs_inline_worker and not self.said_nobody_works:
             self.said_nobody_works = True
-            log.warning("stored, but this process does not work the inbox off; start `flask worker`, or use gunicorn")
+            hint = "this process stores events and works none off; start `flask worker`, or use gunicorn"
+            log.warning("worker.missing", extra={"hint": hint})
 
     def record_start(self) -> None:
         """Let whoever reconciles know that this process has started, as soon as the database can be reached."""
@@ -76,7 +77,7 @@ class Runtime:
         except (ValueError, OSError) as error:  # RulesError, ResponderError
             reason = str(error) if isinstance(error, ValueError) else type(error).__name__
             if reason != self.no_worker_because:
-                log.error("this process stores webhooks and answers none", extra={"reason": reason})
+                log.error("worker.not_started", extra={"reason": reason})
             self.no_worker_because = reason
             return False
         self.no_worker_because = ""

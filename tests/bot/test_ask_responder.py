@@ -155,7 +155,7 @@ def test_the_words_of_an_error_are_neither_logged_nor_stored(arrives, responds, 
     arrives("hello")
     run_worker()
 
-    assert [line for line, _ in said()] == ["the responder failed"]
+    assert [line for line, _ in said()] == ["responder.failed"]
     assert SECRET not in capfd.readouterr().err + str(said()) + flask_command("inbox", "list", "--json")
 
 

@@ -38,7 +38,7 @@ def test_when_it_takes_too_long_the_fallback_is_sent_and_the_late_answer_dropped
     run_worker()
     assert emulator.replies() == [FALLBACK]
     may_answer.set()
-    assert eventually(lambda: ("the answer came too late and is dropped", "") in said())
+    assert eventually(lambda: ("responder.too_late", "") in said())
     run_worker()
 
     assert emulator.replies() == [FALLBACK]

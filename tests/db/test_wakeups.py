@@ -164,12 +164,12 @@ def test_a_worker_whose_connection_was_cut_polls_and_listens_again(db, said, idl
     with psycopg.connect(database_url, autocommit=True) as admin:
         ((listener,),) = admin.execute(LISTENING).fetchall()
         admin.execute("SELECT pg_terminate_backend(%s)", [listener])
-        assert eventually(lambda: "polling for events only" in [record.getMessage() for record in said])
+        assert eventually(lambda: "wakeups.polling" in [record.getMessage() for record in said])
         store(db, an_event("unheard"))
 
         assert eventually(lambda: is_finished(db, "unheard"), seconds=3)
         assert eventually(lambda: admin.execute(LISTENING).fetchall() not in ([], [(listener,)]))
-    assert eventually(lambda: said[-1].getMessage() == "listening for events")
+    assert eventually(lambda: said[-1].getMessage() == "wakeups.listening")
 
 
 def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(database_url, db, said, monkeypatch):
@@ -190,7 +190,7 @@ def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(dat
         pooled.close()
 
     assert [record.reason for record in said] == [
-        "no word comes through this connection; a pooler in transaction mode? See docs/deploying.md"
+        "no notification comes through this connection; a pooler in transaction mode? See docs/deploying.md"
     ]
 
 
@@ -199,7 +199,7 @@ def worker_process(environ: dict[str, str], tmp_path) -> Iterator[Service]:
     """`flask worker` in a process of its own, listening."""
     service = Service(environ, tmp_path / "log", workers=1)
     service.start("worker 1")
-    assert eventually(lambda: "listening for events" in service.log_text(), seconds=20)
+    assert eventually(lambda: "wakeups.listening" in service.log_text(), seconds=20)
     yield service
     service.close()
 

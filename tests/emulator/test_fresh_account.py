@@ -54,7 +54,7 @@ def test_the_log_says_that_an_inbound_was_lost(capfd):
         emulator.inbound("a secret", sender=CUSTOMER)
 
     said = capfd.readouterr().err
-    assert "An inbound message is lost." in said
+    assert "emulator.message_lost" in said
     assert "AutoCreation.Enabled=true" in said
     assert not [private for private in ("a secret", CUSTOMER, NUMBER) if private in said]
 

@@ -102,6 +102,8 @@ def keep_faults(faults: list[str]) -> None:
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "event.dead":  # what Twilio refuses for good ends so, as it should
+                return
             faults.append(f"{record.getMessage()} {getattr(record, 'reason', '')}")
             if record.exc_info and record.exc_info[1]:
                 faults.append(repr(record.exc_info[1]))

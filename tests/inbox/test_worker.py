@@ -194,7 +194,7 @@ def test_a_worker_without_tables_says_so_once_a_minute_however_often_it_tries(ap
     event.listen(engine, "before_cursor_execute", lambda *_statement: tries_made.append(1))
     assert eventually(lambda: len(tries_made) > 12)
 
-    said = [one.reason for one in caplog.records if one.getMessage() == "waiting for the database"]
+    said = [one.reason for one in caplog.records if one.getMessage() == "worker.database_unavailable"]
     assert said == ["the database has no tables yet, or those of an older version; run `flask db upgrade`"]
 
 

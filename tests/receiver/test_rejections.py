@@ -106,7 +106,7 @@ def test_a_signed_request_to_a_wrong_path_leaves_a_line_a_count_and_an_explanati
     assert "/conversations/webhook" in refusal.explanations[0].fix
     assert by(scraper_of(app)(), "parley_refusals_total", "reason") == {"wrong path": 1}
     assert [(one.getMessage(), one.reason) for one in caplog.records if one.name == "parley.webhooks"] == [
-        ("refused", "wrong path")
+        ("webhook.rejected", "wrong path")
     ]
 
 

@@ -106,8 +106,8 @@ def test_a_broken_edit_is_logged_once_and_so_is_its_mending(watched, said):
         watched.names()
 
     assert said() == [
-        ("ERROR", "rules not reloaded, the old ones stay in force"),
-        ("INFO", "rules mended and reloaded"),
+        ("ERROR", "rules.not_reloaded"),
+        ("INFO", "rules.reloaded"),
     ]
 
 
@@ -177,7 +177,7 @@ def test_many_threads_get_old_or_new_rules_and_one_reload(watched, said):
         thread.join()
 
     assert {tuple(names) for names in seen} <= {("old",), ("new",)}
-    assert ("INFO", "rules reloaded") in said()
+    assert ("INFO", "rules.reloaded") in said()
     assert len(said()) == 1
 
 

@@ -108,7 +108,7 @@ def test_a_gunicorn_that_was_not_tried_serves_and_says_so(tmp_path):
         answer = exchange(server.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert answer.status == 200
-    assert f"gunicorn 28.1.0 was not tried with Parley, {parley.TRIED_WITH} was" in server.printed()
+    assert f"gunicorn.untried_version version=28.1.0 tried_with={parley.TRIED_WITH}" in server.printed()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has a pool for each thread")

@@ -33,7 +33,7 @@ def service(environ: dict[str, str], tmp_path: Path) -> Iterator[Service]:
     service = Service(environ, tmp_path / "log", workers=2)
     for name in service.names:
         service.start(name)
-    assert service.db.is_sqlite or eventually(lambda: service.log_text().count("listening for events") == 2, seconds=30)
+    assert service.db.is_sqlite or eventually(lambda: service.log_text().count("wakeups.listening") == 2, seconds=30)
     assert eventually(lambda: len(service.children("web")) == 2, seconds=30)
     yield service
     service.close()

@@ -51,7 +51,7 @@ def start_service(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., 
         names = ["web", *(workers or ("worker 1", "worker 2"))]
         for name in names:
             service.start(name)
-        assert eventually(lambda: service.log_text().count("listening for events") == len(names) - 1, seconds=30)
+        assert eventually(lambda: service.log_text().count("wakeups.listening") == len(names) - 1, seconds=30)
         return service
 
     yield start

@@ -144,7 +144,8 @@ def test_a_database_that_takes_nothing_keeps_no_command_from_its_work(run, app, 
     result = app.test_cli_runner().invoke(args=["conversations", "create", "--friendly-name", "Order 42"])
 
     assert result.exit_code == 0
-    assert "rules cannot see it yet; run `flask reconcile`" in caplog.text
+    (line,) = [one for one in caplog.records if one.getMessage() == "change.not_recorded"]
+    assert "rules cannot see it yet; run `flask reconcile`" in line.hint
     assert [one["friendly_name"] for one in run("conversations", "list")] == ["Order 42"]
 
 

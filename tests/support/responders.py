@@ -97,6 +97,6 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str]]
 
     def read() -> list[tuple[str, str]]:
         ours = [record for record in caplog.records if record.name == "parley.responder"]
-        return [(record.message, getattr(record, "fault", "")) for record in ours]
+        return [(record.message, getattr(record, "error", "")) for record in ours]
 
     return read

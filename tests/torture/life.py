@@ -158,8 +158,8 @@ def _log_to(path: str, tell: Callable[..., None]) -> None:
 
     class Told(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.ERROR and hasattr(record, "fault"):
-                tell("fault", f"{record.getMessage()}: {record.fault}")
+            if record.levelno >= logging.ERROR and hasattr(record, "error"):
+                tell("fault", f"{record.getMessage()}: {record.error}")
 
     ours = logging.getLogger("parley")
     to_file = logging.FileHandler(path)

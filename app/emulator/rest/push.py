@@ -50,7 +50,7 @@ def create_credential(call: RestCall) -> Answer:
         now = state.clock.now()
         it = Credential(state.sid("CR"), state.serial(), form.get("FriendlyName"), kind, form.get("Sandbox"), now, now)
         state.credentials[it.sid] = it
-    _log.warning("A push credential is kept without its secrets; nothing is ever pushed")
+    _log.warning('emulator.never_pushes kept="a credential without its secrets"')
     return 201, _show_credential(call, it)
 
 
@@ -159,7 +159,7 @@ def _shown_settings(given: dict[str, str], prefix: str, names: tuple[str, ...]) 
 
 def update_notifications(call: RestCall) -> Answer:
     """Keep what a service shall send notifications for."""
-    _log.warning("Notification settings are kept; nothing is ever pushed")
+    _log.warning('emulator.never_pushes kept="notification settings"')
     it = call.account.state.service(call.service_sid)
     it.notifications |= {name: text.lower() if name.endswith("Enabled") else text for name, text in call.form.items()}
     return fetch_notifications(call)
