@@ -44,7 +44,8 @@ def create_app(
     database = Database(settings.database_url, clock=clock, boot_clock=boot_clock, connections=shared)
     runtime = Runtime(settings, database)
     app.extensions["parley"] = runtime
-    app.extensions["parley.door"] = _receiver(runtime)
+    app.extensions["parley.receiver"] = receiver = _receiver(runtime)
+    app.extensions["parley.door"] = receiver  # the name that a gunicorn.conf.py of 0.1.0 asks for
     app.register_blueprint(webhook.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)

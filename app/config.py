@@ -167,6 +167,9 @@ def problems_for_serving(settings: Settings, environ: Mapping[str, str] | None =
     return problems
 
 
+faults_for_serving = problems_for_serving  # a gunicorn.conf.py of 0.1.0 calls it so: app/runtime/former_names.py
+
+
 def _storage_problems(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     if not settings.uses_sqlite:
         return []

@@ -36,7 +36,7 @@ def readyz() -> tuple[Response, int]:
     A rules file that was broken while we run is named, but makes nothing unready: the old rules answer.
     """
     parley = current_app.extensions["parley"]
-    report = _report(parley.db, current_app.extensions["parley.door"].arrivals)
+    report = _report(parley.db, current_app.extensions["parley.receiver"].arrivals)
     if parley.no_worker_because:
         report["rules"] = NO_RULES
     elif parley.rules and parley.rules.fault():

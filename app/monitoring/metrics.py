@@ -29,7 +29,7 @@ def metrics() -> Response:
     try:
         MultiProcessCollector(registry)
     except ValueError:  # no folder: there is one process
-        registry.register(current_app.extensions["parley.door"].counts.registry)
+        registry.register(current_app.extensions["parley.receiver"].counts.registry)
     registry.register(StoredMetrics(parley.db))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"})

@@ -33,7 +33,7 @@ blueprint = Blueprint("webhooks", __name__)
 
 @dataclass(frozen=True)
 class Receiver:
-    """What the blueprint needs; create_app() puts it under app.extensions["parley.door"]."""
+    """What the blueprint needs; create_app() puts it under app.extensions["parley.receiver"]."""
 
     public_url: str
     keys: signature.Keys
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 def receive() -> Response:
     """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
     began = time.perf_counter()
-    door: Receiver = current_app.extensions["parley.door"]
+    door: Receiver = current_app.extensions["parley.receiver"]
     # The request itself: each look through Flask's proxy takes a microsecond.
     answer = _answer(door, request._get_current_object())  # type: ignore[attr-defined]
     door.counts.note(answer.outcome, time.perf_counter() - began, event_type=answer.event_type, reason=answer.reason)
@@ -67,7 +67,7 @@ def receive() -> Response:
 def note_wrong_path(response: Response) -> Response:
     """Note a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
     if "HTTP_X_TWILIO_SIGNATURE" in request.environ and request.path != ROUTE:
-        door: Receiver = current_app.extensions["parley.door"]
+        door: Receiver = current_app.extensions["parley.receiver"]
         target, body = _raw_target(request), _read_body(request)
         read = body if isinstance(body, bytes) else b""
         received = Received.of(request.method, target, request.headers.items(), read)

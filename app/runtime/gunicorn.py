@@ -221,7 +221,7 @@ def post_worker_init(worker: Process) -> None:
     What is loaded by now stays for good: looking through it for garbage would stop every thread for 60 ms.
     """
     runtime: Runtime = worker.wsgi.extensions["parley"]
-    _prepare_to_count(worker.wsgi.extensions["parley.door"].counts)
+    _prepare_to_count(worker.wsgi.extensions["parley.receiver"].counts)
     if runtime.settings.runs_inline_worker:
         make_conversations(runtime.settings, None).warm_up()  # loads the SDK; the first reply would
         runtime.start_worker_when_possible()
