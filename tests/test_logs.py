@@ -35,7 +35,9 @@ def caught() -> ValueError:
 
 
 def test_a_json_line_has_the_facts_of_the_step():
-    line = json.loads(written("json", "event.processed", extra={"inbox_id": 3, "outcome": "replied by rule", "lane": None}))
+    line = json.loads(
+        written("json", "event.processed", extra={"inbox_id": 3, "outcome": "replied by rule", "lane": None})
+    )
 
     assert line.pop("time").endswith("+00:00")
     assert line == {

@@ -238,7 +238,9 @@ class Worker:
 
     def _bound_log(self) -> None:
         if not self._db.bound_log():
-            log.warning("database.log_grows", extra={"reason": "another program has been reading from the file for long"})
+            log.warning(
+                "database.log_grows", extra={"reason": "another program has been reading from the file for long"}
+            )
 
     def _wake_forgotten(self) -> None:
         """Call a thread for events whose lane was locked as they came: nobody was called then."""

@@ -84,7 +84,7 @@ def test_the_log_says_once_that_filters_are_missing(receiver, capfd):
         v1.configuration.webhooks().update(post_webhook_url=receiver.url)
         emulator.inbound("hello")
 
-    assert capfd.readouterr().err.count("the webhook has no filters") == 1
+    assert capfd.readouterr().err.count("emulator.no_filters") == 1
 
 
 def test_with_filters_the_same_account_tells_everything(fresh, v1, receiver):
