@@ -58,8 +58,7 @@ class World:
     def some_arrive(self) -> None:
         """Let some webhooks arrive that were fired so far, in any order, some of them twice, and work them off."""
         assert self.emulator.settle()
-        self.late += self.receiver.forms()
-        self.receiver.clear()
+        self.late += self.receiver.take()
         self.random.shuffle(self.late)
         arriving, self.late = self.late[: len(self.late) // 2], self.late[len(self.late) // 2 :]
         self._deliver(arriving + [form for form in arriving if self.random.random() < 0.1])
@@ -68,8 +67,7 @@ class World:
         """Let everything arrive that is still under way."""
         for _ in range(3):  # what the bot does then may be told as well
             assert self.emulator.settle()
-            arriving, self.late = self.late + self.receiver.forms(), []
-            self.receiver.clear()
+            arriving, self.late = self.late + self.receiver.take(), []
             self.random.shuffle(arriving)
             self._deliver(arriving)
 
@@ -212,7 +210,8 @@ def test_after_random_changes_at_once_the_bot_knows_it_or_knows_that_it_must_ask
             account.some_arrive()
     account.all_arrive()
 
-    assert {line.split(":")[0] for line in differences(db, client)} <= in_doubt()
+    asks_for = in_doubt()
+    assert [line for line in differences(db, client) if line.split(":")[0] not in asks_for] == []
     passes(120)
     flask_command("reconcile", "--per-second", "100")
     assert differences(db, client) == []

@@ -62,6 +62,12 @@ class Receiver:
         """Return the forms that came in, of one event or of all."""
         return [got.form for got in self.got if event_type in (None, got.form["EventType"])]
 
+    def take(self) -> list[dict[str, str]]:
+        """Return the forms that came in since the last time, and forget those."""
+        taken = self.got[:]
+        del self.got[: len(taken)]
+        return [got.form for got in taken]
+
     def events(self) -> list[str]:
         """Return the event types in the order they came in."""
         return [form["EventType"] for form in self.forms()]
