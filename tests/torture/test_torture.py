@@ -1,4 +1,7 @@
-"""A few of the schedules of `make torture`, and proof that its verdict sees what is wrong."""
+"""A few of the schedules of `make torture`, and proof that its verdict sees what is wrong.
+
+`.ci/run` plays the first fifty by `make torture`. The eight here do each thing that can be done to a process.
+"""
 
 import json
 import subprocess
@@ -16,14 +19,14 @@ from tests.torture.schedules import draw
 from tests.torture.verdict import End, Reply, problems_in
 
 ROOT = Path(__file__).parents[2]
-COUNT = 50
-pytestmark = pytest.mark.timeout(600)  # the schedules take a minute on two processors that nobody else needs
+PLAYED = (1, 3, 5, 6, 8, 10, 11, 20)  # the odd ones on PostgreSQL
+pytestmark = pytest.mark.timeout(600)  # they take ten seconds on two processors that nobody else needs
 
 
 @pytest.fixture(scope="module")
 def report(postgresql_server: str) -> dict[str, Any]:
-    """What the first schedules came to, half of them on each database."""
-    command = [sys.executable, "-m", "tests.torture", "--count", str(COUNT), "--json"]
+    """What the schedules came to, half of them on each database."""
+    command = [sys.executable, "-m", "tests.torture", "--only", ",".join(map(str, PLAYED)), "--json"]
     done = subprocess.run([*command, "--postgresql", postgresql_server], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout, done.stderr
     return {**json.loads(done.stdout), "said": done.stderr}
@@ -31,16 +34,16 @@ def report(postgresql_server: str) -> dict[str, Any]:
 
 def test_wherever_processes_end_nothing_is_lost_doubled_or_out_of_order(report: Mapping[str, Any]) -> None:
     assert report["faults"] == {}, report["said"]
-    assert report["by_database"] == {"sqlite": COUNT // 2, "postgresql": COUNT // 2}
+    assert report["by_database"] == {"sqlite": len(PLAYED) // 2, "postgresql": len(PLAYED) // 2}
 
 
 def test_processes_did_end_at_many_places(report: Mapping[str, Any]) -> None:
-    assert report["ended"] >= COUNT
-    assert report["ended_at"] >= COUNT // 3
+    assert report["ended"] >= len(PLAYED)
+    assert report["ended_at"] >= len(PLAYED)
 
 
 @pytest.mark.parametrize("deed", ["clock steps", "frozen", "slept", "late stores", "overwritten"])
-def test_the_first_schedules_play_this_too(report: Mapping[str, Any], deed: str) -> None:
+def test_these_schedules_play_this_too(report: Mapping[str, Any], deed: str) -> None:
     assert report["deeds"].get(deed, 0) > 0
 
 
