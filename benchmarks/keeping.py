@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from benchmarks.engines import ENGINES, Store
 from benchmarks.load import Report, run_load
-from benchmarks.replying import Drain, drain_into, faults_of
+from benchmarks.replying import Drain, cpu_of, drain_into, faults_of
 from benchmarks.scale import ONE, Scale
 from benchmarks.servers import parley
-from benchmarks.tables import Row, Table, errors_of, interleaved, median_of, throughput
+from benchmarks.tables import Row, Table, cpu_each, errors_of, interleaved, median_of, throughput
 
 COPIES = 500  # of each of the events that were really received and answered
 EMPTY, FULL = "empty", "full"
@@ -89,7 +89,8 @@ def _database(name: str, full: Store) -> Iterator[Store]:
 def _store(name: str, full: Store, scale: Scale) -> Report:
     with _database(name, full) as store, parley(ONE, store.directory, database_url=store.url) as server:
         seconds = scale.saturated_seconds
-        return run_load(server.port, count=int(6_000 * seconds), seconds=seconds, warm_up=320)
+        watched = [server.pid, *store.server_pids]
+        return run_load(server.port, count=int(6_000 * seconds), watched=watched, seconds=seconds, warm_up=320)
 
 
 def _answer(name: str, full: Store, messages: int) -> Drain:
@@ -106,6 +107,7 @@ def _store_row(engine: str, reports: dict[str, list[Report]]) -> Row:
         yardstick=throughput(reports[EMPTY]),
         ratio=f"{slower:.2f}",
         kept=slower <= 1.2 and errors_of(reports[FULL]) == 0,
+        cpu=cpu_each(reports[FULL]),
     )
 
 
@@ -119,4 +121,5 @@ def _answer_row(engine: str, drains: dict[str, list[Drain]]) -> Row:
         yardstick=f"{empty:.2f} ms{faults_of(drains[EMPTY])}",
         ratio=f"{full / empty:.2f}",
         kept=full <= 1.2 * empty and all(each.is_complete for each in drains[FULL]),
+        cpu=cpu_of(drains[FULL]),
     )

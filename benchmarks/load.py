@@ -14,12 +14,13 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import monotonic, sleep
 
 from benchmarks.connection import BROKEN, Connection
 from benchmarks.messages import conversation_added, new_batch, signed_post, signed_posts
+from benchmarks.processor import used_by
 
 ROOT = Path(__file__).parent.parent
 SETTLE_SECONDS = 1.0  # until what was announced is worked off
@@ -43,7 +44,8 @@ class Exchange:
 class Report:
     """What one run gave; times in milliseconds from the intended moment to the last byte of the answer.
 
-    `lateness_p99_ms` is how late its own timer was (part of those times), `cpu_cores` what it used itself.
+    `lateness_p99_ms` is how late its own timer was (part of those times), `cpu_cores` what it used itself, and
+    `cpu_ms_each` what the watched processes used for each request.
     """
 
     requests: int
@@ -56,6 +58,7 @@ class Report:
     broken: int
     lateness_p99_ms: float
     cpu_cores: float
+    cpu_ms_each: float = 0.0
     batch: str = ""
     sent_at: list[float] = field(default_factory=list)
 
@@ -154,8 +157,10 @@ def measure(options: argparse.Namespace) -> Report:
         run = offer(options.port, requests, options.connections, options.rate)
     else:
         run = saturate(options.port, requests, options.connections, options.seconds)
-    exchanges = asyncio.run(run)
+    with used_by(map(int, filter(None, options.watched.split(",")))) as used:
+        exchanges = asyncio.run(run)
     report = summarize(exchanges, cpu_seconds=_cpu_seconds() - before)
+    report = replace(report, cpu_ms_each=used.each_ms(report.requests))
     sent_at = [exchange.sent_at for exchange in exchanges] if options.times else []
     return Report(**{**asdict(report), "batch": batch.name, "sent_at": sent_at})
 
@@ -165,9 +170,10 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def run_load(port: int, *, count: int, **options: float) -> Report:
+def run_load(port: int, *, count: int, watched: Sequence[int] = (), **options: float) -> Report:
     """Return the report of a run in a process of its own; `options` as on the command line."""
     command = [sys.executable, "-m", "benchmarks.load", f"--port={port}", f"--count={count}"]
+    command += [f"--watched={','.join(map(str, watched))}"]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     finished = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
     return Report(**json.loads(finished.stdout))
@@ -185,6 +191,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--warm-up", type=int, default=0, help="messages posted before, not counted")
     parser.add_argument("--announced", type=int, default=0, help="1 = first post onConversationAdded of each")
     parser.add_argument("--times", type=int, default=0, help="1 = also list when each request was sent")
+    parser.add_argument("--watched", default="", help="processes, with commas, whose processor time is counted")
     return parser.parse_args(arguments)
 
 

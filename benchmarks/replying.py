@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.engines import ENGINES, Store
 from benchmarks.load import percentile, run_load
 from benchmarks.messages import Batch
+from benchmarks.processor import used_by
 from benchmarks.scale import TWO, Scale
 from benchmarks.servers import (
     Layout,
@@ -36,6 +37,7 @@ class Drain:
     replies: int
     seconds: float
     command_seconds: float
+    cpu_seconds: float  # of the command, its start included, and of the database's server
 
     @property
     def per_message_ms(self) -> float:
@@ -55,14 +57,21 @@ def latency(scale: Scale) -> Table:
         slow_api(BACKLOG_LATENCY) as api,
         parley(TWO, directory, api.url, inline_worker="on") as server,
     ):
-        cold = _reply_delays(server, api, COLD_MESSAGES, announced=1)
-        ours = _reply_delays(server, api, scale.latency_messages, announced=1)
+        with used_by([server.pid]) as used_cold:
+            cold = _reply_delays(server, api, COLD_MESSAGES, announced=1)
+        with used_by([server.pid]) as used:
+            ours = _reply_delays(server, api, scale.latency_messages, announced=1)
     with slow_api(BACKLOG_LATENCY) as api, yardstick("naive_flask", TWO, api.url) as server:
         naive_cold = _reply_delays(server, api, COLD_MESSAGES)
         naive = _reply_delays(server, api, scale.latency_messages)
     p50, p99 = percentile(ours, 0.5), percentile(ours, 0.99)
     rows = [
-        Row(f"{TWO} inline worker, first {COLD_MESSAGES} after start", _spread(cold), yardstick=_spread(naive_cold)),
+        Row(
+            f"{TWO} inline worker, first {COLD_MESSAGES} after start",
+            _spread(cold),
+            yardstick=_spread(naive_cold),
+            cpu=f"{used_cold.each_ms(COLD_MESSAGES):.1f} ms",
+        ),
         Row(
             f"{TWO} inline worker, next {scale.latency_messages}",
             _spread(ours),
@@ -70,6 +79,7 @@ def latency(scale: Scale) -> Table:
             yardstick=_spread(naive),
             ratio=f"{p50 / percentile(naive, 0.5):.2f}",
             kept=p50 <= 10 and p99 <= 100 and len(ours) == scale.latency_messages,
+            cpu=f"{used.each_ms(scale.latency_messages):.1f} ms",
         ),
     ]
     return Table(
@@ -78,6 +88,7 @@ def latency(scale: Scale) -> Table:
         (
             f"{IDLE_RATE} webhooks per second, each in a conversation that onConversationAdded told of before.",
             "The yardstick is the naive handler, which replies before it answers and stores nothing.",
+            "CPU of a message with that other webhook, both acknowledged and worked off.",
         ),
     )
 
@@ -126,10 +137,16 @@ def drain_into(store: Store, messages: int, conversations: int, threads: int, la
         if stored != messages:
             raise SystemExit(f"only {stored} of {messages} messages were stored")
         environment = parley_environment(store.directory, api.url, threads, store.url)
-        command_seconds = run_worker_drain(environment, seconds=600)
+        with used_by(store.server_pids, commands=True) as used:
+            command_seconds = run_worker_drain(environment, seconds=600)
         times = [at for at, _ in arrivals(api)]
     seconds = max(times, default=0.0) - min(times, default=0.0)
-    return Drain(messages, len(times), seconds, command_seconds)
+    return Drain(messages, len(times), seconds, command_seconds, used.seconds)
+
+
+def cpu_of(drains: Sequence[Drain]) -> str:
+    """Return the processor time of a message, for the printed cell."""
+    return f"{statistics.median(each.cpu_seconds / each.messages for each in drains) * 1000:.1f} ms"
 
 
 def faults_of(drains: Sequence[Drain]) -> str:
@@ -167,6 +184,7 @@ def _hot_row(engine: str, scale: Scale, threads: int) -> Row:
         yardstick=f"in {total:,}: {many:.2f} ms each, {many * total / 1000:.1f} s{faults_of(manys)}",
         ratio=f"{one / many:.2f}",
         kept=(one <= 1.1 * many and complete) if threads == 1 else None if complete else False,
+        cpu=cpu_of(ones),
     )
 
 
@@ -188,4 +206,5 @@ def _backlog_row(engine: str, scale: Scale) -> Row:
         yardstick=f"{ideal:.0f}/s",
         ratio=f"{rate / ideal:.3f}",
         kept=rate >= 0.95 * ideal and done.is_complete,
+        cpu=cpu_of([done]),
     )

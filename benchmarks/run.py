@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import acknowledging, deciding, footprint, keeping, replying, showing, sustained
+from benchmarks import acknowledging, cost, deciding, footprint, keeping, replying, showing, sustained, workers
 from benchmarks.charts import draw
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.servers import ROOT, workplace
@@ -23,6 +23,8 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 CHARTS = RESULTS.with_suffix(".svg")
 
 CASES: dict[str, Callable[[Scale], Table]] = {
+    "cost": cost.cost,
+    "workers": workers.workers,
     "ack": acknowledging.saturated,
     "offered": acknowledging.offered,
     "sustained": sustained.sustained,

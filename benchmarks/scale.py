@@ -32,6 +32,11 @@ class Scale:
     shown_messages: int
     shown_conversations: int
     page_requests: int
+    cost_events: int
+    cost_rounds: int
+    workers: tuple[int, ...]
+    workers_messages: int
+    idle_seconds: float
 
 
 FULL = Scale(
@@ -55,6 +60,11 @@ FULL = Scale(
     shown_messages=100_000,
     shown_conversations=10_000,
     page_requests=200,
+    cost_events=400,
+    cost_rounds=3,
+    workers=(1, 4, 8),
+    workers_messages=1_000,
+    idle_seconds=10,
 )
 
 QUICK = Scale(
@@ -78,4 +88,9 @@ QUICK = Scale(
     shown_messages=10_000,
     shown_conversations=1_000,
     page_requests=30,
+    cost_events=100,
+    cost_rounds=1,
+    workers=(1, 4),
+    workers_messages=200,
+    idle_seconds=10,
 )

@@ -79,6 +79,24 @@ def yardstick(name: str, layout: Layout, api_url: str = "") -> Iterator[Server]:
 
 
 @contextmanager
+def queueing(layout: Layout, api_url: str, threads: int = 8) -> Iterator[tuple[Server, int]]:
+    """Run the app of queueing.py under gunicorn and its consumer beside it; give also the consumer's process."""
+    with workplace() as directory:
+        configuration, log = directory / "gunicorn_yardstick.py", directory / "consumer.log"
+        configuration.write_text("control_socket_disable = True\n")
+        environment = _clean_environment() | {"BENCH_API_URL": api_url, "BENCH_FILE": str(directory / "huey.db")}
+        environment |= {"PYTHONPATH": str(ROOT)}
+        consumer = [str(Path(sys.executable).parent / "huey_consumer"), "benchmarks.queueing.huey", f"-w{threads}"]
+        app = "benchmarks.queueing:queueing_flask()"
+        with (
+            gunicorn(app, layout, environment, directory, f"--config={configuration}") as server,
+            _running([*consumer, "-kthread"], environment, log) as process,
+        ):
+            _wait_until(lambda: "started" in log.read_text(), process, "said that it started")
+            yield server, process.pid
+
+
+@contextmanager
 def parley(
     layout: Layout,
     directory: Path,
@@ -95,9 +113,9 @@ def parley(
 
 
 @contextmanager
-def worker(environment: Mapping[str, str], directory: Path) -> Iterator[int]:
+def worker(environment: Mapping[str, str], directory: Path, log_name: str = "worker.log") -> Iterator[int]:
     """Run `flask worker` in a process of its own, and give its number once it works."""
-    log = directory / "worker.log"
+    log = directory / log_name
     with _running([sys.executable, "-m", "flask", "worker"], environment, log) as process:
         _wait_until(lambda: "ready" in log.read_text(), process, "said that it was ready")
         yield process.pid

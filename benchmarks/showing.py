@@ -16,9 +16,10 @@ from benchmarks.acknowledging import ACK_BUDGET, CONNECTIONS, DEPLOYED_LATENCY, 
 from benchmarks.history import fill
 from benchmarks.load import Report, run_load
 from benchmarks.onlooker import PASSWORD, Onlooker, people_looking
+from benchmarks.processor import used_by
 from benchmarks.scale import TWO, Scale
 from benchmarks.servers import Server, parley, slow_api, workplace
-from benchmarks.tables import Row, Table, errors_of, generator_share, interleaved, median_of, throughput
+from benchmarks.tables import Row, Table, cpu_each, errors_of, generator_share, interleaved, median_of, throughput
 
 BUDGET_MS = 100
 PEOPLE = 10
@@ -90,17 +91,21 @@ def _page_rows(server: Server, sids: list[str], requests: int) -> list[Row]:
         "search for a number": "/?search=0004711",
         "search for words": "/?search=number+4711",
     }
-    rows = [_page_row(name, partial(person.look, path), requests) for name, path in looked_at.items()]
+    rows = [_page_row(name, partial(person.look, path), requests, server.pid) for name, path in looked_at.items()]
     polled = {"no news in the list": "/fragments/list", "no news in a conversation": f"/fragments/c/{longest}?lines=50"}
-    rows += [_page_row(name, partial(person.look_for_news, path), requests) for name, path in polled.items()]
+    rows += [
+        _page_row(name, partial(person.look_for_news, path), requests, server.pid) for name, path in polled.items()
+    ]
     person.close()
     return rows
 
 
-def _page_row(name: str, look: Callable[[], object], requests: int) -> Row:
+def _page_row(name: str, look: Callable[[], object], requests: int, pid: int) -> Row:
     look()
-    median = statistics.median(_timed(look) for _ in range(requests)) * 1000
-    return Row(name, f"{median:.1f} ms", budget=f"< {BUDGET_MS} ms", kept=median < BUDGET_MS)
+    with used_by([pid]) as used:
+        median = statistics.median(_timed(look) for _ in range(requests)) * 1000
+    cpu = f"{used.each_ms(requests):.1f} ms"
+    return Row(name, f"{median:.1f} ms", budget=f"< {BUDGET_MS} ms", kept=median < BUDGET_MS, cpu=cpu)
 
 
 def _timed(look: Callable[[], object]) -> float:
@@ -112,7 +117,10 @@ def _timed(look: Callable[[], object]) -> float:
 def _offer(look: Look, history: Path, sids: list[str], scale: Scale) -> Report:
     count = int(OFFERED_RATE * scale.offered_seconds)
     with _served(history, look.inline_worker) as server, people_looking(server.port, sids[: look.people]):
-        return run_load(server.port, count=count, rate=OFFERED_RATE, connections=CONNECTIONS, warm_up=320)
+        watched = [server.pid]
+        return run_load(
+            server.port, count=count, watched=watched, rate=OFFERED_RATE, connections=CONNECTIONS, warm_up=320
+        )
 
 
 def _ack_row(look: Look, reports: dict[str, list[Report]]) -> Row:
@@ -126,4 +134,5 @@ def _ack_row(look: Look, reports: dict[str, list[Report]]) -> Row:
         yardstick=nobody if look.people else "-",
         ratio=f"{p50 / median_of(alone, 'p50_ms'):.2f}",
         kept=is_within_budget(p50, p99) and errors_of(ours) == 0,
+        cpu=cpu_each(ours),
     )

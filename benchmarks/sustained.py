@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.acknowledging import ACK_BUDGET, is_within_budget
 from benchmarks.charts import Lines, Panel
 from benchmarks.engines import ENGINES, Store
+from benchmarks.processor import used_by
 from benchmarks.scale import TWO, Scale
 from benchmarks.servers import ROOT, children, free_port, parley, parley_environment, resident_megabytes, worker
 from benchmarks.sustained_load import PATIENCE_SECONDS, RECEIPTS, Sustained, Window
@@ -53,6 +54,12 @@ class Run:
 
     load: Sustained
     samples: list[Sample]
+    cpu_seconds: float
+
+    @property
+    def cpu_ms_each(self) -> float:
+        """Return the processor time of a webhook with all that follows from it, the database server's too."""
+        return self.cpu_seconds / max(1, self.load.messages + self.load.receipts) * 1000
 
     @property
     def is_complete(self) -> bool:
@@ -83,6 +90,7 @@ def sustained(scale: Scale) -> Table:
         (
             f"A quarter are messages; each is answered (REST takes {LATENCY * 1000:.0f} ms) and its reply brings",
             f"{len(RECEIPTS)} receipts. SQLite: {TWO} with inline workers. PostgreSQL: {TWO} and one `flask worker`.",
+            "CPU: of a webhook with the work that follows from it, all processes, the database server's too.",
             "Behind: age of the oldest due event. Memory: the largest process, first and last quarter.",
             f"Then {_held(scale)}: what this machine answers without falling behind, the load generator beside it.",
         ),
@@ -97,7 +105,9 @@ def _held(scale: Scale) -> Pace:
 def _run(engine: str, pace: Pace) -> Run:
     api_port = free_port()
     with ENGINES[engine]() as store, _deployed(store, api_port) as (port, pids):
-        return _load(port, api_port, pids, pace)
+        with used_by([*pids, *store.server_pids]) as used:
+            load, samples = _load(port, api_port, pids, pace)
+        return Run(load, samples, used.seconds)
 
 
 @contextmanager
@@ -111,7 +121,7 @@ def _deployed(store: Store, api_port: int) -> Iterator[tuple[int, list[int]]]:
         yield server.port, [*children(server.pid), *([worker_pid] if worker_pid else [])]
 
 
-def _load(port: int, api_port: int, pids: list[int], pace: Pace) -> Run:
+def _load(port: int, api_port: int, pids: list[int], pace: Pace) -> tuple[Sustained, list[Sample]]:
     seconds = pace.seconds
     command = [sys.executable, "-m", "benchmarks.sustained_load", f"--port={port}", f"--api-port={api_port}"]
     command += [f"--rate={pace.rate}", f"--seconds={seconds}", f"--latency={LATENCY}"]
@@ -126,7 +136,7 @@ def _load(port: int, api_port: int, pids: list[int], pace: Pace) -> Run:
         raise SystemExit(f"benchmarks.sustained_load ended with {process.returncode}:\n{said.decode()[-2000:]}")
     document = json.loads(printed)
     windows = [Window(**window) for window in document.pop("windows")]
-    return Run(Sustained(**document, windows=windows), samples)
+    return Sustained(**document, windows=windows), samples
 
 
 def _watch(process: subprocess.Popen[bytes], port: int, pids: list[int], seconds: float) -> list[Sample]:
@@ -163,6 +173,7 @@ def _rows(engine: str, run: Run, pace: Pace) -> list[Row]:
             f"{rate:,.0f}/s, p50 {load.ack_p50_ms:.1f}, p99 {load.ack_p99_ms:.1f}, max {load.ack_max_ms:.0f} ms{wrong}",
             budget=ACK_BUDGET,
             kept=is_within_budget(load.ack_p50_ms, load.ack_p99_ms) and not load.errors,
+            cpu=f"{run.cpu_ms_each:.2f} ms",
         ),
         Row(
             f"{engine}, {pace.rate:g}/s: replying",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from benchmarks.charts import Panel
 from benchmarks.load import Report
 
-HEADINGS = ("case", "budget", "measured", "yardstick", "ratio", "verdict")
+HEADINGS = ("case", "budget", "measured", "CPU", "yardstick", "ratio", "verdict")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: `kept` is None where nothing was promised."""
+    """One line: `kept` is None where nothing was promised; `cpu` is the processor time of all processes of the side."""
 
     case: str
     measured: str
@@ -20,6 +20,7 @@ class Row:
     yardstick: str = "-"
     ratio: str = "-"
     kept: bool | None = None
+    cpu: str = "-"
 
     @property
     def verdict(self) -> str:
@@ -39,7 +40,7 @@ class Table:
 
 def render(table: Table) -> str:
     """Return the table as text, columns aligned, notes below."""
-    cells = [HEADINGS, *((r.case, r.budget, r.measured, r.yardstick, r.ratio, r.verdict) for r in table.rows)]
+    cells = [HEADINGS, *((r.case, r.budget, r.measured, r.cpu, r.yardstick, r.ratio, r.verdict) for r in table.rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
     rule = tuple("-" * width for width in widths)
     lines = [
@@ -81,6 +82,11 @@ def throughput(reports: Sequence[Report]) -> str:
     worst = max(report.max_ms for report in reports)
     failed = f", {errors_of(reports)} errors" if errors_of(reports) else ""
     return f"{median_of(reports, 'rate'):,.0f}/s, p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.0f} ms{failed}"
+
+
+def cpu_each(reports: Sequence[Report]) -> str:
+    """Return the processor time of a request, of all processes of the side that answered it."""
+    return f"{median_of(reports, 'cpu_ms_each'):.2f} ms"
 
 
 def generator_share(reports: Sequence[Report], cores: int) -> str:

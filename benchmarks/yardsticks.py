@@ -29,7 +29,7 @@ def validating_flask() -> Flask:
 
     @app.post(ROUTE)
     def receive() -> tuple[str, int]:
-        return "", 204 if _is_signed(validator) else 403
+        return "", 204 if is_signed(validator) else 403
 
     return app
 
@@ -45,7 +45,7 @@ def fsyncing_flask() -> Flask:
 
     @app.post(ROUTE)
     def receive() -> tuple[str, int]:
-        if not _is_signed(validator):
+        if not is_signed(validator):
             return "", 403
         os.write(file, repr(request.form).encode())
         os.fsync(file)
@@ -58,11 +58,11 @@ def naive_flask() -> Flask:
     """Return an app that replies inside the request, as most tutorials do, to the API at BENCH_API_URL."""
     app = Flask(__name__)
     validator = RequestValidator(AUTH_TOKEN)
-    client = _client_for(os.environ["BENCH_API_URL"])
+    client = client_for(os.environ["BENCH_API_URL"])
 
     @app.post(ROUTE)
     def receive() -> tuple[str, int]:
-        if not _is_signed(validator):
+        if not is_signed(validator):
             return "", 403
         service = client.conversations.v1.services(request.form["ChatServiceSid"])
         conversation = service.conversations(request.form["ConversationSid"])
@@ -72,12 +72,14 @@ def naive_flask() -> Flask:
     return app
 
 
-def _is_signed(validator: RequestValidator) -> bool:
+def is_signed(validator: RequestValidator) -> bool:
+    """Return whether Twilio signed the request that is answered now."""
     signature = request.headers.get("X-Twilio-Signature", "")
     return validator.validate(PUBLIC_URL + ROUTE, request.form, signature)
 
 
-def _client_for(api_url: str) -> Client:
+def client_for(api_url: str) -> Client:
+    """Return the SDK's client, with an HTTP client as the SDK brings it, for the API at this origin."""
     http_client = TwilioHttpClient()
     http_client.session.mount("http://", HTTPAdapter(pool_maxsize=32))
     client = Client(ACCOUNT_SID, AUTH_TOKEN, http_client=http_client)

@@ -1,7 +1,10 @@
 """The load generator's figures are only worth something if it counts right: these tests make it count known things."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qsl
@@ -13,6 +16,8 @@ from twilio.request_validator import RequestValidator
 from benchmarks import messages, slow_api
 from benchmarks.keeping import copy_rows
 from benchmarks.load import offer, percentile, saturate, summarize
+from benchmarks.processor import used_by
+from benchmarks.tables import Row, Table, render
 from tests.support.counting_server import local_server
 
 SERVED_AT_ONCE = 0.02  # seconds the single-file server takes for each request
@@ -157,3 +162,32 @@ def test_two_slow_apis_give_no_message_the_same_sid():
     _, second = slow_api.answer(slow_api.Api(latency=0), "POST", path, b"Body=ok")
 
     assert first["sid"] != second["sid"]
+
+
+BUSY = "import time\nwhile time.process_time() < 0.3: pass"
+STARTS_A_BUSY_ONE = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])"
+
+
+def test_processor_time_counts_what_a_process_started_and_what_has_ended_since():
+    with used_by([os.getpid()]) as used:
+        subprocess.run([sys.executable, "-c", STARTS_A_BUSY_ONE], check=True)
+    with used_by([], commands=True) as of_commands:
+        subprocess.run([sys.executable, "-c", STARTS_A_BUSY_ONE], check=True)
+
+    assert used.seconds >= 0.25
+    assert of_commands.seconds >= 0.25
+    assert used.each_ms(10) == used.seconds * 100
+
+
+def test_processor_time_of_somebody_else_does_not_count():
+    with used_by([2**30]) as missing:
+        subprocess.run([sys.executable, "-c", BUSY], check=True)
+    assert missing.seconds == 0
+
+
+def test_a_table_has_a_column_of_processor_time():
+    text = render(Table("title", [Row("case", "1 ms", cpu="0.52 ms"), Row("other", "2 ms")]))
+
+    heading, _, first, second = text.splitlines()[2:]
+    assert heading[heading.index("CPU") :].startswith("CPU")
+    assert [line[heading.index("CPU") :].split("  ")[0].strip() for line in (first, second)] == ["0.52 ms", "-"]
