@@ -66,7 +66,7 @@ def test_it_is_stored_as_an_agents_message_and_nobody_waits_any_more(give, db, s
 
     said = emulator.messages(sid)[-1]
     with db.read() as tx:
-        message, decision = messages.message(tx, said["sid"]), messages.decision(tx, said["sid"])
+        message, decision = messages.message(tx, said["sid"]), messages.decision(tx, messages.DecisionKey(said["sid"]))
         here = conversations.conversation(tx, sid)
     assert (message.author, message.body, message.message_index) == ("Maria", "Here I am.", said["index"])
     assert (decision.code, decision.reason) == ("agent", "a human agent wrote")

@@ -7,6 +7,7 @@ import pytest
 from app.dashboard import conversation_list
 from app.store import conversations, deliveries, messages, replies
 from app.store.deliveries import Receipt
+from app.store.messages import DecisionKey
 from app.store.replies import Content
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -24,8 +25,8 @@ def db(db):
         _writes(tx, ADA, "+15550100001", "Where is my parcel? It is 100% lost", minutes(0))
         _writes(tx, BO, "whatsapp:+15550100002", "Viele GRÜSSE aus Köln", minutes(1))
         _writes(tx, CY, "+15550100003", "hello", minutes(2))
-        replies.intend(tx, f"IM{ADA[2:]}", ADA, "default", [Content("We look for it.")], minutes(3))
-        reply = replies.open_replies(tx, f"IM{ADA[2:]}")[0]
+        replies.intend(tx, DecisionKey(f"IM{ADA[2:]}"), ADA, "default", [Content("We look for it.")], minutes(3))
+        reply = replies.open_replies(tx, DecisionKey(f"IM{ADA[2:]}"))[0]
         replies.record_sent(tx, reply, "IM" + "f" * 32, minutes(3))
         conversations.record_waiting(tx, BO, minutes(1), anew_before=NOON)
         conversations.pause(tx, CY, minutes(60), "lunch", by="operator")
@@ -80,8 +81,8 @@ def test_a_failed_delivery_is_found_for_a_week(db, status):
 
 def test_a_reply_that_could_not_be_sent_is_found(db):
     with db.write() as tx:
-        replies.intend(tx, f"IM{CY[2:]}", CY, "default", [Content("Hi")], minutes(3))
-        replies.record_failed(tx, replies.open_replies(tx, f"IM{CY[2:]}")[0], "Twilio said no")
+        replies.intend(tx, DecisionKey(f"IM{CY[2:]}"), CY, "default", [Content("Hi")], minutes(3))
+        replies.record_failed(tx, replies.open_replies(tx, DecisionKey(f"IM{CY[2:]}"))[0], "Twilio said no")
 
     assert sids(db, only="failed") == [CY]
 

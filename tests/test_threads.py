@@ -10,7 +10,7 @@ from app.db.tables import messages
 from app.store import actions, deliveries, replies
 from app.store import conversations as memory
 from app.store.deliveries import Receipt
-from app.store.messages import record_decision, record_message
+from app.store.messages import DecisionKey, NewDecision, record_decision, record_message
 from app.store.replies import Content
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -40,7 +40,8 @@ def says(db):
         } | facts
         with db.write() as tx:
             record_message(tx, im(index), facts, dated=None, now=at)
-            record_decision(tx, im(index), SID, code=code, rule="r", reason=code, tried=[["r", ""]], now=at)
+            decision = NewDecision(DecisionKey(im(index)), SID, code=code, rule="r", reason=code, tried=[["r", ""]])
+            record_decision(tx, decision, at)
         return im(index)
 
     return say
@@ -53,9 +54,9 @@ def answers(db):
     def answer(reply_to, *texts, at, timer_seconds=0, sent_as=0):
         with db.write() as tx:
             contents = [Content(text) for text in texts]
-            replies.intend(tx, reply_to, SID, "r", contents, seconds(at), timer_seconds=timer_seconds)
+            replies.intend(tx, DecisionKey(reply_to, timer_seconds), SID, "r", contents, seconds(at))
             if sent_as:
-                first = replies.open_replies(tx, reply_to, timer_seconds=timer_seconds)[0]
+                first = replies.open_replies(tx, DecisionKey(reply_to, timer_seconds))[0]
                 replies.record_sent(tx, first, im(sent_as), seconds(at))
 
     return answer
@@ -124,7 +125,7 @@ def test_ticks_name_the_recipient_and_reasons_what_else_was_done(says, answers, 
         memory.record_participant(tx, ADA, {"conversation_sid": SID, "address": "whatsapp:+15550100001"})
         receipt = Receipt("DY" + "1" * 32, im(9), SID, ADA, "", "delivered", 0, seconds(5))
         deliveries.record_receipt(tx, receipt, inbox_id=1, received_at=seconds(5))
-        actions.intend(tx, im(0), SID, "r", [("close", {})], seconds(0))
+        actions.intend(tx, DecisionKey(im(0)), SID, "r", [("close", {})], seconds(0))
     customer, bot = thread().lines
 
     assert [(tick.name, tick.status) for tick in bot.ticks] == [("+15550100001", "delivered")]
@@ -136,9 +137,8 @@ def test_a_follow_up_stands_where_it_was_sent_and_beside_its_message(says, answe
     says(1)
     answers(im(0), "nobody came", at=600, timer_seconds=600)
     with db.write() as tx:
-        record_decision(
-            tx, im(0), SID, code="replied", rule="r", reason="nobody", tried=[], now=seconds(600), timer_seconds=600
-        )
+        decision = NewDecision(DecisionKey(im(0), 600), SID, code="replied", rule="r", reason="nobody")
+        record_decision(tx, decision, seconds(600))
     found = thread()
 
     assert texts(found) == ["message 0", "at once", "message 1", "nobody came"]

@@ -42,14 +42,13 @@ def run_actions(occasion: ReplyContext, context: HandlerContext) -> list[str]:
 
     What cannot be done is written down as failed, and the rest is done all the same. Raises SendError, Reschedule.
     """
-    sid, after = occasion.message.message_sid, occasion.timer_seconds
-    actions = action_log.open_actions(context.tx, sid, timer_seconds=after)
+    actions = action_log.open_actions(context.tx, occasion.key)
     if not actions:
         return []
-    if not replies.replies_to(context.tx, sid, timer_seconds=after):  # a reply has asked the guards already
+    if not replies.replies_of(context.tx, occasion.key):  # a reply has asked the guards already
         stop = recheck_guards(occasion, context)
         if stop and stop.human:
-            action_log.skip(context.tx, sid, stop.reason, timer_seconds=after)
+            action_log.skip(context.tx, occasion.key, stop.reason)
             return [f"{action.kind} skipped: {stop.reason}" for action in actions]
     return [_perform(action, occasion, context) for action in actions]
 

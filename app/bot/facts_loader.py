@@ -16,6 +16,7 @@ from app.inbox.queue import Claimed
 from app.rules import facts, guards
 from app.rules.consent_words import Wanted, wanted_by
 from app.store import conversations, messages, replies, rule_usage
+from app.store.messages import DecisionKey
 from app.twilio_api.addresses import channel_of
 from app.twilio_api.channel_facts import channel_facts
 from app.twilio_api.events import MessageAdded, MessageEvent
@@ -29,13 +30,14 @@ _LAST_WORDS = 20  # messages; who wants silence says so at the end
 class ReplyContext:
     """What the bot may answer: a message, what was known when it was decided, and where.
 
-    `timer_seconds` is 0 when the message has just come; else nobody has answered it for so long, `waiting_since`.
+    `key` has a timer where nobody has answered for so long, `waiting_since`.
     """
+
+    key: DecisionKey
 
     message: facts.Message
     known: facts.ConversationFacts
     chat_service_sid: str
-    timer_seconds: int = 0
     waiting_since: datetime | None = None
 
     @property
@@ -44,7 +46,7 @@ class ReplyContext:
 
     @property
     def timer(self) -> timedelta | None:
-        return timedelta(seconds=self.timer_seconds) if self.timer_seconds else None
+        return timedelta(seconds=self.key.timer_seconds) if self.key.timer_seconds else None
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def recheck_guards(occasion: ReplyContext, context: HandlerContext) -> Suppressi
 
 def _human_answered(occasion: ReplyContext, context: HandlerContext) -> bool:
     """Return whether the wait that a follow-up is about is over."""
-    if not occasion.timer_seconds:
+    if not occasion.key.timer_seconds:
         return False
     here = conversations.conversation(context.tx, occasion.conversation_sid)
     return here is None or here.waiting_since != occasion.waiting_since

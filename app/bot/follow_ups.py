@@ -97,7 +97,7 @@ def occasion_of(tx: Connection, event: FollowUpDue, context: HandlerContext, *, 
     known = replace(load_facts(tx, message, context), first_contact=bool(event.was_first_contact))
     if not decided:
         known = add_history(tx, message, known, context, index=row.message_index)
-    return ReplyContext(message, known, event.chat_service_sid, event.seconds, event.waiting_since)
+    return ReplyContext(event.decision_key, message, known, event.chat_service_sid, event.waiting_since)
 
 
 def _set_timer(event: TimerEnded, context: HandlerContext) -> None:

@@ -12,14 +12,14 @@ from app.bot.context import HandlerContext
 from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, rows_of
 from app.bot.recording import record_author, record_message
 from app.bot.sending import send_replies
-from app.bot.unknown import NOBODY, Unknown
-from app.db.database import Record
+from app.bot.unknown import Unknown
 from app.inbox import purged_keys
 from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
 from app.rules.reply_length import parts
 from app.store import actions, conversations, messages, replies
+from app.store.messages import DecisionKey, NewDecision
 from app.store.replies import Content
 from app.twilio_api.events import MessageAdded
 
@@ -27,62 +27,106 @@ PURGED = "no reply: the message was dealt with before; its event was deleted sin
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one look at the database showed of a message; `earlier` is the decision of an earlier attempt."""
+class _Loaded:
+    """What one look at the database showed of a message: the burst that it begins, and of whom nothing is known."""
 
-    known: facts.ConversationFacts
+    event: MessageAdded
+    occasion: ReplyContext
     burst: facts.Message
-    members: Sequence[Member] = ()
-    earlier: Record | None = None
-    unknown: Unknown = NOBODY
+    members: Sequence[Member]
+    unknown: Unknown
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What was decided before, by an earlier attempt or together with an earlier message."""
+
+    occasion: ReplyContext
+    reason: str
 
 
 def reply_to_message(event: MessageAdded, context: HandlerContext) -> str:
-    """Decide once whether to answer, write the answer down, then send what is written down and not yet sent."""
-    message = message_of(event, context.job.claimed.received_at)
-    seen = _look(event, message, context)
-    if seen and seen.unknown:
-        unknown.ask(event, seen.unknown, context)
-        seen = _look(event, message, context)
-    if seen is None:
+    """Load the facts, decide once, record what is to be said and done, then send it; a retry only sends."""
+    loaded = _load(event, context)
+    if loaded is None:
         return PURGED
-    occasion = ReplyContext(message, seen.known, event.chat_service_sid)
-    reason = seen.earlier.reason if seen.earlier else _decide(event, seen.burst, seen.members, occasion, context)
-    return _carry_out(occasion, reason, context, is_retry=seen.earlier is not None)
+    if isinstance(loaded, _Earlier):
+        return _retry(loaded, context)
+    decision = _decide(loaded, context)
+    _record(decision, loaded, context)
+    return _send(loaded.occasion, decision.reason, context)
 
 
-def _look(event: MessageAdded, message: facts.Message, context: HandlerContext) -> _Seen | None:
-    """Return what is known of a message, and of whom nothing is; None for one that was dealt with and purged."""
+def follow_up(event: FollowUpDue, context: HandlerContext) -> str:
+    """The same for a customer's wait without a human, unless one has written."""
+    loaded = _load_follow_up(event, context)
+    if isinstance(loaded, str):
+        return loaded
+    if isinstance(loaded, _Earlier):
+        return _retry(loaded, context)
+    decision = decide_follow_up(event, loaded, context)
+    if decision.again_at:
+        return follow_ups.put_off(event, decision, context)
+    _record_decision(decision, loaded, context)
+    return _send(loaded, decision.reason, context)
+
+
+def _retry(earlier: _Earlier, context: HandlerContext) -> str:
+    """Send what is left of what was decided before; what may have been sent is looked for at Twilio first."""
+    return _send(earlier.occasion, earlier.reason, context, is_retry=True)
+
+
+def _send(occasion: ReplyContext, reason: str, context: HandlerContext, *, is_retry: bool = False) -> str:
+    lines = send_replies(occasion, context, is_retry=is_retry)
+    lines += run_actions(occasion, context)
+    return "; ".join(lines) or f"no reply: {reason}"
+
+
+def _load(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | None:
+    """Return what is known, asking Twilio for whom nothing is; None for a message that was dealt with and purged."""
+    found = _read(event, context)
+    if isinstance(found, _Loaded) and found.unknown:
+        unknown.ask(event, found.unknown, context)
+        found = _read(event, context)
+    return found
+
+
+def _read(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | None:
+    key, received_at = DecisionKey(event.message_sid), context.job.claimed.received_at
+    message = message_of(event, received_at)
     with context.job.read() as tx:
-        earlier = messages.decision(tx, event.message_sid)
-        received_at = context.job.claimed.received_at
+        earlier = messages.decision(tx, key)
         if earlier is None and purged_keys.knows(tx, event.message_sid, event.date_created, received_at):
             return None
         rows = rows_of(tx, message)
         known = load_facts(tx, message, context, rows)
         if earlier:
-            return _Seen(known, message, earlier=earlier)
+            return _Earlier(ReplyContext(key, message, known, event.chat_service_sid), earlier.reason)
         members = bursts.gather(tx, message, known, context)
         burst = bursts.as_one(event, message, members)
         known = add_history(tx, burst, known, context, index=event.index)
-        return _Seen(known, burst, members, unknown=unknown.read(tx, event, rows, context))
+        occasion = ReplyContext(key, message, known, event.chat_service_sid)
+        return _Loaded(event, occasion, burst, members, unknown.read(tx, event, rows, context))
 
 
-def follow_up(event: FollowUpDue, context: HandlerContext) -> str:
-    """Decide once what follows on a customer's wait without a human, unless one has written; then as for a message."""
+def _load_follow_up(event: FollowUpDue, context: HandlerContext) -> ReplyContext | _Earlier | str:
+    """Return what is known of a wait, or why nobody waits any more."""
     with context.job.read() as tx:
-        earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
+        earlier = messages.decision(tx, event.decision_key)
         occasion = follow_ups.occasion_of(tx, event, context, decided=earlier is not None)
-        here = conversations.conversation(tx, event.conversation_sid)
-    if occasion is None:
-        return follow_ups.over(here)
-    if earlier:
-        return _carry_out(occasion, earlier.reason, context, is_retry=True)
-    decision = decide_follow_up(event, occasion, context)
-    if decision.again_at:
-        return follow_ups.put_off(event, decision, context)
-    _record_decision(decision, occasion, context)
-    return _carry_out(occasion, decision.reason, context, is_retry=False)
+        if occasion is None:
+            return follow_ups.over(conversations.conversation(tx, event.conversation_sid))
+    return _Earlier(occasion, earlier.reason) if earlier else occasion
+
+
+def _decide(loaded: _Loaded, context: HandlerContext) -> Decision:
+    """Decide outside of any transaction; where no rule matches, the responder does, if there is one."""
+    burst, known = loaded.burst, loaded.occasion.known
+    decision = engine.decide(burst, known, context.rules, context.policy, context.now)
+    if context.responder is None:
+        return decision
+    sids = [member.event.message_sid for member in loaded.members]
+    return ask_responder.answer(context, burst, sids, known, decision)
 
 
 def decide_follow_up(event: FollowUpDue, occasion: ReplyContext, context: HandlerContext) -> Decision:
@@ -98,71 +142,41 @@ def decide_follow_up(event: FollowUpDue, occasion: ReplyContext, context: Handle
     )
 
 
-def _carry_out(occasion: ReplyContext, reason: str, context: HandlerContext, *, is_retry: bool) -> str:
-    lines = send_replies(occasion, context, is_retry=is_retry)
-    lines += run_actions(occasion, context)
-    return "; ".join(lines) or f"no reply: {reason}"
-
-
-def _decide(
-    event: MessageAdded,
-    burst: facts.Message,
-    members: Sequence[Member],
-    occasion: ReplyContext,
-    context: HandlerContext,
-) -> str:
-    """Decide outside of any transaction, then store messages, author, decision and what is due, all at once."""
-    known = occasion.known
-    decision = engine.decide(burst, known, context.rules, context.policy, context.now)
-    if context.responder is not None:
-        sids = [member.event.message_sid for member in members]
-        decision = ask_responder.answer(context, burst, sids, known, decision)
+def _record(decision: Decision, loaded: _Loaded, context: HandlerContext) -> None:
+    """Store messages, author, decision and what is due, all at once."""
+    occasion, known = loaded.occasion, loaded.occasion.known
     writer = facts.writer_of(occasion.message, known, context.policy)
-    for one in [event, *(member.event for member in members)]:
+    for one in [loaded.event, *(member.event for member in loaded.members)]:
         record_message(one, context)
-    record_author(burst, known, writer, decision.code, context)
+    record_author(loaded.burst, known, writer, decision.code, context)
     _record_decision(decision, occasion, context)
-    for member in members:
+    for member in loaded.members:
         _record_member(member, occasion.message.message_sid, context)
     if writer == "customer":
         follow_ups.record_waiting(occasion, decision.code, context)
-    return decision.reason
 
 
 def _record_decision(decision: Decision, occasion: ReplyContext, context: HandlerContext) -> None:
     """Store a decision together with the replies and actions that are due because of it."""
-    sid, where, after = occasion.message.message_sid, occasion.conversation_sid, occasion.timer_seconds
-    messages.record_decision(
-        context.tx,
-        sid,
-        where,
-        code=decision.code,
-        rule=decision.rule,
-        reason=decision.reason,
-        tried=[[one.name, one.failed] for one in decision.tried],
-        now=context.now,
-        observed=decision.observed,
-        timer_seconds=after,
+    tx, now, key, where, rule = context.tx, context.now, occasion.key, occasion.conversation_sid, decision.rule
+    stored = NewDecision(
+        key, where, decision.code, rule, decision.reason, tried=decision.tried, observed=decision.observed
     )
-    contents = _contents(decision, occasion)
-    replies.intend(context.tx, sid, where, decision.rule, contents, context.now, timer_seconds=after)
-    actions.intend(
-        context.tx, sid, where, decision.rule, planned_actions(decision.actions), context.now, timer_seconds=after
-    )
+    messages.record_decision(tx, stored, now)
+    replies.intend(tx, key, where, rule, _contents(decision, occasion), now)
+    actions.intend(tx, key, where, rule, planned_actions(decision.actions), now)
 
 
 def _record_member(member: Member, first_sid: str, context: HandlerContext) -> None:
-    messages.record_decision(
-        context.tx,
-        member.event.message_sid,
+    decision = NewDecision(
+        DecisionKey(member.event.message_sid),
         member.event.conversation_sid,
         code=messages.PART_OF_BURST,
         rule="",
         reason=f"decided together with {first_sid}",
-        tried=[],
-        now=context.now,
         burst_of=first_sid,
     )
+    messages.record_decision(context.tx, decision, context.now)
 
 
 def _contents(decision: Decision, occasion: ReplyContext) -> list[Content]:

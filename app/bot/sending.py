@@ -30,9 +30,8 @@ def send_replies(occasion: ReplyContext, context: HandlerContext, *, is_retry: b
 
     A reply that an earlier attempt may have sent is first looked for at Twilio. Raises SendError, Reschedule.
     """
-    sid, after = occasion.message.message_sid, occasion.timer_seconds
     lines = []
-    for reply in replies.open_replies(context.tx, sid, timer_seconds=after):
+    for reply in replies.open_replies(context.tx, occasion.key):
         sent, line = _settle(reply, occasion, context, is_retry=is_retry)
         lines.append(line)
         if not sent:
@@ -174,11 +173,10 @@ def _marker(reply: Reply) -> dict[str, object]:
 
 def _suppress_all(stop: Suppression, reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Write down that this reply and its further parts must not be sent, and whether the actions go with them."""
-    sid, after = occasion.message.message_sid, occasion.timer_seconds
-    for part in replies.open_replies(context.tx, sid, timer_seconds=after):
+    for part in replies.open_replies(context.tx, occasion.key):
         replies.suppress(context.tx, part, stop.reason)
     if stop.human:
-        actions.skip(context.tx, sid, stop.reason, timer_seconds=after)
+        actions.skip(context.tx, occasion.key, stop.reason)
     return f"rule {reply.rule} not sent: {stop.reason}"
 
 

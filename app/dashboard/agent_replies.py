@@ -24,6 +24,7 @@ from app.store import agent_answers, audit, replies
 from app.store import conversations as memory
 from app.store import messages as stored_messages
 from app.store.agent_answers import AgentAnswer, State
+from app.store.messages import DecisionKey, NewDecision
 from app.twilio_api.errors import SendError
 from app.twilio_api.look_up import CLOCKS_APART, FORM, Sought, look_through
 
@@ -192,15 +193,8 @@ def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: da
         "created_at": sent["date_created"],
     }
     stored_messages.record_message(tx, sent["sid"], facts, dated=sent["date_created"], now=now)
-    stored_messages.record_decision(
-        tx,
-        sent["sid"],
-        stored.conversation_sid,
-        code="agent",
-        rule="",
-        reason="a human agent wrote",
-        tried=[["agent", ""]],
-        now=now,
-    )
+    key, why = DecisionKey(sent["sid"]), "a human agent wrote"
+    decision = NewDecision(key, stored.conversation_sid, code="agent", rule="", reason=why, tried=[["agent", ""]])
+    stored_messages.record_decision(tx, decision, now)
     done = replace(stored, state="sent", tried_at=now, message_sid=sent["sid"])
     _write_down(tx, done, len(sent["body"] or ""))

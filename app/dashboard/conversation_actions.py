@@ -17,6 +17,7 @@ from app.operations.conversations import close
 from app.operations.pauses import BotPause
 from app.operations.validation import Refused
 from app.store import audit, conversations
+from app.store.messages import DecisionKey
 from app.twilio_api.errors import SendError, sentence
 
 LONGEST_SILENCE = 2**31 - 1  # seconds, as the tables take them
@@ -72,11 +73,11 @@ def close_conversation(sid: str) -> ResponseReturnValue:
 
 def resend(sid: str, reply_to: str) -> ResponseReturnValue:
     """Ask, then send what failed or was suppressed of a reply, by the same road as the first time."""
-    after = min(number_asked("after") or 0, LONGEST_SILENCE)
+    key = DecisionKey(reply_to, min(number_asked("after") or 0, LONGEST_SILENCE))
     known_conversation(sid)
     try:
         with reading() as (tx, now):
-            wanted = resends.look(tx, reply_to, after, now)
+            wanted = resends.look(tx, key, now)
         if wanted.conversation_sid != sid:
             abort(404)
         if request.method != "POST":
@@ -88,9 +89,9 @@ def resend(sid: str, reply_to: str) -> ResponseReturnValue:
             quotes = [part.body or part.media or part.content_sid for part in wanted.parts]
             return _confirm("Send this again?", texts + lines, "Send again", sid, quotes=quotes)
         with writing() as (tx, now):
-            wanted = resends.look(tx, reply_to, after, now)
+            wanted = resends.look(tx, key, now)
             resends.send_again(tx, wanted, now)
-            detail = {"after": after, "parts": len(wanted.parts), "was": wanted.parts[0].state}
+            detail = {"after": key.timer_seconds, "parts": len(wanted.parts), "was": wanted.parts[0].state}
             audit.note(tx, current_user.name, "sent again", now, conversation_sid=sid, subject=reply_to, detail=detail)
     except Refused as refused:
         flash(f"Not sent again: {refused}.", "error")

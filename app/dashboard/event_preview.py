@@ -27,6 +27,7 @@ from app.rules.facts import Policy
 from app.rules.schema import Rules
 from app.store import conversations, messages
 from app.store import replies as delivery_log
+from app.store.messages import DecisionKey
 from app.twilio_api.events import MessageAdded
 
 
@@ -92,15 +93,16 @@ def _bot(tx: Connection, row: Record, now: datetime, rules_in_force: Rules, poli
 def _of_message(tx: Connection, event: MessageAdded, row: Record, bot: HandlerContext, responder: str) -> EventPreview:
     message = message_of(event, row.received_at)
     known = load_facts(tx, message, bot)
-    occasion = ReplyContext(message, known, event.chat_service_sid)
-    if earlier := messages.decision(tx, event.message_sid):
+    key = DecisionKey(event.message_sid)
+    occasion = ReplyContext(key, message, known, event.chat_service_sid)
+    if earlier := messages.decision(tx, key):
         return _decided(tx, earlier, occasion, bot)
     known = add_history(tx, message, known, bot, index=event.index)
     return _not_decided(engine.decide(message, known, bot.rules, bot.policy, bot.now), responder)
 
 
 def _of_follow_up(tx: Connection, event: FollowUpDue, bot: HandlerContext) -> EventPreview:
-    earlier = messages.decision(tx, event.message_sid, timer_seconds=event.seconds)
+    earlier = messages.decision(tx, event.decision_key)
     occasion = follow_ups.occasion_of(tx, event, bot, decided=earlier is not None)
     if occasion is None:
         return EventPreview((f"Nothing: {follow_ups.over(conversations.conversation(tx, event.conversation_sid))}.",))
@@ -111,7 +113,7 @@ def _of_follow_up(tx: Connection, event: FollowUpDue, bot: HandlerContext) -> Ev
 
 def _decided(tx: Connection, earlier: Record, occasion: ReplyContext, bot: HandlerContext) -> EventPreview:
     """Return what becomes of an answer that is decided: what is not sent yet is looked for, then sent if it may be."""
-    found = delivery_log.replies_to(tx, earlier.message_sid, timer_seconds=earlier.timer_seconds)
+    found = delivery_log.replies_of(tx, occasion.key)
     lines = [f"It was decided already, and stays so: {earlier.reason}."]
     unsent = [reply for reply in found if reply.state in delivery_log.OPEN]
     if not unsent:

@@ -19,6 +19,7 @@ from app.inbox.internal_events import FollowUpDue
 from app.operations.validation import Refused
 from app.store import conversations
 from app.store import replies as delivery_log
+from app.store.messages import DecisionKey
 from app.twilio_api.parsing import message_key
 
 UNSENT = ("failed", "suppressed")
@@ -33,13 +34,13 @@ class Resend:
     parts: Sequence[Record]
 
 
-def look(tx: Connection, reply_to: str, timer_seconds: int, now: datetime) -> Resend:
+def look(tx: Connection, key: DecisionKey, now: datetime) -> Resend:
     """Return what would be sent again. Raises Refused, which says why nothing would, and what helps."""
-    found = delivery_log.replies_to(tx, reply_to, timer_seconds=timer_seconds)
+    found = delivery_log.replies_of(tx, key)
     unsent = [row for row in found if row.state in UNSENT]
     if not unsent:
         raise Refused("nothing of this reply is left to be sent; only failed and suppressed ones are sent again")
-    resend = Resend(unsent[0].conversation_sid, _event_key(reply_to, timer_seconds), unsent)
+    resend = Resend(unsent[0].conversation_sid, _event_key(key), unsent)
     event = tx.execute(select(inbox.c.id, inbox.c.finished_at).where(inbox.c.event_key == resend.event_key)).first()
     if event is None:
         raise Refused("the event that it answers was deleted (BOT_RETENTION_DAYS); write an answer of your own")
@@ -63,7 +64,7 @@ def send_again(tx: Connection, resend: Resend, now: datetime) -> None:
     admin.work_again(tx, now, resend.event_key)
 
 
-def _event_key(reply_to: str, timer_seconds: int) -> str:
-    if timer_seconds:
-        return internal_events.event_key(FollowUpDue(message_sid=reply_to, seconds=timer_seconds))
-    return message_key(reply_to)
+def _event_key(key: DecisionKey) -> str:
+    if key.timer_seconds:
+        return internal_events.event_key(FollowUpDue(message_sid=key.message_sid, seconds=key.timer_seconds))
+    return message_key(key.message_sid)

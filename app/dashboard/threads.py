@@ -11,6 +11,7 @@ from typing import Any
 from app.dashboard.participants import Person, channels_of, in_order, person_of, plain_name, title_of
 from app.dashboard.thread_queries import ThreadRows
 from app.db.database import Record
+from app.store.messages import DecisionKey
 from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded
 
@@ -180,7 +181,7 @@ def _reply_line(row: Record) -> Line:
 
 def _explained(lines: Sequence[Line], rows: ThreadRows, people: Sequence[Person]) -> list[Line]:
     """Add to each line its ticks, its decisions, and with them whose it is."""
-    answered = {(line.reply_to, line.timer_seconds) for line in lines if line.reply_to}
+    answered = {DecisionKey(line.reply_to, line.timer_seconds) for line in lines if line.reply_to}
     ticks = _ticks_of(rows.deliveries, {person.participant_sid: person.name for person in people})
     whys = _whys_of(rows.decisions, rows.actions, answered)
     return [_with(line, ticks.get(line.message_sid, ()), whys.get(line.message_sid, ())) for line in lines]
@@ -219,13 +220,13 @@ def _ticks_of(deliveries: Iterable[Record], names: Mapping[str, str]) -> dict[st
 
 
 def _whys_of(
-    decisions: Sequence[Record], actions: Iterable[Record], answered: Collection[tuple[str, int]]
+    decisions: Sequence[Record], actions: Iterable[Record], answered: Collection[DecisionKey]
 ) -> dict[str, tuple[Why, ...]]:
     """Return the decisions on each message: that on its arrival first, then its follow-ups.
 
-    `answered` are those that have replies: message and timer_seconds.
+    `answered` are those that have replies.
     """
-    deeds = _grouped(((row.message_sid, row.timer_seconds), Deed(row.kind, row.state, row.reason)) for row in actions)
+    deeds = _grouped((_key_of(row), Deed(row.kind, row.state, row.reason)) for row in actions)
     bursts = Counter(row.burst_of for row in decisions if row.burst_of)
     return _grouped(
         (row.message_sid, _why(row, answered, deeds, 0 if row.timer_seconds else bursts[row.message_sid]))
@@ -233,8 +234,12 @@ def _whys_of(
     )
 
 
-def _why(row: Record, answered: Collection[Any], deeds: Mapping[Any, tuple[Deed, ...]], together: int) -> Why:
-    this = (row.message_sid, row.timer_seconds)
+def _key_of(row: Record) -> DecisionKey:
+    return DecisionKey(row.message_sid, row.timer_seconds)
+
+
+def _why(row: Record, answered: Collection[DecisionKey], deeds: Mapping[Any, tuple[Deed, ...]], together: int) -> Why:
+    this = _key_of(row)
     return Why(
         has_answered=row.code in ANSWERED or this in answered,
         code=row.code,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from app.store.messages import DecisionKey
 from app.twilio_api import parsing
 from app.twilio_api.events import Event
 from app.twilio_api.form import Form, parameter, read_date, read_flag, read_form, read_number, read_text
@@ -39,6 +40,11 @@ class Wait:
     was_first_contact: bool | None = parameter("StateFirstContact", read_flag)
     due_at: datetime | None = parameter("DateDue", read_date)  # noqa: RUF009 - it is a field
     event_type: ClassVar[str] = ""
+
+    @property
+    def decision_key(self) -> DecisionKey:
+        """The decision that is made when nobody has answered for so long."""
+        return DecisionKey(self.message_sid, self.seconds)
 
 
 class TimerEnded(Wait):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from app.db.database import Record
 from app.recordings.files import Unreadable
 from app.store import messages, replies
+from app.store.messages import DecisionKey
 
 _UNSENT = ("intended", "sending")
 # How decisions tell of what had been said and done before: rules/conditions.py and guards.py say it in these words.
@@ -78,10 +79,11 @@ def of_message(tx: Connection, message_sid: str, recorded: Collection[str] | Non
     With the SIDs of all messages that are `recorded`, `history` is empty where nothing else came before in its
     conversation.
     """
-    decision = messages.decision(tx, message_sid)
+    key = DecisionKey(message_sid)
+    decision = messages.decision(tx, key)
     if decision is None:
         return None
-    states = {reply.state for reply in replies.replies_to(tx, message_sid, timer_seconds=0)}
+    states = {reply.state for reply in replies.replies_of(tx, key)}
     is_known = recorded is not None and messages.decided_before(tx, decision) <= set(recorded)
     return Decided(decision.code, decision.rule, "sent" in states, {} if is_known else _history(tx, decision))
 
@@ -97,7 +99,7 @@ def _history(tx: Connection, decision: Record) -> dict[str, str]:
 
 def is_settled(tx: Connection, message_sid: str) -> bool:
     """Return whether a message is decided and none of its replies is still on its way."""
-    if messages.decision(tx, message_sid) is None:
+    if messages.decision(tx, DecisionKey(message_sid)) is None:
         return False
     return not any(reply.state in _UNSENT for reply in replies.replies_to(tx, message_sid))
 

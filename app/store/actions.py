@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from app.db.database import Record, insert_into
 from app.db.tables import rule_actions
+from app.store.messages import DecisionKey
 
 OPEN = ("intended", "failed")
 
@@ -39,19 +40,17 @@ _OPEN_ACTIONS = (
 
 def intend(
     tx: Connection,
-    message_sid: str,
+    key: DecisionKey,
     conversation_sid: str,
     rule: str,
     wanted: Sequence[tuple[str, Mapping[str, Any]]],
     now: datetime,
-    *,
-    timer_seconds: int = 0,
 ) -> None:
     """Write down what is about to be done, kinds with their arguments; the same message twice changes nothing."""
     rows = [
         {
-            "message_sid": message_sid,
-            "timer_seconds": timer_seconds,
+            "message_sid": key.message_sid,
+            "timer_seconds": key.timer_seconds,
             "n": n,
             "conversation_sid": conversation_sid,
             "rule": rule,
@@ -66,9 +65,10 @@ def intend(
         tx.execute(insert_into(tx.dialect.name, rule_actions).on_conflict_do_nothing(), rows)
 
 
-def open_actions(tx: Connection, message_sid: str, *, timer_seconds: int = 0) -> list[Action]:
-    """Return what has yet to be done because of a message, in its order."""
-    return [Action(*row) for row in tx.execute(_OPEN_ACTIONS, {"sid": message_sid, "after": timer_seconds})]
+def open_actions(tx: Connection, key: DecisionKey) -> list[Action]:
+    """Return what has yet to be done because of a decision, in its order."""
+    named = {"sid": key.message_sid, "after": key.timer_seconds}
+    return [Action(*row) for row in tx.execute(_OPEN_ACTIONS, named)]
 
 
 def actions_of(tx: Connection, message_sid: str) -> Sequence[Record]:
@@ -87,12 +87,12 @@ def record_failed(tx: Connection, action: Action, reason: str) -> None:
     _set(tx, action, state="failed", reason=reason)
 
 
-def skip(tx: Connection, message_sid: str, reason: str, *, timer_seconds: int = 0) -> None:
+def skip(tx: Connection, key: DecisionKey, reason: str) -> None:
     """Write down why what is not done yet must not be done any more; this is final."""
     open_ones = (*_THIS, rule_actions.c.state.in_(OPEN))
     tx.execute(
         update(rule_actions).where(*open_ones).values(state="skipped", reason=reason),
-        {"sid": message_sid, "after": timer_seconds},
+        {"sid": key.message_sid, "after": key.timer_seconds},
     )
 
 

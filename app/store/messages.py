@@ -6,6 +6,7 @@ Webhooks arrive twice and out of order, so every note is a merge: an older fact 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,30 @@ from app.store.conversations import is_older, record_last_message
 
 PART_OF_BURST = "part of burst"  # the code of a message that was decided together with one before it
 LOOKED_BACK = 50  # messages; further back nobody looks for the same text
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionKey:
+    """Which decision about a message: on its arrival or, with a timer, on so many seconds after it without a human."""
+
+    message_sid: str
+    timer_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """A decision that is about to be stored: its short code, the rule, the reason, and what was tried before."""
+
+    key: DecisionKey
+    conversation_sid: str
+    code: str
+    rule: str
+    reason: str
+    tried: Sequence[Sequence[str]] = ()  # the name of a guard or rule, and the first condition that failed
+    observed: Sequence[str] = ()
+    burst_of: str = ""  # the first message of the burst that it was decided with
+
+
 _MESSAGE = select(messages).where(messages.c.message_sid == bindparam("sid"))
 _DECISION = select(decisions).where(
     decisions.c.message_sid == bindparam("sid"), decisions.c.timer_seconds == bindparam("timer_seconds")
@@ -67,39 +92,26 @@ def count_same_texts(
     return tx.scalar(_SAME_TEXTS, asked) or 0
 
 
-def record_decision(
-    tx: Connection,
-    message_sid: str,
-    conversation_sid: str,
-    *,
-    code: str,
-    rule: str,
-    reason: str,
-    tried: list[list[str]],
-    now: datetime,
-    observed: Sequence[str] = (),
-    burst_of: str = "",
-    timer_seconds: int = 0,
-) -> None:
+def record_decision(tx: Connection, decision: NewDecision, now: datetime) -> None:
     """Store why a message was or was not answered, on arrival or after a time without a human; the first one stays."""
     row = {
-        "message_sid": message_sid,
-        "timer_seconds": timer_seconds,
-        "conversation_sid": conversation_sid,
-        "code": code,
-        "rule": rule,
-        "reason": reason,
-        "tried": tried,
-        "observed": list(observed),
-        "burst_of": burst_of,
+        "message_sid": decision.key.message_sid,
+        "timer_seconds": decision.key.timer_seconds,
+        "conversation_sid": decision.conversation_sid,
+        "code": decision.code,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "tried": [list(step) for step in decision.tried],
+        "observed": list(decision.observed),
+        "burst_of": decision.burst_of,
         "decided_at": now,
     }
     upsert(tx, decisions, row, update=())
 
 
-def decision(tx: Connection, message_sid: str, *, timer_seconds: int = 0) -> Record | None:
-    """Return the stored decision on a message, or None; `timer_seconds` names a later one, about a follow-up."""
-    return tx.execute(_DECISION, {"sid": message_sid, "timer_seconds": timer_seconds}).first()
+def decision(tx: Connection, key: DecisionKey) -> Record | None:
+    """Return a stored decision, or None."""
+    return tx.execute(_DECISION, {"sid": key.message_sid, "timer_seconds": key.timer_seconds}).first()
 
 
 def decided_among(tx: Connection, message_sids: Sequence[str]) -> set[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, Update, bindparam, or_, select, updat
 
 from app.db.database import Record, insert_into
 from app.db.tables import conversations, messages, replies
+from app.store.messages import DecisionKey
 
 OPEN = ("intended", "sending", "failed")
 _BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)  # when it was tried, for all we know after the clock was set back
@@ -54,8 +55,13 @@ class Reply:
     not_again_before: datetime | None
     message_sid: str | None
 
+    @property
+    def key(self) -> DecisionKey:
+        """The decision that it carries out."""
+        return DecisionKey(self.reply_to, self.timer_seconds)
 
-_THIS = (replies.c.reply_to == bindparam("sid"), replies.c.timer_seconds == bindparam("after"))
+
+_THIS = (replies.c.reply_to == bindparam("sid"), replies.c.timer_seconds == bindparam("after"))  # see _named
 _OPEN_REPLIES = (
     select(*(replies.c[name] for name in Reply.__dataclass_fields__))
     .where(*_THIS, replies.c.state.in_(OPEN))
@@ -80,19 +86,17 @@ _LAST_WRITTEN = (
 
 def intend(
     tx: Connection,
-    reply_to: str,
+    key: DecisionKey,
     conversation_sid: str,
     rule: str,
     contents: Sequence[Content],
     now: datetime,
-    *,
-    timer_seconds: int = 0,
 ) -> None:
     """Write down the replies that we are about to send; the same message twice changes nothing."""
     rows = [
         {
-            "reply_to": reply_to,
-            "timer_seconds": timer_seconds,
+            "reply_to": key.message_sid,
+            "timer_seconds": key.timer_seconds,
             "n": n,
             "conversation_sid": conversation_sid,
             "rule": rule,
@@ -114,16 +118,19 @@ def _intend(dialect: str) -> Any:
     return insert_into(dialect, replies).on_conflict_do_nothing()
 
 
-def open_replies(tx: Connection, reply_to: str, *, timer_seconds: int = 0) -> list[Reply]:
-    """Return the replies to a message that are neither sent nor suppressed, in their order."""
-    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, {"sid": reply_to, "after": timer_seconds})]
+def open_replies(tx: Connection, key: DecisionKey) -> list[Reply]:
+    """Return the replies of a decision that are neither sent nor suppressed, in their order."""
+    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, _named(key))]
 
 
-def replies_to(tx: Connection, message_sid: str, *, timer_seconds: int | None = None) -> Sequence[Record]:
-    """Return the replies to an inbound message, whatever became of them; all, or those after one time of silence."""
+def replies_of(tx: Connection, key: DecisionKey) -> Sequence[Record]:
+    """Return the replies of a decision, whatever became of them, in their order."""
+    return tx.execute(select(replies).where(*_THIS).order_by(replies.c.n), _named(key)).all()
+
+
+def replies_to(tx: Connection, message_sid: str) -> Sequence[Record]:
+    """Return all replies to an inbound message, whatever became of them: on its arrival first, then follow-ups."""
     query = select(replies).where(replies.c.reply_to == message_sid)
-    if timer_seconds is not None:
-        query = query.where(replies.c.timer_seconds == timer_seconds)
     return tx.execute(query.order_by(replies.c.timer_seconds, replies.c.n)).all()
 
 
@@ -180,8 +187,12 @@ def suppress(tx: Connection, reply: Reply, reason: str) -> None:
     _set(tx, reply, state="suppressed", reason=reason)
 
 
+def _named(key: DecisionKey) -> dict[str, str | int]:
+    return {"sid": key.message_sid, "after": key.timer_seconds}
+
+
 def _set(tx: Connection, reply: Reply, **values: Any) -> None:
-    this = {"sid": reply.reply_to, "after": reply.timer_seconds, "part": reply.n}
+    this = _named(reply.key) | {"part": reply.n}
     tx.execute(_change(tuple(values)), {**this, **{f"new_{name}": value for name, value in values.items()}})
 
 

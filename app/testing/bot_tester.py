@@ -122,7 +122,7 @@ class BotTester:
         if not wanted:
             raise RuntimeError("nobody has written yet; let bot.customer(...).says(...) something first")
         with self._parley.db.read() as tx:
-            decision = messages.decision(tx, wanted)
+            decision = messages.decision(tx, messages.DecisionKey(wanted))
         return decision.reason if decision else "not decided"
 
     def works(self) -> None:

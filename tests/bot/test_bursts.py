@@ -206,4 +206,6 @@ def test_why_a_message_got_no_reply_of_its_own_is_told(bot, db):
     bot.advance(seconds=20)
 
     with db.read() as tx:
-        assert stored_messages.decision(tx, second).reason == f"decided together with {first}"
+        assert (
+            stored_messages.decision(tx, stored_messages.DecisionKey(second)).reason == f"decided together with {first}"
+        )

@@ -56,7 +56,7 @@ def follow_up_reason(app):
 
     def read(message_sid, seconds=300):
         with app.extensions["parley"].db.read() as tx:
-            decision = messages.decision(tx, message_sid, timer_seconds=seconds)
+            decision = messages.decision(tx, messages.DecisionKey(message_sid, seconds))
         return decision and decision.reason
 
     return read

@@ -167,4 +167,4 @@ def test_what_a_cool_down_stops_while_we_are_closed_is_not_put_off(closed, app):
 
 def decision(app, message_sid, seconds=300):
     with app.extensions["parley"].db.read() as tx:
-        return messages.decision(tx, message_sid, timer_seconds=seconds)
+        return messages.decision(tx, messages.DecisionKey(message_sid, seconds))

@@ -213,17 +213,11 @@ def test_hostile_words_stay_words(notes, page, db, clock, hostile, where):
         identity = hostile if where == "identity" else "ada"
         memory.record_participant(tx, "MB1", {"conversation_sid": SID, "identity": identity})
         rule = hostile if where == "rule" else "default"
-        messages.record_decision(
-            tx,
-            message,
-            SID,
-            code="replied",
-            rule=rule,
-            reason=f"rule {rule}",
-            tried=[[rule, ""]],
-            now=clock(),
-            observed=[rule],
+        key, reason = messages.DecisionKey(message), f"rule {rule}"
+        decision = messages.NewDecision(
+            key, SID, code="replied", rule=rule, reason=reason, tried=[[rule, ""]], observed=[rule]
         )
+        messages.record_decision(tx, decision, clock())
     html = page.get(f"/c/{SID}").text
 
     assert hostile in " ".join(one.text for one in page_text.elements(html))

@@ -110,7 +110,7 @@ def test_an_upgrade_keeps_what_was_decided_and_sent(empty_database, revision):
     schema.migrate(empty_database)
 
     with empty_database.read() as tx:
-        assert stored_messages.decision(tx, "IM1").reason == "matched"
+        assert stored_messages.decision(tx, stored_messages.DecisionKey("IM1")).reason == "matched"
         assert [row.message_sid for row in delivery_log.replies_to(tx, "IM1")] == ["IM1-reply"]
 
 

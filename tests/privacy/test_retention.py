@@ -18,7 +18,7 @@ from app.store import consent
 from app.store import conversations as memory
 from app.store import replies as delivery_log
 from app.store.consent import OPTED_OUT, Change, Person
-from app.store.messages import record_decision, record_message
+from app.store.messages import DecisionKey, NewDecision, record_decision, record_message
 from app.store.replies import Content
 from tests.support.eventually import eventually
 
@@ -58,9 +58,9 @@ def add_message(db, sid: str) -> None:
     with db.write() as tx:
         now = db.now(tx)
         record_message(tx, sid, {"conversation_sid": "CH1", "body": "hello"}, dated=now, now=now)
-        record_decision(tx, sid, "CH1", code="replied", rule="a", reason="", tried=[], now=now)
-        delivery_log.intend(tx, sid, "CH1", "a", [Content("hi"), Content("there")], now)
-        for reply in delivery_log.open_replies(tx, sid):
+        record_decision(tx, NewDecision(DecisionKey(sid), "CH1", code="replied", rule="a", reason=""), now)
+        delivery_log.intend(tx, DecisionKey(sid), "CH1", "a", [Content("hi"), Content("there")], now)
+        for reply in delivery_log.open_replies(tx, DecisionKey(sid)):
             delivery_log.record_sent(tx, reply, f"{sid}-{reply.n}", now)
         responder_pool.record_question(tx, sid, "CH1", [], now)
         tx.execute(insert(audit_log).values(at=now, actor="page", action="pause", detail={}))
@@ -101,7 +101,7 @@ def test_what_nobody_has_dealt_with_stays_however_old(state, db, clock, purge):
 
 def test_a_reply_that_was_never_sent_stays(db, clock, purge):
     with db.write() as tx:
-        delivery_log.intend(tx, "IM1", "CH1", "a", [Content("hi")], db.now(tx))
+        delivery_log.intend(tx, DecisionKey("IM1"), "CH1", "a", [Content("hi")], db.now(tx))
     clock.advance(31 * DAY)
 
     purge()

@@ -110,7 +110,7 @@ def test_what_is_older_than_the_first_start_is_fetched_for_whoever_asks_and_not_
     assert (by_default["messages"], asked_for["messages"]) == (0, 1)
     assert emulator.replies() == []
     with parley.db.read() as tx:
-        assert stored_messages.decision(tx, older["message_sid"]).reason == BEFORE
+        assert stored_messages.decision(tx, stored_messages.DecisionKey(older["message_sid"])).reason == BEFORE
 
 
 def test_a_database_that_is_in_use_begins_nowhere(was_in_use, missed, parley, reconcile):

@@ -23,7 +23,7 @@ def reason(app):
 
     def look(written) -> str:
         with app.extensions["parley"].db.read() as tx:
-            return stored_messages.decision(tx, written["message_sid"]).reason
+            return stored_messages.decision(tx, stored_messages.DecisionKey(written["message_sid"])).reason
 
     return look
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.store import deliveries, replies
 from app.store.deliveries import LATTICE, Receipt, merge_status
+from app.store.messages import DecisionKey
 from app.store.replies import Content
 
 MESSAGE, RECEIPT = "IM" + "4" * 32, "DY" + "8" * 32
@@ -95,8 +96,8 @@ def test_the_same_event_twice_is_one_line_of_history(db):
 def test_a_receipt_that_was_faster_than_our_bookkeeping_is_linked_later(db):
     with db.write() as tx:
         deliveries.record_receipt(tx, receipt("sent"), inbox_id=1, received_at=NOON)
-        replies.intend(tx, INBOUND, CONVERSATION, "greeting", [Content("hello")], NOON)
-        (reply,) = replies.open_replies(tx, INBOUND)
+        replies.intend(tx, DecisionKey(INBOUND), CONVERSATION, "greeting", [Content("hello")], NOON)
+        (reply,) = replies.open_replies(tx, DecisionKey(INBOUND))
         replies.record_sent(tx, reply, MESSAGE, NOON)
         (delivery,) = deliveries.list_deliveries(tx)
     assert delivery.rule == "greeting"

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from app.store import messages, replies
+from app.store.messages import DecisionKey, NewDecision
 from app.store.replies import Content
 from app.store.rule_usage import fired
 
@@ -25,17 +26,8 @@ def decide(db):
         sids = [f"IM{abs(hash((rule, minute, code, where))):032x}" for rule, minute in uses]
         with db.write() as tx:
             for sid, (rule, minute) in zip(sids, uses, strict=True):
-                messages.record_decision(
-                    tx,
-                    sid,
-                    where,
-                    code=code,
-                    rule=rule,
-                    reason="",
-                    tried=[],
-                    now=NOON + timedelta(minutes=minute),
-                    timer_seconds=timer_seconds,
-                )
+                decision = NewDecision(DecisionKey(sid, timer_seconds), where, code=code, rule=rule, reason="")
+                messages.record_decision(tx, decision, NOON + timedelta(minutes=minute))
         return sids
 
     return decided
@@ -86,8 +78,8 @@ def test_a_reply_that_was_not_sent_after_all_was_no_use(db, decide, uses):
     decide(("greeting", 1))
     (second,) = decide(("greeting", 2))
     with db.write() as tx:
-        replies.intend(tx, second, HERE, "greeting", [Content("hello")], NOON)
-        replies.suppress(tx, replies.open_replies(tx, second)[0], "a human wrote")
+        replies.intend(tx, DecisionKey(second), HERE, "greeting", [Content("hello")], NOON)
+        replies.suppress(tx, replies.open_replies(tx, DecisionKey(second))[0], "a human wrote")
 
     assert uses("greeting") == {"greeting": minutes(1)}
 

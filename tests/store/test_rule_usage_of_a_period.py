@@ -14,17 +14,9 @@ def decide(db, clock):
 
     def store(code, rule="", *, observed=(), age=timedelta()):
         with db.write() as tx:
-            messages.record_decision(
-                tx,
-                f"IM{next(count)}",
-                "CH1",
-                code=code,
-                rule=rule,
-                reason=code,
-                tried=[],
-                now=clock() - age,
-                observed=observed,
-            )
+            key = messages.DecisionKey(f"IM{next(count)}")
+            decision = messages.NewDecision(key, "CH1", code=code, rule=rule, reason=code, observed=observed)
+            messages.record_decision(tx, decision, clock() - age)
 
     return store
 

@@ -21,7 +21,7 @@ def decided(db, run_worker):
     def code():
         run_worker()
         with db.read() as tx:
-            return messages.decision(tx, IM).code
+            return messages.decision(tx, messages.DecisionKey(IM)).code
 
     return code
 

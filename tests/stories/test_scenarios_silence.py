@@ -15,7 +15,7 @@ def reason(app):
 
     def read(message):
         with app.extensions["parley"].db.read() as tx:
-            return messages.decision(tx, message["message_sid"]).reason
+            return messages.decision(tx, messages.DecisionKey(message["message_sid"])).reason
 
     return read
 

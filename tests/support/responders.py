@@ -86,7 +86,7 @@ def decision(app: Flask) -> Callable[[dict[str, Any]], Any]:
 
     def read(message: dict[str, Any]) -> Any:
         with app.extensions["parley"].db.read() as tx:
-            return messages.decision(tx, message["message_sid"])
+            return messages.decision(tx, messages.DecisionKey(message["message_sid"]))
 
     return read
 

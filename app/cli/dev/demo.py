@@ -92,7 +92,7 @@ def _answer(db: Database, message_sid: str, line: Line) -> str:
             for reply in replies
             for delivery in deliveries.list_deliveries(tx, message_sid=reply.message_sid or "-")
         ]
-        decision = messages.decision(tx, message_sid)
+        decision = messages.decision(tx, messages.DecisionKey(message_sid))
     reason = decision.reason if decision else "no decision"
     final = "read" if line.channel == "whatsapp" else "delivered"
     if line.is_answered and states != [final]:
