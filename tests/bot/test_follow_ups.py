@@ -225,10 +225,10 @@ def test_a_webhook_that_names_an_event_of_ours_is_an_unknown_one(
 
 
 def test_a_follow_up_answers_the_first_message_of_a_burst(bot, ada):
-    bot.rules('[bot]\ncoalesce = "2s"\n' + RULES)
+    bot.rules('[bot]\ncoalesce = "30s"\n' + RULES)
     ada.says("hello")
     ada.says("are you there?")
-    bot.advance(seconds=2)
+    bot.advance(seconds=30)
     bot.advance(minutes=5)
 
     assert bot.replies() == [THANKS, SORRY]
