@@ -72,7 +72,7 @@ def _named(tx: Connection, sid: str, participant_sid: str) -> ledger.Person:
     rows = (row for row in thread_queries.people_of(tx, sid) if row.participant_sid == participant_sid)
     row = next((one for one in rows if one.address or one.identity), None)
     if row is None:
-        abort(404, "Nobody like that is in this conversation.")
+        abort(404, "No such participant in this conversation.")
     return ledger.Person(row.address) if row.address else ledger.Person(row.identity, "chat")
 
 

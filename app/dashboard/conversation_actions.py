@@ -54,7 +54,7 @@ def close_conversation(sid: str) -> ResponseReturnValue:
     row = known_conversation(sid)
     if request.method != "POST":
         lines = ["Closing is final: nobody can write here any more. What the customer writes next begins a new one."]
-        return _confirm("Close this conversation?", lines, "Close it", sid)
+        return _confirm("Close this conversation?", lines, "Close conversation", sid)
     with writing() as (tx, now):
         number = audit.note(tx, current_user.name, "closed", now, conversation_sid=sid, detail={"state": "begun"})
     try:

@@ -71,7 +71,7 @@ def why(message_sid: str) -> ResponseReturnValue:
         trace = trace_of(tx, _plain(message_sid))
         found = thread_queries.place_of(tx, _plain(message_sid))
     if not trace or found is None:
-        abort(404, f"Nothing was decided about a message {message_sid}.")
+        abort(404, f"No decision is stored for message {message_sid}.")
     return render_template("why.html", trace=trace, message_sid=message_sid, sid=found[0])
 
 
@@ -124,7 +124,7 @@ def _thread_rows(tx: Connection, sid: str) -> ThreadRows:
     lines, before = _lines_asked()
     rows = thread_queries.read(tx, _plain(sid), before=before, limit=lines, per_channel=keeps_channels_apart())
     if rows is None:
-        abort(404, f"No webhook has told of a conversation {sid}.")
+        abort(404, f"No webhook has mentioned conversation {sid}.")
     return rows
 
 

@@ -37,7 +37,7 @@ def retry_event_now(event_id: int) -> ResponseReturnValue:
             tx, current_user.name, "retried an event", now, conversation_sid=sid, subject=str(event_id), detail=detail
         )
     current_app.extensions["parley"].stored()
-    flash(f"Event {event_id} is back at work.")
+    flash(f"Event {event_id} is queued again.")
     return redirect(url_for("page.event", event_id=event_id), 303)
 
 

@@ -164,7 +164,7 @@ def pause_for_half_an_hour(page: Any) -> None:
 
 def close_for_good(page: Any) -> None:
     page.get_by_role("link", name="Close…").click()
-    page.get_by_role("button", name="Close it").click()
+    page.get_by_role("button", name="Close conversation").click()
 
 
 def test_one_finds_reads_and_answers_without_a_mouse(offline, window, conversation, number):

@@ -33,7 +33,7 @@ def test_a_whatsapp_message_is_read_while_the_customer_looks_at_it(offline, wind
 
 def test_a_whatsapp_message_stays_unread_while_nobody_looks(offline, window, number):
     phone = window(phone_url(offline, number, "whatsapp"))
-    phone.get_by_text("Cause trouble").click()
+    phone.get_by_text("Simulate failures").click()
     phone.get_by_label("Messages to this phone").select_option("delivered")
     expect(phone.locator("#faults")).to_contain_text("nobody looks")
     write(phone, "hello")
@@ -55,7 +55,7 @@ def test_a_hostile_message_stays_text(offline, window, number):
 
 def test_a_carrier_that_fails_shows_why(offline, window, number):
     phone = window(phone_url(offline, number))
-    phone.get_by_text("Cause trouble").click()
+    phone.get_by_text("Simulate failures").click()
     phone.get_by_label("Messages to this phone").select_option("30003")
     expect(phone.locator("#faults")).to_contain_text("30003")
     write(phone, "hello")
@@ -85,10 +85,10 @@ def test_two_customers_talk_at_the_same_time(offline, window, number):
 
 def test_somebody_else_can_be_chosen(offline, window, number):
     phone = window(offline.address("/phone"))
-    phone.get_by_text("Somebody else").click()
+    phone.get_by_text("Another customer").click()
     phone.get_by_label("Channel").select_option("whatsapp")
     phone.get_by_label("Number, or name in the web chat").fill(number)
-    phone.get_by_role("button", name="Take this phone").click()
+    phone.get_by_role("button", name="Use this phone").click()
 
     expect(phone.get_by_role("region", name=f"The phone of {number}")).to_be_visible()
 

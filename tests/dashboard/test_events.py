@@ -257,7 +257,7 @@ def test_a_refused_request_is_listed_with_what_to_do(page, visitor):
 
 
 def test_without_a_refused_request_there_is_nothing_to_list(page):
-    assert "Nothing was refused." in page.get("/refusals").text
+    assert "No request was rejected." in page.get("/refusals").text
 
 
 @pytest.mark.parametrize("path", ["/events", "/audit", "/fragments/events"])

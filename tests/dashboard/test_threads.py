@@ -169,7 +169,7 @@ def test_a_message_that_could_not_be_worked_on_is_not_hidden(bot, open_thread, c
     html = open_thread(message)
 
     assert page_text.bubbles(html)[-1] == "the event of this message dies"
-    assert states(html) == ["could not be worked on it broke The event"]
+    assert states(html) == ["could not be processed it broke The event"]
     assert page.get(page_text.link(html, "The event")).status_code == 200
     assert written["message_sid"] in html
 
