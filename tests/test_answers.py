@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.dashboard import agent_replies
-from app.dashboard.agent_replies import Answer
+from app.dashboard.agent_replies import WrittenAnswer
 from app.db.database import Database
 from app.emulator.client import Emulator
 from app.operations.account import Account
@@ -39,7 +39,7 @@ def sid(emulator: Emulator, post_webhook: Callable[..., Any], run_worker: Callab
 def give(db: Database, account: Account, sid: str) -> Callable[..., str]:
     """Submit a form with an answer."""
     return lambda text="Here I am.", form="f" * 32: agent_replies.give(
-        db, account, Answer(sid, "Maria", text, form), PAUSE
+        db, account, WrittenAnswer(sid, "Maria", text, form), PAUSE
     )
 
 

@@ -13,7 +13,7 @@ from app.bot.context import HandlerContext
 from app.db.database import Record
 from app.rules import consent_words, facts, guards
 from app.store import consent, conversations
-from app.store.consent import Change, Person, Standing
+from app.store.consent import ConsentChange, Person, Standing
 from app.twilio_api.addresses import channel_of
 
 
@@ -95,7 +95,7 @@ def record_wish(message: facts.Message, known: facts.ConversationFacts, code: st
 
 def _record(message: facts.Message, change: consent.Kind, word: str, context: HandlerContext) -> None:
     at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, context.now)
-    told = Change(
+    told = ConsentChange(
         person=Person(message.author, message.channel),
         change=change,
         at=at,
@@ -115,7 +115,7 @@ def record_refusal_of_carrier(
     person = _person(row) if row and (row.address or row.identity) else Person(participant_sid)
     if row is None:
         conversations.record_participant(context.tx, participant_sid, {"conversation_sid": conversation_sid})
-    told = Change(
+    told = ConsentChange(
         person=person,
         change=consent.OPTED_OUT,
         at=at,

@@ -13,7 +13,7 @@ from app.cli.output import json_option, parley, record_sent, show_json
 if TYPE_CHECKING:
     from app.operations.account import Account
     from app.operations.conversation_plan import ConversationPlan, FirstMessage
-    from app.operations.create_conversation import Outcome
+    from app.operations.create_conversation import CreationOutcome
 
 _MANY = 10  # participants, from which on it says how far it has come
 
@@ -88,7 +88,7 @@ def create_command(
     return _say_outcome(outcome, as_json)
 
 
-def _create_with_progress(account: Account, planned: ConversationPlan) -> Outcome:
+def _create_with_progress(account: Account, planned: ConversationPlan) -> CreationOutcome:
     from app.cli.output import progress
     from app.operations.create_conversation import create
 
@@ -117,7 +117,7 @@ def _say_steps(steps: list[str], as_json: bool) -> None:
     return click.echo("Nothing was changed.")
 
 
-def _say_outcome(outcome: Outcome, as_json: bool) -> None:
+def _say_outcome(outcome: CreationOutcome, as_json: bool) -> None:
     if outcome.message:
         record_sent(str(outcome.conversation["sid"]), [str(outcome.message["sid"])])
     if as_json:
@@ -132,7 +132,7 @@ def _say_outcome(outcome: Outcome, as_json: bool) -> None:
         _fail(outcome)
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(outcome: CreationOutcome) -> dict[str, Any]:
     return outcome.conversation | {
         "participants": outcome.participants,
         "message": outcome.message,
@@ -142,7 +142,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _fail(outcome: Outcome) -> None:
+def _fail(outcome: CreationOutcome) -> None:
     """End with 1: what went wrong, what is missing now, and the commands that do the rest."""
     lines = [f"{outcome.problem}.", *(f"Not done: {step}." for step in outcome.not_done)]
     lines += ["Go on with:"] * bool(outcome.go_on) + [f"  {command}" for command in outcome.go_on]

@@ -14,7 +14,7 @@ from app.cli.param_types import Since
 from app.inbox import admin
 from app.inbox.describe import shown
 from app.store import rate_limits
-from app.store.rate_limits import Closed
+from app.store.rate_limits import ClosedGate
 from app.twilio_api.form import read_form
 
 
@@ -156,7 +156,7 @@ def gates_command(lift: str | None, as_json: bool) -> None:
     return show_table(rows, ["scope", "opens_at", "failing_since", "reason"], empty="No gate is closed.")
 
 
-def _lift(scope: str, closed: list[Closed], as_json: bool) -> None:
+def _lift(scope: str, closed: list[ClosedGate], as_json: bool) -> None:
     one = next((one for one in closed if one.scope == scope), None)
     if one is None:
         raise click.ClickException(f"no gate {scope!r} is closed; `flask inbox gates` lists those that are")

@@ -19,7 +19,7 @@ from app.cli.attributes import WHO, participant_attributes, who_argument
 from app.cli.output import json_option, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.operations.bulk_add import BulkAddPlan, Failure, Outcome
+    from app.operations.bulk_add import BulkAddOutcome, BulkAddPlan, Failure
     from app.operations.participant_file import Entry
     from app.operations.participants import Added
 
@@ -118,7 +118,7 @@ def _show_plan(planned: BulkAddPlan, as_json: bool) -> None:
     return click.echo(f"Would add {len(missing):,}; {len(planned.present):,} are there already. Nothing was sent.")
 
 
-def _show_outcome(conversation: str, outcome: Outcome, as_json: bool) -> None:
+def _show_outcome(conversation: str, outcome: BulkAddOutcome, as_json: bool) -> None:
     if as_json:
         show_json(
             {
@@ -135,7 +135,7 @@ def _show_outcome(conversation: str, outcome: Outcome, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _say_outcome(outcome: Outcome) -> None:
+def _say_outcome(outcome: BulkAddOutcome) -> None:
     if len(outcome.added) == 1 and not outcome.failed:
         (one,) = outcome.added
         click.echo(f"Added {one.address} ({one.kind}) as {one.sid}.")

@@ -96,7 +96,7 @@ def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, 
         calls = PacedClient(twilio, db, per_second=per_second, wait=wait, most=most, still_ours=still_ours)
         try:
             return Reconciliation(db, calls, scope, turn, progress=progress).run()
-        except periodic.LeaseLost as lost:
+        except periodic.TaskLeaseLost as lost:
             raise click.ClickException(f"{lost}; run it again when that has ended") from lost
 
 

@@ -13,7 +13,7 @@ from app.cli.rules_explain import explain_command
 from app.cli.rules_simulate import test_command
 
 if TYPE_CHECKING:
-    from app.rules.lint import Finding
+    from app.rules.lint import LintFinding
     from app.rules.schema import BotSettings, Rules
 
 
@@ -65,9 +65,9 @@ def check_command(file: Path | None, as_json: bool) -> None:
     click.echo(summary)
 
 
-def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Finding]]:
+def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[LintFinding]]:
     """Return the rules of a file, and what is found in it; a file that cannot be used is one error for each fault."""
-    from app.rules.lint import Finding, lint
+    from app.rules.lint import LintFinding, lint
     from app.rules.loader import RulesError, load, read, rule_lines
 
     try:
@@ -75,7 +75,7 @@ def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[Findi
         rules = load(text)
     except RulesError as error:
         title, *problems = str(error).split("\n- ")
-        return None, [Finding("invalid", "error", "", None, problem) for problem in problems or [title]]
+        return None, [LintFinding("invalid", "error", "", None, problem) for problem in problems or [title]]
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read ({why_of(error)}); correct BOT_RULES") from None
     return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
@@ -94,12 +94,12 @@ def _say_opt_outs(bot: BotSettings) -> None:
         click.echo(f"  but on WhatsApp and chat not: {', '.join(taken_away)}")
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: LintFinding) -> str:
     line = f" (line {finding.line})" if finding.line else ""
     return f'rule "{finding.rule}"{line} ' if finding.rule else ""
 
 
-def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
+def _plain(findings: list[LintFinding]) -> list[dict[str, Any]]:
     return [{"code": one.code, "rule": one.rule, "line": one.line, "problem": one.problem} for one in findings]
 
 

@@ -105,10 +105,10 @@ def set_command(service_sid: str, conversation: str | None, yes: bool, as_json: 
         raise click.UsageError("--target, --trigger, --flow-sid and --webhook go with --conversation")
     if given["replay_after"] is not None:
         raise click.UsageError("--replay-after goes with --conversation")
-    from app.operations.webhooks import Change, fetch, plan
+    from app.operations.webhooks import WebhookChange, fetch, plan
 
     filters = given["filters"] or None
-    change = Change(given["post_webhook_url"], given["pre_webhook_url"], given["method"], filters)
+    change = WebhookChange(given["post_webhook_url"], given["pre_webhook_url"], given["method"], filters)
     with operating(service_sid) as account:
         account = replace(account, service_sid=service_sid)
         now = fetch(account)

@@ -36,7 +36,7 @@ Outcome = Literal["sent", "sent before", "under way", "another text was sent bef
 
 
 @dataclass(frozen=True)
-class Answer:
+class WrittenAnswer:
     """What somebody wants to say; `form` is the token of the form it was written in."""
 
     conversation_sid: str
@@ -45,7 +45,7 @@ class Answer:
     form: str
 
 
-def give(db: Database, account: Account, answer: Answer, pause_for: timedelta) -> Outcome:
+def give(db: Database, account: Account, answer: WrittenAnswer, pause_for: timedelta) -> Outcome:
     """Send an answer, unless that has been done, and return how it went.
 
     Raises Refused before anything is changed; SendError, after which the same form may be submitted again;
@@ -91,7 +91,7 @@ class _Begun:
     before: Record
 
 
-def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: bool) -> _Begun | Outcome:
+def _begin(db: Database, answer: WrittenAnswer, pause_for: timedelta, *, looked_up: bool) -> _Begun | Outcome:
     """Silence the bot and write down that a message may be on its way; on disk before Twilio hears of it."""
     sid = answer.conversation_sid
     with db.write() as tx:
@@ -110,7 +110,7 @@ def _begin(db: Database, answer: Answer, pause_for: timedelta, *, looked_up: boo
         return _Begun(stored, now, before)
 
 
-def _new(tx: Connection, answer: Answer, now: datetime) -> AgentAnswer:
+def _new(tx: Connection, answer: WrittenAnswer, now: datetime) -> AgentAnswer:
     sid = answer.conversation_sid
     audit_id = audit.note(tx, answer.author, agent_answers.ACTION, now, conversation_sid=sid)
     return AgentAnswer(answer.form, sid, answer.author, "sending", now, now, None, audit_id)
@@ -123,7 +123,7 @@ def _write_down(tx: Connection, stored: AgentAnswer, characters: int, **more: st
     audit.complete(tx, stored.audit_id, {**detail, "characters": characters, **more}, subject=stored.message_sid)
 
 
-def _earlier(tx: Connection, answer: Answer, now: datetime) -> AgentAnswer | None:
+def _earlier(tx: Connection, answer: WrittenAnswer, now: datetime) -> AgentAnswer | None:
     """Return what is known of this form, or None. Raises Refused for the form of another conversation."""
     found = agent_answers.find(tx, answer.form, answer.conversation_sid, now)
     if found and found.conversation_sid != answer.conversation_sid:
@@ -131,7 +131,7 @@ def _earlier(tx: Connection, answer: Answer, now: datetime) -> AgentAnswer | Non
     return found
 
 
-def _settled(tx: Connection, earlier: AgentAnswer | None, answer: Answer, now: datetime) -> Outcome | None:
+def _settled(tx: Connection, earlier: AgentAnswer | None, answer: WrittenAnswer, now: datetime) -> Outcome | None:
     """Return that nothing more is to be done, or None."""
     if earlier is None:
         return None
@@ -146,7 +146,7 @@ def _may_have_been_sent(earlier: AgentAnswer) -> bool:
     return earlier.state in ("sending", "uncertain")
 
 
-def _look_up(db: Database, account: Account, answer: Answer, earlier: AgentAnswer) -> list[dict[str, Any]]:
+def _look_up(db: Database, account: Account, answer: WrittenAnswer, earlier: AgentAnswer) -> list[dict[str, Any]]:
     """Return the messages that may have come from this form: the one that says so, else what says the same."""
     sought = Sought((FORM, answer.form), earlier.author, earlier.begun_at, body=answer.text)
     listed: dict[str, Any] = {}
@@ -171,7 +171,7 @@ def _wait_for_nothing(seconds: float) -> None:
     raise SendError(f"Twilio asks to wait {seconds:.0f} s", "retry")
 
 
-def _record_failure(db: Database, begun: _Begun, answer: Answer, error: SendError) -> None:
+def _record_failure(db: Database, begun: _Begun, answer: WrittenAnswer, error: SendError) -> None:
     with db.write() as tx:
         state: State = "uncertain" if error.uncertain else "failed"
         tried = replace(begun.stored, state=state, tried_at=db.now(tx))

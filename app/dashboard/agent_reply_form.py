@@ -60,7 +60,7 @@ class AnswerForm:
 
 def answer(sid: str) -> ResponseReturnValue:
     """Send what a human wrote, once, and silence the bot."""
-    given = agent_replies.Answer(sid, current_user.name, _text(), request.form.get("form", ""))
+    given = agent_replies.WrittenAnswer(sid, current_user.name, _text(), request.form.get("form", ""))
     if not re.fullmatch("[0-9a-f]{32}", given.form):
         abort(400, "the form came without its token; reload the page")
     row, pause_for = known_conversation(sid), pause_after_agent()
@@ -109,7 +109,7 @@ def _text() -> str:
     return request.form.get("text", "").replace("\r\n", "\n").replace("\x00", "").strip()
 
 
-def _again(given: agent_replies.Answer, problem: str, status: int, *, form: str = "") -> ResponseReturnValue:
+def _again(given: agent_replies.WrittenAnswer, problem: str, status: int, *, form: str = "") -> ResponseReturnValue:
     """Show the thread with the text still in its form."""
     g.answer_form = (form or given.form, given.text, problem)
     response = make_response(conversations.conversation(given.conversation_sid))

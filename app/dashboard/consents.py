@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from app.bot.consents import customers_of
 from app.dashboard import thread_queries
 from app.dashboard.agent_reply_form import known_conversation, where
-from app.dashboard.participants import Person, person_of, who_is
+from app.dashboard.participants import ShownPerson, person_of, who_is
 from app.dashboard.request_context import keeps_channels_apart, policy, reading, writing
 from app.db.database import Record
 from app.operations import consents
@@ -29,7 +29,7 @@ DECISIONS: dict[str, Kind] = {"out": ledger.OPTED_OUT, "in": ledger.OPTED_IN}
 class Consent:
     """Somebody, with the newest changes of whether they want to hear from us."""
 
-    person: Person
+    person: ShownPerson
     changes: Sequence[Record]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, func, or_, select, text, union
 
-from app.dashboard.participants import PERSON, Person, channels_of, people_of, plain_name, title_of
+from app.dashboard.participants import PERSON, ShownPerson, channels_of, people_of, plain_name, title_of
 from app.db.consent_tables import consent_ledger
 from app.db.database import Record
 from app.db.tables import FAILED, conversations, deliveries, messages, participants, replies
@@ -184,7 +184,7 @@ def _words_of(row: Record) -> str:
     return row.body or ("(media)" if row.media else "(empty)")
 
 
-def _summary(row: Record, people: Sequence[Person], said: _Said | None, rows: ListRows) -> Summary:
+def _summary(row: Record, people: Sequence[ShownPerson], said: _Said | None, rows: ListRows) -> Summary:
     customer = next((person.name for person in people if not person.has_left), "")
     return Summary(
         conversation_sid=row.conversation_sid,

@@ -15,7 +15,7 @@ PERSON = ("participant_sid", "conversation_sid", "address", "identity", "opted_o
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ShownPerson:
     """Somebody who is or was in a conversation; `name` is the address, less its channel, or the identity."""
 
     participant_sid: str
@@ -26,27 +26,27 @@ class Person:
     has_left: bool = False
 
 
-def people_of(rows: Iterable[Record]) -> dict[str, tuple[Person, ...]]:
+def people_of(rows: Iterable[Record]) -> dict[str, tuple[ShownPerson, ...]]:
     """Return the people of each conversation from rows of `participants`, in order."""
-    found: dict[str, list[Person]] = {}
+    found: dict[str, list[ShownPerson]] = {}
     for row in rows:
         if row.address or row.identity:
             found.setdefault(row.conversation_sid, []).append(person_of(row))
     return {sid: in_order(people) for sid, people in found.items()}
 
 
-def in_order(people: Iterable[Person]) -> tuple[Person, ...]:
+def in_order(people: Iterable[ShownPerson]) -> tuple[ShownPerson, ...]:
     """Return first those with an address, then chat identities."""
     return tuple(sorted(people, key=lambda one: one.channel == "chat"))
 
 
-def title_of(row: Record, people: Sequence[Person]) -> str:
+def title_of(row: Record, people: Sequence[ShownPerson]) -> str:
     """Return what a conversation is called: its name, else its customer."""
     customer = next((person.name for person in people if not person.has_left), "")
     return str(row.friendly_name or customer or row.unique_name or row.conversation_sid)
 
 
-def channels_of(people: Sequence[Person]) -> tuple[str, ...]:
+def channels_of(people: Sequence[ShownPerson]) -> tuple[str, ...]:
     """Return the channels by which customers are reached here."""
     return tuple(dict.fromkeys(person.channel for person in people if person.channel != "chat")) or ("chat",)
 
@@ -57,9 +57,9 @@ def plain_name(author: str) -> str:
     return address if colon and address and prefix.isalpha() else author
 
 
-def person_of(row: Record, standing: Standing = NOTHING) -> Person:
+def person_of(row: Record, standing: Standing = NOTHING) -> ShownPerson:
     """Return somebody, from a row of `participants` and what is known of their consent."""
-    return Person(
+    return ShownPerson(
         row.participant_sid,
         plain_name(row.address) or row.identity,
         channel_of(row.address, "") if row.address else "chat",

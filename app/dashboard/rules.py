@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from app.dashboard.deliveries import asked_period
 from app.dashboard.request_context import policy, reading, rules_in_force, settings
 from app.responder import NAME as RESPONDER_NAME
-from app.rules.lint import Finding, lint
+from app.rules.lint import LintFinding, lint
 from app.rules.loader import RulesError, read, rule_lines
 from app.rules.schema import Rules
 from app.rules.simulate import AUTHORS, FORMS, SimulatedMessage, actions_of, moment, tried_out
@@ -96,7 +96,7 @@ def _in_force() -> tuple[Rules | None, str]:
 
 def _about_the_file(found: Rules | None, fault: str) -> dict[str, Any]:
     findings = _findings(found, fault) if found else []
-    by_rule: dict[str, list[Finding]] = {}
+    by_rule: dict[str, list[LintFinding]] = {}
     for finding in findings:
         by_rule.setdefault(finding.rule, []).append(finding)
     return {
@@ -116,7 +116,7 @@ def _of_the_form() -> dict[str, Any]:
     return {"channels": CHANNELS, "authors": AUTHORS, "forms": FORMS}
 
 
-def _findings(found: Rules, fault: str) -> list[Finding]:
+def _findings(found: Rules, fault: str) -> list[LintFinding]:
     """Return what the linter finds in the rules in force; found once, as long as they stay the same."""
     if len(found.rules) > MOST_LINTED:
         return []
@@ -126,7 +126,7 @@ def _findings(found: Rules, fault: str) -> list[Finding]:
         lines, path = rule_lines(text) if text else (), settings().bot_rules
         new = lint(found, lines=lines, folder=path.parent, has_responder=bool(settings().bot_responder))
         known = current_app.extensions["parley.findings"] = (found, text, new)
-    findings: list[Finding] = known[2]
+    findings: list[LintFinding] = known[2]
     return findings
 
 

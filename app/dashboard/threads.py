@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.dashboard.participants import Person, channels_of, in_order, person_of, plain_name, title_of
+from app.dashboard.participants import ShownPerson, channels_of, in_order, person_of, plain_name, title_of
 from app.dashboard.thread_queries import ThreadRows
 from app.db.database import Record
 from app.store.messages import DecisionKey
@@ -60,7 +60,7 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ThreadLine:
     """One message of a thread; `side` is customer, bot, agent or system. A reply not sent yet has no `message_sid`."""
 
     message_sid: str
@@ -97,9 +97,9 @@ class Thread:
 
     conversation: Record
     title: str
-    people: tuple[Person, ...]
+    people: tuple[ShownPerson, ...]
     channels: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ThreadLine, ...]
     older_than: datetime | None
 
 
@@ -115,7 +115,7 @@ def arrange(rows: ThreadRows) -> Thread:
     return Thread(rows.conversation, title, present, channels, tuple(lines), rows.older_than)
 
 
-def _merged(rows: ThreadRows) -> list[Line]:
+def _merged(rows: ThreadRows) -> list[ThreadLine]:
     """Put a reply of ours that also came as a webhook into one line: what the ledger knows, with the text of today."""
     said = {row.message_sid: _line(row) for row in rows.written}
     ours = [_reply_line(row) for row in rows.answers]
@@ -128,7 +128,7 @@ def _merged(rows: ThreadRows) -> list[Line]:
     return [*said.values(), *both]
 
 
-def _in_order(lines: Sequence[Line]) -> list[Line]:
+def _in_order(lines: Sequence[ThreadLine]) -> list[ThreadLine]:
     """Return lines as they were said: by time, but messages that arrived out of order by their index.
 
     A message counts as noted no later than those with a higher index. What the bot said comes after what it had
@@ -142,8 +142,8 @@ def _in_order(lines: Sequence[Line]) -> list[Line]:
     return [line for *_, line in sorted(placed, key=lambda one: one[:3])]
 
 
-def _line(row: Record) -> Line:
-    return Line(
+def _line(row: Record) -> ThreadLine:
+    return ThreadLine(
         message_sid=row.message_sid,
         side="customer",
         author=plain_name(row.author),
@@ -158,8 +158,8 @@ def _line(row: Record) -> Line:
     )
 
 
-def _reply_line(row: Record) -> Line:
-    return Line(
+def _reply_line(row: Record) -> ThreadLine:
+    return ThreadLine(
         message_sid=row.message_sid or "",
         side="bot",
         author="",
@@ -179,7 +179,7 @@ def _reply_line(row: Record) -> Line:
     )
 
 
-def _explained(lines: Sequence[Line], rows: ThreadRows, people: Sequence[Person]) -> list[Line]:
+def _explained(lines: Sequence[ThreadLine], rows: ThreadRows, people: Sequence[ShownPerson]) -> list[ThreadLine]:
     """Add to each line its ticks, its decisions, and with them whose it is."""
     answered = {DecisionKey(line.reply_to, line.timer_seconds) for line in lines if line.reply_to}
     ticks = _ticks_of(rows.deliveries, {person.participant_sid: person.name for person in people})
@@ -187,15 +187,15 @@ def _explained(lines: Sequence[Line], rows: ThreadRows, people: Sequence[Person]
     return [_with(line, ticks.get(line.message_sid, ()), whys.get(line.message_sid, ())) for line in lines]
 
 
-def _with(line: Line, ticks: tuple[Tick, ...], whys: tuple[Why, ...]) -> Line:
+def _with(line: ThreadLine, ticks: tuple[Tick, ...], whys: tuple[Why, ...]) -> ThreadLine:
     if line.reply_to:
         return replace(line, ticks=ticks)
     side = SIDES.get(whys[0].code, "customer") if whys else "customer"
     return replace(line, ticks=ticks, side=side, whys=whys if side == "customer" else ())
 
 
-def _undecided_line(row: Record, event: MessageAdded) -> Line:
-    return Line(
+def _undecided_line(row: Record, event: MessageAdded) -> ThreadLine:
+    return ThreadLine(
         message_sid=event.message_sid,
         side="customer",
         author=plain_name(event.author),

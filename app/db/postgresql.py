@@ -29,7 +29,7 @@ class NoAnswer(psycopg.OperationalError):
     fault = Fault("PostgreSQL does not answer", SILENT)
 
 
-class Connection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """A connection that ends when an answer does not come in time: whoever needs the next takes a new one."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -75,7 +75,7 @@ def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, pr
     )
 
     @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Any, _record: Any, args: Any, params: Any) -> Connection:
+    def connect(_dialect: Any, _record: Any, args: Any, params: Any) -> BoundedConnection:
         return _connect_in_time(min(deadline.left(wait_seconds) or wait_seconds, CONNECT_SECONDS), args, params)
 
     @event.listens_for(engine, "checkout")
@@ -117,11 +117,11 @@ def _ping(engine: Engine, connection: Any) -> None:
 _attempts = threading.BoundedSemaphore(MOST_ATTEMPTS)
 
 
-def _connect_in_time(seconds: float, args: Any, params: Any) -> Connection:
+def _connect_in_time(seconds: float, args: Any, params: Any) -> BoundedConnection:
     """Return a new connection, or raise NoAnswer: a thread of its own waits for names and handshakes that hang."""
     if not _attempts.acquire(blocking=False):
         raise NoAnswer("too many attempts to connect hang")
-    attempt: Future[Connection] = Future()
+    attempt: Future[BoundedConnection] = Future()
     threading.Thread(target=_attempt, args=(attempt, args, params), name="db-connect", daemon=True).start()
     try:
         return attempt.result(seconds)
@@ -130,15 +130,15 @@ def _connect_in_time(seconds: float, args: Any, params: Any) -> Connection:
         raise NoAnswer("no connection in time") from None
 
 
-def _attempt(attempt: Future[Connection], args: Any, params: Any) -> None:
+def _attempt(attempt: Future[BoundedConnection], args: Any, params: Any) -> None:
     try:
-        attempt.set_result(Connection.connect(*args, **params))
+        attempt.set_result(BoundedConnection.connect(*args, **params))
     except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
         attempt.set_exception(error)
     finally:
         _attempts.release()
 
 
-def _close(attempt: Future[Connection]) -> None:
+def _close(attempt: Future[BoundedConnection]) -> None:
     if attempt.exception() is None:
         attempt.result().close()

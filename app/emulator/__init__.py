@@ -5,7 +5,7 @@ It shares no code with the rest of the app, so that one mistake cannot hide in b
 
 from flask import Flask
 
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.control_api import add_control_api
 from app.emulator.conversations import run_timers
 from app.emulator.options import Options
@@ -14,7 +14,7 @@ from app.emulator.rest.api import add_rest_api
 
 def create_emulator(options: Options | None = None) -> Flask:
     """Return the emulator as a Flask app; its threads start at once and end with the process."""
-    account = Account(options or Options())
+    account = EmulatedAccount(options or Options())
     account.timers.append(lambda: run_timers(account))
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = None

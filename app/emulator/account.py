@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.emulator.carrier import Carrier
-from app.emulator.clock import Clock
+from app.emulator.clock import EmulatorClock
 from app.emulator.errors import TwilioError
 from app.emulator.faults import Faults
-from app.emulator.models import Conversation, Message, Receipt
+from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt
 from app.emulator.options import Options
 from app.emulator.scheduler import Pending, Scheduler
 from app.emulator.state import State, first_hooks
@@ -37,12 +37,12 @@ class Cause:
 TWILIO_ITSELF = Cause("")
 
 
-class Account:
+class EmulatedAccount:
     """Joins state, webhooks, carrier, faults and clock."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.clock = Clock()
+        self.clock = EmulatorClock()
         self.state = State(options, self.clock)
         self.faults = Faults(options.faults, options.seed)
         self.pending = Pending()
@@ -151,7 +151,7 @@ class Account:
             common["ClientIdentity"] = cause.client_identity
         return common | dict(form)
 
-    def _tell_receipt(self, conversation: Conversation, message: Message, receipt: Receipt) -> None:
+    def _tell_receipt(self, conversation: Conversation, message: EmulatedMessage, receipt: EmulatedReceipt) -> None:
         form = delivery_form(conversation, message, receipt)
         service_sid = conversation.service_sid
         self.fire("onDeliveryUpdated", form, TWILIO_ITSELF, service_sid=service_sid, conversation=conversation)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.emulator.models import Conversation, Message, Participant, Receipt
+from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt, Participant
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import Pair, State
 
@@ -26,11 +26,11 @@ _PATHS = {
     "failed": ("failed",),
 }
 _CHANNEL_PREFIX = {"sms": "SM", "whatsapp": "WA"}
-Tell = Callable[[Conversation, Message, Receipt], None]
+Tell = Callable[[Conversation, EmulatedMessage, EmulatedReceipt], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CarrierOutcome:
     """Where a message to an address ends, and the error code it ends with (0: none)."""
 
     status: str
@@ -56,7 +56,7 @@ class Carrier:
         self._step_seconds = step_seconds
         self._tell = tell
         self._tells_opted_out = tells_opted_out
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, CarrierOutcome] = {}
         self._held: set[str] = set()
 
     def reset(self) -> None:
@@ -64,7 +64,7 @@ class Carrier:
         self._outcomes.clear()
         self._held.clear()
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, CarrierOutcome]:
         """Return how later messages end, for each address that was given an end."""
         return dict(self._outcomes)
 
@@ -83,7 +83,7 @@ class Carrier:
             if receipt.participant_sid == participant.sid and receipt.status == "delivered"
         ]
         for message, receipt in receipts:
-            self._step(conversation, message, receipt, Outcome("read"))()
+            self._step(conversation, message, receipt, CarrierOutcome("read"))()
         return len(receipts)
 
     def set_outcome(self, address: str, status: str | None, error_code: int | None) -> None:
@@ -94,7 +94,7 @@ class Carrier:
         status = status or "undelivered"
         if status not in _PATHS:
             raise ValueError(f"status must be one of {', '.join(_PATHS)}, not {status!r}")
-        self._outcomes[address] = Outcome(status, error_code or 0)
+        self._outcomes[address] = CarrierOutcome(status, error_code or 0)
 
     def hear(self, pair: Pair, body: str) -> None:
         """Note an inbound message: it opens WhatsApp's window; by SMS, STOP and START words are obeyed."""
@@ -107,7 +107,7 @@ class Carrier:
         elif word in START_WORDS:
             self._state.opted_out.discard(pair)
 
-    def send(self, conversation: Conversation, message: Message) -> None:
+    def send(self, conversation: Conversation, message: EmulatedMessage) -> None:
         """Make a receipt for each phone that must get the message, and start it on its way."""
         for participant in conversation.participants.values():
             if participant.address and message.author not in participant.names and not self._skips(participant):
@@ -125,27 +125,27 @@ class Carrier:
         pair = (participant.address or "", participant.proxy_address or "")
         return pair in self._state.opted_out and not self._tells_opted_out()
 
-    def _send_to(self, conversation: Conversation, message: Message, participant: Participant) -> None:
+    def _send_to(self, conversation: Conversation, message: EmulatedMessage, participant: Participant) -> None:
         state, now = self._state, self._state.clock.now()
         channel_sid = state.sid(_CHANNEL_PREFIX.get(participant.kind, "SM"))
-        receipt = Receipt(state.sid("DY"), state.serial(), channel_sid, participant.sid, now, now)
+        receipt = EmulatedReceipt(state.sid("DY"), state.serial(), channel_sid, participant.sid, now, now)
         message.receipts[receipt.sid] = receipt
         outcome, path = self._fate(message, participant)
         for number, status in enumerate(path, start=1):
             code = outcome.error_code if number == len(path) else 0
-            step = self._step(conversation, message, receipt, Outcome(status, code))
+            step = self._step(conversation, message, receipt, CarrierOutcome(status, code))
             self._scheduler.after(self._step_seconds * number, step)
 
-    def _fate(self, message: Message, participant: Participant) -> tuple[Outcome, tuple[str, ...]]:
+    def _fate(self, message: EmulatedMessage, participant: Participant) -> tuple[CarrierOutcome, tuple[str, ...]]:
         """Return the end and the way to it; what Twilio itself refuses is never `sent`."""
         pair = (participant.address or "", participant.proxy_address or "")
         is_whatsapp = participant.kind == "whatsapp"
         if pair in self._state.opted_out:
-            return Outcome("undelivered", OPTED_OUT), ("undelivered",)
+            return CarrierOutcome("undelivered", OPTED_OUT), ("undelivered",)
         if is_whatsapp and not message.content_sid and not self._in_window(pair):
-            return Outcome("undelivered", OUTSIDE_WINDOW), ("undelivered",)
+            return CarrierOutcome("undelivered", OUTSIDE_WINDOW), ("undelivered",)
         reads_by_itself = is_whatsapp and participant.address not in self._held
-        ordinary = Outcome("read" if reads_by_itself else "delivered")
+        ordinary = CarrierOutcome("read" if reads_by_itself else "delivered")
         outcome = self._outcomes.get(participant.address or "", ordinary)
         return outcome, _PATHS[outcome.status]
 
@@ -154,7 +154,7 @@ class Carrier:
         return heard_at is not None and self._state.clock.now() - heard_at <= WHATSAPP_WINDOW
 
     def _step(
-        self, conversation: Conversation, message: Message, receipt: Receipt, outcome: Outcome
+        self, conversation: Conversation, message: EmulatedMessage, receipt: EmulatedReceipt, outcome: CarrierOutcome
     ) -> Callable[[], None]:
         def take() -> None:
             with self._state.lock:

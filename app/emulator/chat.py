@@ -1,14 +1,16 @@
 """A chat client acts: a human agent or a web visitor who writes, edits, removes and reads through the SDK."""
 
 from app.emulator import messages, participants, validation
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.errors import not_found
 from app.emulator.messages import MessageDraft
-from app.emulator.models import Conversation, Message, Participant
+from app.emulator.models import Conversation, EmulatedMessage, Participant
 from app.emulator.participants import ParticipantDraft
 
 
-def write(account: Account, conversation: Conversation, identity: str, body: str, attributes: str | None) -> Message:
+def write(
+    account: EmulatedAccount, conversation: Conversation, identity: str, body: str, attributes: str | None
+) -> EmulatedMessage:
     """Return the message a chat client has written; it joins the conversation first if it must."""
     cause = Cause("SDK", client_identity=identity)
     if account.state.member(conversation, identity, chat_only=True) is None:
@@ -19,20 +21,20 @@ def write(account: Account, conversation: Conversation, identity: str, body: str
     return messages.add(account, conversation, MessageDraft(identity, body, attributes=text), cause)
 
 
-def edit(account: Account, message: Message, body: str, identity: str | None) -> Message:
+def edit(account: EmulatedAccount, message: EmulatedMessage, body: str, identity: str | None) -> EmulatedMessage:
     """Return the message as a chat client, by default its author, has edited it."""
     cause = Cause("SDK", client_identity=identity or message.author)
     messages.change(account, conversation_of(account, message), message, {"body": body}, cause)
     return message
 
 
-def remove(account: Account, message: Message, identity: str | None) -> None:
+def remove(account: EmulatedAccount, message: EmulatedMessage, identity: str | None) -> None:
     """Let a chat client, by default its author, delete a message."""
     cause = Cause("SDK", client_identity=identity or message.author)
     messages.remove(account, conversation_of(account, message), message, cause)
 
 
-def read(account: Account, conversation: Conversation, identity: str, index: int) -> Participant:
+def read(account: EmulatedAccount, conversation: Conversation, identity: str, index: int) -> Participant:
     """Return the participant whose read horizon a chat client has moved."""
     participant = account.state.participant(conversation, identity)
     cause = Cause("SDK", client_identity=identity)
@@ -40,20 +42,20 @@ def read(account: Account, conversation: Conversation, identity: str, index: int
     return participant
 
 
-def conversation_by_sid(account: Account, sid: str) -> Conversation:
+def conversation_by_sid(account: EmulatedAccount, sid: str) -> Conversation:
     """Return a conversation of any service, or raise 20404."""
     if sid not in account.state.conversations:
         raise not_found(f"/Conversations/{sid}")
     return account.state.conversations[sid]
 
 
-def message_by_sid(account: Account, sid: str) -> Message:
+def message_by_sid(account: EmulatedAccount, sid: str) -> EmulatedMessage:
     """Return a message of any conversation, or raise 20404."""
     if sid not in account.state.messages:
         raise not_found(f"/Messages/{sid}")
     return account.state.messages[sid]
 
 
-def conversation_of(account: Account, message: Message) -> Conversation:
+def conversation_of(account: EmulatedAccount, message: EmulatedMessage) -> Conversation:
     """Return the conversation a message is in."""
     return conversation_by_sid(account, message.conversation_sid)

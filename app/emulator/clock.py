@@ -10,7 +10,7 @@ _DURATION = re.compile(
 )
 
 
-class Clock:
+class EmulatorClock:
     """Aware UTC time that can be moved forward but not back (until reset)."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.emulator import strictness
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, ScopedHook
 from app.emulator.state import GLOBAL_EVENTS, State
@@ -21,7 +21,11 @@ TARGETS = ("webhook", "trigger", "studio")
 
 
 def create(
-    account: Account, conversation: Conversation, target: str, settings: Mapping[str, str], lists: Mapping[str, Any]
+    account: EmulatedAccount,
+    conversation: Conversation,
+    target: str,
+    settings: Mapping[str, str],
+    lists: Mapping[str, Any],
 ) -> ScopedHook:
     """Return a new hook of the conversation, or raise what Twilio would refuse. State locked."""
     if len(conversation.hooks) >= MOST_HOOKS:
@@ -49,7 +53,9 @@ def create(
     return hook
 
 
-def change(account: Account, hook: ScopedHook, settings: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
+def change(
+    account: EmulatedAccount, hook: ScopedHook, settings: Mapping[str, str], lists: Mapping[str, Sequence[str]]
+) -> None:
     """Change what is named, or raise what Twilio would refuse. State locked."""
     before = (hook.url, hook.method, hook.filters, hook.triggers, hook.flow_sid)
     hook.url = settings.get("Url", hook.url)
@@ -83,7 +89,7 @@ def of_address(state: State, auto_creation: Mapping[str, Any]) -> ScopedHook:
     )
 
 
-def _check(account: Account, hook: ScopedHook) -> None:
+def _check(account: EmulatedAccount, hook: ScopedHook) -> None:
     if hook.target == "studio":
         strictness.flow(account, hook.flow_sid)
         return

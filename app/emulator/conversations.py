@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.emulator import strictness, validation
-from app.emulator.account import TWILIO_ITSELF, Account, Cause
+from app.emulator.account import TWILIO_ITSELF, Cause, EmulatedAccount
 from app.emulator.clock import read_duration
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant
@@ -32,7 +32,7 @@ class ConversationDraft:
     email_binding: Mapping[str, str] | None = None
 
 
-def create(account: Account, service_sid: str, draft: ConversationDraft, cause: Cause) -> Conversation:
+def create(account: EmulatedAccount, service_sid: str, draft: ConversationDraft, cause: Cause) -> Conversation:
     """Create a conversation after asking the pre-action webhook, and tell of it."""
     state = account.state
     with state.lock:
@@ -48,7 +48,7 @@ def create(account: Account, service_sid: str, draft: ConversationDraft, cause: 
     return conversation
 
 
-def new(account: Account, service_sid: str, draft: ConversationDraft) -> Conversation:
+def new(account: EmulatedAccount, service_sid: str, draft: ConversationDraft) -> Conversation:
     """Return a conversation that is not stored yet. Called with the state locked."""
     state, now = account.state, account.clock.now()
     if draft.unique_name and (service_sid, draft.unique_name) in state.unique_names:
@@ -73,7 +73,7 @@ def new(account: Account, service_sid: str, draft: ConversationDraft) -> Convers
     )
 
 
-def store(account: Account, conversation: Conversation) -> None:
+def store(account: EmulatedAccount, conversation: Conversation) -> None:
     """Put a new conversation into the account. Called with the state locked."""
     state = account.state
     if conversation.unique_name:
@@ -85,7 +85,7 @@ def store(account: Account, conversation: Conversation) -> None:
 
 
 def tell(
-    account: Account,
+    account: EmulatedAccount,
     event_type: str,
     conversation: Conversation,
     cause: Cause,
@@ -103,7 +103,7 @@ def must_be_open(conversation: Conversation) -> None:
         raise TwilioError(50377, "Conversation is closed and cannot be changed")
 
 
-def change(account: Account, conversation: Conversation, form: Mapping[str, str], cause: Cause) -> None:
+def change(account: EmulatedAccount, conversation: Conversation, form: Mapping[str, str], cause: Cause) -> None:
     """Change what the form names (Twilio's parameter names), after asking the pre-action webhook."""
     account.count_write(conversation.sid)
     with account.state.lock:
@@ -122,7 +122,7 @@ def change(account: Account, conversation: Conversation, form: Mapping[str, str]
         tell(account, "onConversationUpdated", conversation, cause)
 
 
-def _wanted(account: Account, conversation: Conversation, form: Mapping[str, str]) -> dict[str, Any]:
+def _wanted(account: EmulatedAccount, conversation: Conversation, form: Mapping[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if form.get("FriendlyName"):  # an empty one does not clear it
         wanted["friendly_name"] = validation.name("FriendlyName", form["FriendlyName"])
@@ -142,7 +142,7 @@ def _wanted(account: Account, conversation: Conversation, form: Mapping[str, str
     return wanted
 
 
-def _free_name(account: Account, conversation: Conversation, unique_name: str) -> str | None:
+def _free_name(account: EmulatedAccount, conversation: Conversation, unique_name: str) -> str | None:
     validation.name("UniqueName", unique_name)
     strictness.unique_name(account, unique_name)
     holder = account.state.unique_names.get((conversation.service_sid, unique_name))
@@ -151,7 +151,7 @@ def _free_name(account: Account, conversation: Conversation, unique_name: str) -
     return unique_name or None
 
 
-def _apply(account: Account, conversation: Conversation, wanted: Mapping[str, Any]) -> None:
+def _apply(account: EmulatedAccount, conversation: Conversation, wanted: Mapping[str, Any]) -> None:
     names, service_sid = account.state.unique_names, conversation.service_sid
     if "unique_name" in wanted:
         names.pop((service_sid, conversation.unique_name or ""), None)
@@ -170,7 +170,7 @@ def read_state(text: str) -> str:
     return text
 
 
-def set_state(account: Account, conversation: Conversation, new_state: str, reason: str, cause: Cause) -> None:
+def set_state(account: EmulatedAccount, conversation: Conversation, new_state: str, reason: str, cause: Cause) -> None:
     """Move a conversation to a state and tell of it; closing frees its address pairs. State locked."""
     before, now = conversation.state, account.clock.now()
     if new_state == before:
@@ -183,7 +183,7 @@ def set_state(account: Account, conversation: Conversation, new_state: str, reas
     account.fire("onConversationStateUpdated", form, cause, service_sid=service_sid, conversation=conversation)
 
 
-def record_activity(account: Account, conversation: Conversation, cause: Cause) -> None:
+def record_activity(account: EmulatedAccount, conversation: Conversation, cause: Cause) -> None:
     """Start the timers anew; an inactive conversation becomes active again. State locked."""
     conversation.active_at = account.clock.now()
     if conversation.state == "inactive":
@@ -191,13 +191,13 @@ def record_activity(account: Account, conversation: Conversation, cause: Cause) 
         set_state(account, conversation, "active", "EVENT", event)
 
 
-def free_pairs(account: Account, conversation: Conversation) -> None:
+def free_pairs(account: EmulatedAccount, conversation: Conversation) -> None:
     """Let the conversation's address pairs be used elsewhere. State locked."""
     for participant in conversation.participants.values():
         account.state.free_pair(participant)
 
 
-def remove(account: Account, conversation: Conversation, cause: Cause) -> None:
+def remove(account: EmulatedAccount, conversation: Conversation, cause: Cause) -> None:
     """Delete a conversation and everything in it, after asking the pre-action webhook."""
     state = account.state
     question = conversation_form("onConversationRemove", conversation, account.clock.now())
@@ -209,7 +209,7 @@ def remove(account: Account, conversation: Conversation, cause: Cause) -> None:
         state.drop(conversation)
 
 
-def run_timers(account: Account) -> None:
+def run_timers(account: EmulatedAccount) -> None:
     """Move every conversation whose timer has ended: to inactive, then to closed."""
     with account.state.lock:
         now = account.clock.now()
@@ -217,7 +217,7 @@ def run_timers(account: Account) -> None:
             _run_timers_of(account, conversation, now)
 
 
-def _run_timers_of(account: Account, conversation: Conversation, now: datetime) -> None:
+def _run_timers_of(account: EmulatedAccount, conversation: Conversation, now: datetime) -> None:
     inactive_at = conversation.due_at(conversation.inactive_after)
     closed_at = conversation.due_at(conversation.closed_after)
     if conversation.state == "active" and inactive_at and now >= inactive_at:

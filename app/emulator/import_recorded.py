@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.emulator import conversations
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.conversations import ConversationDraft
-from app.emulator.models import Conversation, Message, Participant
+from app.emulator.models import Conversation, EmulatedMessage, Participant
 
 OUR_NUMBER = "+15550100099"
 
 
-def adopt(account: Account, form: Mapping[str, str]) -> Conversation:
+def adopt(account: EmulatedAccount, form: Mapping[str, str]) -> Conversation:
     """Create the service, conversation, author and message of an onMessageAdded form, unless they exist.
 
     Raises ValueError for a form without a ConversationSid.
@@ -37,7 +37,7 @@ def adopt(account: Account, form: Mapping[str, str]) -> Conversation:
     return conversation
 
 
-def _adopt_author(account: Account, conversation: Conversation, form: Mapping[str, str]) -> None:
+def _adopt_author(account: EmulatedAccount, conversation: Conversation, form: Mapping[str, str]) -> None:
     sid, author = form.get("ParticipantSid", ""), form.get("Author", "")
     if not sid or not author or sid in conversation.participants:
         return
@@ -64,14 +64,14 @@ def _adopt_author(account: Account, conversation: Conversation, form: Mapping[st
         account.state.last_inbound[author, participant.proxy_address or ""] = now
 
 
-def _adopt_message(account: Account, conversation: Conversation, form: Mapping[str, str]) -> None:
+def _adopt_message(account: EmulatedAccount, conversation: Conversation, form: Mapping[str, str]) -> None:
     sid = form.get("MessageSid", "")
     if not sid or sid in conversation.messages:
         return
     now = account.clock.now()
     text = form.get("Index", "")
     index = int(text) if re.fullmatch(r"\d{1,9}", text) else conversation.next_index
-    message = Message(
+    message = EmulatedMessage(
         sid=sid,
         serial=account.state.serial(),
         conversation_sid=conversation.sid,

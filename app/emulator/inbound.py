@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from app.emulator import conversation_webhooks, conversations, messages, participants, validation
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.conversations import ConversationDraft
 from app.emulator.errors import TwilioError
 from app.emulator.media_store import keep
 from app.emulator.messages import MessageDraft
-from app.emulator.models import AddressConfiguration, Conversation, MediaFile, Message
+from app.emulator.models import AddressConfiguration, Conversation, EmulatedMessage, StoredMedia
 from app.emulator.participants import ParticipantDraft
 from app.emulator.webhook_forms import conversation_form, media_text
 
@@ -28,7 +28,7 @@ CHANNELS = {"sms": "SMS", "whatsapp": "WHATSAPP"}
 
 
 def receive(
-    account: Account,
+    account: EmulatedAccount,
     *,
     channel: str,
     sender: str,
@@ -36,7 +36,7 @@ def receive(
     body: str | None,
     media: Sequence[Mapping[str, Any]] = (),
     service_sid: str | None = None,
-) -> Message:
+) -> EmulatedMessage:
     """Return the message as stored. Raises TwilioError when it is lost, with the reason."""
     address, proxy_address = _address(channel, sender), _address(channel, recipient)
     validation.binding(address, proxy_address, account.options.numbers)
@@ -59,14 +59,14 @@ def _address(channel: str, number: str) -> str:
 
 
 def _autocreate(
-    account: Account,
+    account: EmulatedAccount,
     address: str,
     proxy_address: str,
     body: str | None,
     media: Sequence[Mapping[str, Any]],
     service_sid: str | None,
     cause: Cause,
-) -> Message:
+) -> EmulatedMessage:
     """Create conversation, participant and message; only onConversationAdd can stop it."""
     state = account.state
     with state.lock:
@@ -96,7 +96,7 @@ def _autocreate(
         return messages.add(account, conversation, message, cause, asks=False)
 
 
-def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | None:
+def _rule_for(account: EmulatedAccount, proxy_address: str) -> AddressConfiguration | None:
     """Return the address configuration that applies; None where the messaging service lets every number create."""
     rules = account.state.addresses.values()
     if not rules and account.options.autocreates:
@@ -108,13 +108,13 @@ def _rule_for(account: Account, proxy_address: str) -> AddressConfiguration | No
     raise TwilioError(20404, LOST)
 
 
-def _attach_hook(account: Account, conversation: Conversation, rule: AddressConfiguration | None) -> None:
+def _attach_hook(account: EmulatedAccount, conversation: Conversation, rule: AddressConfiguration | None) -> None:
     kind = rule.auto_creation["type"] if rule else "default"
     if rule and kind in ("webhook", "studio"):
         hook = conversation_webhooks.of_address(account.state, rule.auto_creation)
         conversation.hooks[hook.sid] = hook
 
 
-def _content(body: str | None, files: tuple[MediaFile, ...]) -> dict[str, str]:
+def _content(body: str | None, files: tuple[StoredMedia, ...]) -> dict[str, str]:
     media = media_text(files)
     return ({"MessageBody": body} if body else {}) | ({"Media": media} if media else {})

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.emulator.errors import TwilioError
-from app.emulator.models import MediaFile
+from app.emulator.models import StoredMedia
 from app.emulator.state import State
 
 LARGEST_FILE = 150 * 1024 * 1024
 
 
-def keep(state: State, service_sid: str, author: str, files: Sequence[Mapping[str, Any]]) -> tuple[MediaFile, ...]:
+def keep(state: State, service_sid: str, author: str, files: Sequence[Mapping[str, Any]]) -> tuple[StoredMedia, ...]:
     """Return stored files for descriptions with content_type, filename and size, or content in base64."""
     return tuple(
         add(
@@ -39,7 +39,7 @@ def add(
     filename: str | None,
     size: int = 0,
     content: bytes | None = None,
-) -> MediaFile:
+) -> StoredMedia:
     """Return a new file of a service; without content it is `size` bytes of filler."""
     size = len(content) if content is not None else size
     if size > LARGEST_FILE:
@@ -47,17 +47,17 @@ def add(
     with state.lock:
         now = state.clock.now()
         sid, serial = state.sid("ME"), state.serial()
-        file = MediaFile(sid, serial, service_sid, content_type, filename, size, content, now, author)
+        file = StoredMedia(sid, serial, service_sid, content_type, filename, size, content, now, author)
         state.media[sid] = file
     return file
 
 
-def content_of(file: MediaFile) -> bytes:
+def content_of(file: StoredMedia) -> bytes:
     """Return the bytes of a file."""
     return file.content if file.content is not None else b"parley " * (file.size // 7) + b"." * (file.size % 7)
 
 
-def free_file(state: State, service_sid: str, sid: str) -> MediaFile:
+def free_file(state: State, service_sid: str, sid: str) -> StoredMedia:
     """Return a file that a new message may use; raise 50507, 50510 or 50508 when it may not."""
     file = state.media.get(sid)
     if file is None:

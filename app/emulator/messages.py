@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from app.emulator import validation
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.conversations import must_be_open, record_activity
 from app.emulator.errors import TwilioError
-from app.emulator.models import Conversation, MediaFile, Message
+from app.emulator.models import Conversation, EmulatedMessage, StoredMedia
 from app.emulator.webhook_forms import media_text, message_form, present
 
 
@@ -21,7 +21,7 @@ class MessageDraft:
     author: str
     body: str | None = None
     attributes: str = "{}"
-    media: tuple[MediaFile, ...] = ()
+    media: tuple[StoredMedia, ...] = ()
     content_sid: str | None = None
     subject: str | None = None
     created: datetime | None = None
@@ -29,8 +29,8 @@ class MessageDraft:
 
 
 def add(
-    account: Account, conversation: Conversation, draft: MessageDraft, cause: Cause, *, asks: bool = True
-) -> Message:
+    account: EmulatedAccount, conversation: Conversation, draft: MessageDraft, cause: Cause, *, asks: bool = True
+) -> EmulatedMessage:
     """Store a message, tell of it and send it to the phones, after asking the pre-action webhook."""
     if cause.source == "API":
         account.count_write(conversation.sid)
@@ -59,7 +59,7 @@ def check(conversation: Conversation, draft: MessageDraft, *, limited: bool) -> 
         raise TwilioError(50513, "The author is not a participant of the group conversation")
 
 
-def _question(account: Account, conversation: Conversation, draft: MessageDraft) -> dict[str, str]:
+def _question(account: EmulatedAccount, conversation: Conversation, draft: MessageDraft) -> dict[str, str]:
     """Return the parameters of onMessageAdd: no SID, index or date yet."""
     member = account.state.member(conversation, draft.author)
     return present(
@@ -81,10 +81,10 @@ def _changes(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _store(account: Account, conversation: Conversation, draft: MessageDraft, cause: Cause) -> Message:
+def _store(account: EmulatedAccount, conversation: Conversation, draft: MessageDraft, cause: Cause) -> EmulatedMessage:
     state, now = account.state, account.clock.now()
     member = state.member(conversation, draft.author)
-    message = Message(
+    message = EmulatedMessage(
         sid=state.sid("IM"),
         serial=state.serial(),
         conversation_sid=conversation.sid,
@@ -110,7 +110,9 @@ def _store(account: Account, conversation: Conversation, draft: MessageDraft, ca
     return message
 
 
-def tell(account: Account, event_type: str, conversation: Conversation, message: Message, cause: Cause) -> None:
+def tell(
+    account: EmulatedAccount, event_type: str, conversation: Conversation, message: EmulatedMessage, cause: Cause
+) -> None:
     """Fire a message event. State locked."""
     form = message_form(event_type, conversation, message, account.clock.now())
     service_sid = conversation.service_sid
@@ -118,7 +120,11 @@ def tell(account: Account, event_type: str, conversation: Conversation, message:
 
 
 def change(
-    account: Account, conversation: Conversation, message: Message, changes: dict[str, Any], cause: Cause
+    account: EmulatedAccount,
+    conversation: Conversation,
+    message: EmulatedMessage,
+    changes: dict[str, Any],
+    cause: Cause,
 ) -> None:
     """Edit what `changes` names, after asking the pre-action webhook. Edits do not reach phones."""
     account.count_write(conversation.sid)
@@ -135,7 +141,7 @@ def change(
         tell(account, "onMessageUpdated", conversation, message, cause)
 
 
-def remove(account: Account, conversation: Conversation, message: Message, cause: Cause) -> None:
+def remove(account: EmulatedAccount, conversation: Conversation, message: EmulatedMessage, cause: Cause) -> None:
     """Delete a message, after asking the pre-action webhook."""
     account.count_write(conversation.sid)
     must_be_open(conversation)

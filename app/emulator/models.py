@@ -76,7 +76,7 @@ class Service:
 
 
 @dataclass
-class Receipt:
+class EmulatedReceipt:
     """What became of one message on its way to one non-chat participant; status None: still inside Twilio."""
 
     sid: str
@@ -91,7 +91,7 @@ class Receipt:
 
 
 @dataclass
-class MediaFile:
+class StoredMedia:
     """A file in the media store; `message_sid` tells the one message that uses it."""
 
     sid: str
@@ -108,7 +108,7 @@ class MediaFile:
 
 
 @dataclass
-class Message:
+class EmulatedMessage:
     """A message of a conversation."""
 
     sid: str
@@ -122,10 +122,10 @@ class Message:
     source: str
     created: datetime
     updated: datetime
-    media: tuple[MediaFile, ...] = ()
+    media: tuple[StoredMedia, ...] = ()
     content_sid: str | None = None
     subject: str | None = None
-    receipts: dict[str, Receipt] = field(default_factory=dict)
+    receipts: dict[str, EmulatedReceipt] = field(default_factory=dict)
 
 
 @dataclass
@@ -175,7 +175,7 @@ class Conversation:
     email_binding: dict[str, str] = field(default_factory=dict)
     next_index: int = 0
     participants: dict[str, Participant] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)
+    messages: dict[str, EmulatedMessage] = field(default_factory=dict)
     hooks: dict[str, ScopedHook] = field(default_factory=dict)
 
     def due_at(self, seconds: float | None) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.emulator import validation
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.conversations import must_be_open, record_activity
 from app.emulator.errors import TwilioError
 from app.emulator.models import Conversation, Participant, User
@@ -31,7 +31,7 @@ class ParticipantDraft:
     updated: datetime | None = None
 
 
-def add(account: Account, conversation: Conversation, draft: ParticipantDraft, cause: Cause) -> Participant:
+def add(account: EmulatedAccount, conversation: Conversation, draft: ParticipantDraft, cause: Cause) -> Participant:
     """Let somebody join after asking the pre-action webhook, and tell of it."""
     account.count_write(conversation.sid)
     with account.state.lock:
@@ -44,7 +44,7 @@ def add(account: Account, conversation: Conversation, draft: ParticipantDraft, c
     return participant
 
 
-def new(account: Account, conversation: Conversation, draft: ParticipantDraft) -> Participant:
+def new(account: EmulatedAccount, conversation: Conversation, draft: ParticipantDraft) -> Participant:
     """Return a participant that has not joined yet, or raise what Twilio would refuse. State locked."""
     kind = check(account, conversation, draft)
     state, now = account.state, account.clock.now()
@@ -65,7 +65,7 @@ def new(account: Account, conversation: Conversation, draft: ParticipantDraft) -
     )
 
 
-def check(account: Account, conversation: Conversation, draft: ParticipantDraft) -> str:
+def check(account: EmulatedAccount, conversation: Conversation, draft: ParticipantDraft) -> str:
     """Return the kind (sms, whatsapp, chat) of who wants to join, or raise why he cannot. State locked."""
     must_be_open(conversation)
     if draft.identity and draft.address:
@@ -95,7 +95,7 @@ def _check_room(conversation: Conversation, draft: ParticipantDraft) -> None:
         raise TwilioError(50418, f"A conversation has at most {MOST_NON_CHAT} non-chat participants")
 
 
-def _check_binding(account: Account, conversation: Conversation, draft: ParticipantDraft, address: str) -> str:
+def _check_binding(account: EmulatedAccount, conversation: Conversation, draft: ParticipantDraft, address: str) -> str:
     channel = validation.binding(address, draft.proxy_address, account.options.numbers)
     if draft.proxy_address is None:
         if account.state.member(conversation, address):
@@ -108,7 +108,7 @@ def _check_binding(account: Account, conversation: Conversation, draft: Particip
     return channel
 
 
-def join(account: Account, conversation: Conversation, participant: Participant, cause: Cause) -> None:
+def join(account: EmulatedAccount, conversation: Conversation, participant: Participant, cause: Cause) -> None:
     """Put a participant into the conversation and tell of it. State locked."""
     conversation.participants[participant.sid] = participant
     account.state.remember(participant)
@@ -120,7 +120,9 @@ def join(account: Account, conversation: Conversation, participant: Participant,
     tell(account, "onParticipantAdded", conversation, participant, cause)
 
 
-def tell(account: Account, event_type: str, conversation: Conversation, participant: Participant, cause: Cause) -> None:
+def tell(
+    account: EmulatedAccount, event_type: str, conversation: Conversation, participant: Participant, cause: Cause
+) -> None:
     """Fire a participant event. State locked."""
     form = participant_form(event_type, participant, account.clock.now())
     service_sid = conversation.service_sid
@@ -128,7 +130,11 @@ def tell(account: Account, event_type: str, conversation: Conversation, particip
 
 
 def change(
-    account: Account, conversation: Conversation, participant: Participant, changes: dict[str, Any], cause: Cause
+    account: EmulatedAccount,
+    conversation: Conversation,
+    participant: Participant,
+    changes: dict[str, Any],
+    cause: Cause,
 ) -> None:
     """Set the fields that `changes` names, after asking the pre-action webhook."""
     account.count_write(conversation.sid)
@@ -146,7 +152,9 @@ def change(
         tell(account, "onParticipantUpdated", conversation, participant, cause)
 
 
-def _rebind(account: Account, conversation: Conversation, participant: Participant, proxy_address: str | None) -> None:
+def _rebind(
+    account: EmulatedAccount, conversation: Conversation, participant: Participant, proxy_address: str | None
+) -> None:
     if not proxy_address or not participant.address or proxy_address == participant.proxy_address:
         return
     draft = ParticipantDraft(address=participant.address, proxy_address=proxy_address)
@@ -156,7 +164,7 @@ def _rebind(account: Account, conversation: Conversation, participant: Participa
 
 
 def read_up_to(
-    account: Account, conversation: Conversation, participant: Participant, index: int, cause: Cause
+    account: EmulatedAccount, conversation: Conversation, participant: Participant, index: int, cause: Cause
 ) -> None:
     """Move a participant's read horizon."""
     seen_at = account.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -164,7 +172,7 @@ def read_up_to(
     change(account, conversation, participant, changes, cause)
 
 
-def remove(account: Account, conversation: Conversation, participant: Participant, cause: Cause) -> None:
+def remove(account: EmulatedAccount, conversation: Conversation, participant: Participant, cause: Cause) -> None:
     """Take a participant out of the conversation, after asking the pre-action webhook."""
     account.count_write(conversation.sid)
     must_be_open(conversation)
@@ -179,7 +187,7 @@ def remove(account: Account, conversation: Conversation, participant: Participan
         tell(account, "onParticipantRemoved", conversation, participant, cause)
 
 
-def ensure_user(account: Account, service_sid: str, identity: str, cause: Cause) -> User:
+def ensure_user(account: EmulatedAccount, service_sid: str, identity: str, cause: Cause) -> User:
     """Return the service's user of that identity, new if there was none. State locked."""
     state, now = account.state, account.clock.now()
     found = state.user(service_sid, identity)

@@ -4,20 +4,20 @@ Somebody nobody has looked for is read as carriers report it, by itself; see car
 """
 
 from app.emulator import conversations, participants
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.conversations import ConversationDraft
-from app.emulator.models import Conversation, Message, Participant
+from app.emulator.models import Conversation, EmulatedMessage, Participant
 from app.emulator.participants import ParticipantDraft
 
 
-def messages_of(account: Account, name: str) -> list[Message]:
+def messages_of(account: EmulatedAccount, name: str) -> list[EmulatedMessage]:
     """Return the messages of all conversations that an address or identity is in, in the order they were stored."""
     with account.state.lock:
         sids = {conversation.sid for conversation, _ in _memberships(account, name)}
         return [it for it in account.state.messages.values() if it.conversation_sid in sids]
 
 
-def look(account: Account, name: str) -> int:
+def look(account: EmulatedAccount, name: str) -> int:
     """Let a person look at the screen; return how many receipts or read horizons moved.
 
     By WhatsApp what is delivered becomes read, and from now on nothing is read before the next look. A chat client
@@ -30,7 +30,7 @@ def look(account: Account, name: str) -> int:
     return moved + sum(_read_to_the_end(account, *place) for place in places if place[1].identity)
 
 
-def web_chat_of(account: Account, identity: str) -> Conversation:
+def web_chat_of(account: EmulatedAccount, identity: str) -> Conversation:
     """Return the open conversation that a visitor has begun in the web chat; a new one if there is none."""
     state = account.state
     with state.lock:
@@ -45,13 +45,13 @@ def web_chat_of(account: Account, identity: str) -> Conversation:
     return conversation
 
 
-def _memberships(account: Account, name: str) -> list[tuple[Conversation, Participant]]:
+def _memberships(account: EmulatedAccount, name: str) -> list[tuple[Conversation, Participant]]:
     found = account.state.named.get(name, {}).values()
     places = [(account.state.conversations.get(it.conversation_sid), it) for it in found]
     return [(conversation, it) for conversation, it in places if conversation]
 
 
-def _read_to_the_end(account: Account, conversation: Conversation, participant: Participant) -> bool:
+def _read_to_the_end(account: EmulatedAccount, conversation: Conversation, participant: Participant) -> bool:
     last = max((it.index for it in conversation.messages.values()), default=-1)
     seen = -1 if participant.last_read_index is None else participant.last_read_index
     if last <= seen or conversation.state == "closed":

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from app.emulator.clock import Clock
+from app.emulator.clock import EmulatorClock
 from app.emulator.errors import not_found
 from app.emulator.models import (
     AccountConfiguration,
@@ -18,12 +18,12 @@ from app.emulator.models import (
     Binding,
     Conversation,
     Credential,
+    EmulatedMessage,
     Hooks,
-    MediaFile,
-    Message,
     Participant,
     Role,
     Service,
+    StoredMedia,
     User,
 )
 from app.emulator.options import Options
@@ -62,7 +62,7 @@ Pair = tuple[str, str]
 class State:
     """The account's resources. Callers hold `lock` while they read several things or change one."""
 
-    def __init__(self, options: Options, clock: Clock) -> None:
+    def __init__(self, options: Options, clock: EmulatorClock) -> None:
         self.lock = threading.RLock()
         self.clock = clock
         self.account_sid = options.account_sid
@@ -88,8 +88,8 @@ class State:
             self.addresses: dict[str, AddressConfiguration] = {}
             self.numbers: dict[str, str] = dict.fromkeys(self._first_numbers, "")  # each with its classic SMS webhook
             self.owned = {*self._first_owned, self._fixed["MG"]}
-            self.media: dict[str, MediaFile] = {}
-            self.messages: dict[str, Message] = {}
+            self.media: dict[str, StoredMedia] = {}
+            self.messages: dict[str, EmulatedMessage] = {}
             self.credentials: dict[str, Credential] = {}
             self.bindings: dict[str, Binding] = {}
             self.opted_out: set[Pair] = set()
@@ -151,7 +151,7 @@ class State:
             raise not_found(f"/Conversations/{name}", code=code)
         return found
 
-    def message(self, conversation: Conversation, sid: str) -> Message:
+    def message(self, conversation: Conversation, sid: str) -> EmulatedMessage:
         """Return the conversation's message, or raise 20404."""
         if sid not in conversation.messages:
             raise not_found(f"/Conversations/{conversation.sid}/Messages/{sid}")

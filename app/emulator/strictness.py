@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Concatenate, ParamSpec
 from urllib.parse import urlsplit
 
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.errors import TwilioError
 from app.emulator.state import GLOBAL_EVENTS
 
@@ -40,10 +40,10 @@ PERMISSIONS = {
 
 
 def _unless_lenient(
-    check: Callable[Concatenate[Account, CHECKS], None],
-) -> Callable[Concatenate[Account, CHECKS], None]:
+    check: Callable[Concatenate[EmulatedAccount, CHECKS], None],
+) -> Callable[Concatenate[EmulatedAccount, CHECKS], None]:
     @functools.wraps(check)
-    def run(account: Account, /, *args: CHECKS.args, **more: CHECKS.kwargs) -> None:
+    def run(account: EmulatedAccount, /, *args: CHECKS.args, **more: CHECKS.kwargs) -> None:
         if not account.options.lenient:
             check(account, *args, **more)
 
@@ -51,7 +51,7 @@ def _unless_lenient(
 
 
 @_unless_lenient
-def role(account: Account, service_sid: str, sid: str | None, kind: str) -> None:
+def role(account: EmulatedAccount, service_sid: str, sid: str | None, kind: str) -> None:
     """Refuse a RoleSid that is none or not the service's (50100), or a role of the other kind (50109, 50100)."""
     if sid is None:
         return
@@ -63,7 +63,7 @@ def role(account: Account, service_sid: str, sid: str | None, kind: str) -> None
 
 
 @_unless_lenient
-def permissions(account: Account, kind: str, names: Iterable[str]) -> None:
+def permissions(account: EmulatedAccount, kind: str, names: Iterable[str]) -> None:
     """Refuse a permission that roles of this kind do not have (50104)."""
     unknown = sorted(set(names) - PERMISSIONS.get(kind, frozenset()))
     if unknown:
@@ -71,7 +71,7 @@ def permissions(account: Account, kind: str, names: Iterable[str]) -> None:
 
 
 @_unless_lenient
-def messaging_service(account: Account, sid: str | None) -> None:
+def messaging_service(account: EmulatedAccount, sid: str | None) -> None:
     """Refuse a MessagingServiceSid that is none (50341) or not the account's (50342)."""
     if not sid:
         return
@@ -82,7 +82,7 @@ def messaging_service(account: Account, sid: str | None) -> None:
 
 
 @_unless_lenient
-def content(account: Account, sid: str | None, variables: str | None) -> None:
+def content(account: EmulatedAccount, sid: str | None, variables: str | None) -> None:
     """Refuse a ContentSid that is none or unknown (50526), and variables without it (50528) or no object (50527)."""
     if variables and not sid:
         raise TwilioError(50528, "ContentVariables need a ContentSid")
@@ -95,14 +95,14 @@ def content(account: Account, sid: str | None, variables: str | None) -> None:
 
 
 @_unless_lenient
-def flow(account: Account, sid: str | None) -> None:
+def flow(account: EmulatedAccount, sid: str | None) -> None:
     """Refuse a Studio flow that is missing or no FW SID (50367); whether it exists is Studio's matter."""
     if not _is_sid("FW", sid or ""):
         raise TwilioError(50367, "FlowSid does not match the pattern FW[0-9a-f]{32}")
 
 
 @_unless_lenient
-def url(account: Account, text: str | None, code: int, parameter: str) -> None:
+def url(account: EmulatedAccount, text: str | None, code: int, parameter: str) -> None:
     """Refuse a URL that is no http(s) URL, or that carries connection overrides (#rc=...), with that code.
 
     Source: usage/webhooks/webhooks-connection-overrides, read 2026-11-22: overrides are not for Conversations.
@@ -116,40 +116,40 @@ def url(account: Account, text: str | None, code: int, parameter: str) -> None:
 
 
 @_unless_lenient
-def needed(account: Account, text: str | None, parameter: str) -> None:
+def needed(account: EmulatedAccount, text: str | None, parameter: str) -> None:
     """Refuse a parameter that this kind of thing cannot do without (50369, as for a webhook of a conversation)."""
     if not text:
         raise TwilioError(50369, f"{parameter} is required")
 
 
 @_unless_lenient
-def target(account: Account, text: str | None) -> None:
+def target(account: EmulatedAccount, text: str | None) -> None:
     """Refuse a Target of the global webhook other than webhook and flex (20001)."""
     if text not in (None, "webhook", "flex"):
         raise TwilioError(20001, "Target must be webhook or flex")
 
 
 @_unless_lenient
-def scoped_filters(account: Account, names: Sequence[str]) -> None:
+def scoped_filters(account: EmulatedAccount, names: Sequence[str]) -> None:
     """Refuse events that a webhook of one conversation cannot ask for: unknown and pre-action ones (50365)."""
     _only(names, SCOPED_EVENTS, 50365)
 
 
 @_unless_lenient
-def address_filters(account: Account, names: Sequence[str]) -> None:
+def address_filters(account: EmulatedAccount, names: Sequence[str]) -> None:
     """Refuse events that an autocreated webhook cannot ask for (50365)."""
     _only(names, ADDRESS_EVENTS, 50365)
 
 
 @_unless_lenient
-def unique_name(account: Account, text: str | None) -> None:
+def unique_name(account: EmulatedAccount, text: str | None) -> None:
     """Refuse a UniqueName that looks like a SID (50390): nobody could tell which of the two is meant."""
     if text and _ANY_SID.fullmatch(text):
         raise TwilioError(50390, "Unique name should not match a SID pattern")
 
 
 @_unless_lenient
-def webhook_header(account: Account, text: str | None) -> None:
+def webhook_header(account: EmulatedAccount, text: str | None) -> None:
     """Refuse an X-Twilio-Webhook-Enabled that is neither true nor false (20001)."""
     if text is not None and text.lower() not in ("true", "false"):
         raise TwilioError(20001, "X-Twilio-Webhook-Enabled must be true or false")

@@ -31,7 +31,7 @@ FORM_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebhookResponse:
     """What the receiver said: a status and body, or an error instead (then the status is 0)."""
 
     status: int
@@ -88,7 +88,7 @@ class Outgoing:
         fault = self._faults.for_post()
         post = Post(target, form, str(uuid.uuid4()))
         if fault.dropped:
-            self._record(post, Answer(0, error="dropped on request"), 0.0)
+            self._record(post, WebhookResponse(0, error="dropped on request"), 0.0)
             return
         for _ in range(fault.copies):
             if fault.overtaken:
@@ -98,11 +98,11 @@ class Outgoing:
             else:
                 self._enqueue(lane, post)
 
-    def ask(self, target: Target, form: Mapping[str, str]) -> Answer:
+    def ask(self, target: Target, form: Mapping[str, str]) -> WebhookResponse:
         """Make a pre-action request at once and return its answer."""
         return self._deliver(Post(target, form, str(uuid.uuid4())))
 
-    def post_now(self, target: Target, form: Mapping[str, str]) -> Answer:
+    def post_now(self, target: Target, form: Mapping[str, str]) -> WebhookResponse:
         """Sign and send any form as it is, outside every queue, and return its answer."""
         return self._deliver(Post(target, form, str(uuid.uuid4())))
 
@@ -139,17 +139,17 @@ class Outgoing:
             del self._lanes[lane]
             return None
 
-    def _deliver(self, post: Post) -> Answer:
+    def _deliver(self, post: Post) -> WebhookResponse:
         started = time.perf_counter()
         try:
             answer = self._send(post)
         except (OSError, http.client.HTTPException, ValueError) as error:
             timed_out = isinstance(error, TimeoutError)
-            answer = Answer(0, error="timeout" if timed_out else f"{type(error).__name__}: {error}")
+            answer = WebhookResponse(0, error="timeout" if timed_out else f"{type(error).__name__}: {error}")
         self._record(post, answer, (time.perf_counter() - started) * 1000)
         return answer
 
-    def _send(self, post: Post) -> Answer:
+    def _send(self, post: Post) -> WebhookResponse:
         """Make the request on a connection of its own, so that no idle connection can swallow a post."""
         signed_url, loopback_url = self._urls(post)
         query = post.target.method == "GET"
@@ -167,7 +167,7 @@ class Outgoing:
             body = None if query else urlencode(post.form).encode("ascii")
             connection.request(post.target.method, path or "/", body, headers)
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return WebhookResponse(response.status, response.read())
         finally:
             connection.close()
 
@@ -181,7 +181,7 @@ class Outgoing:
             return url, self._loopback_origin + url[len(public) :]
         return url, url
 
-    def _record(self, post: Post, answer: Answer, elapsed_ms: float) -> None:
+    def _record(self, post: Post, answer: WebhookResponse, elapsed_ms: float) -> None:
         self.log.append(
             {
                 "event_type": post.form.get("EventType", ""),

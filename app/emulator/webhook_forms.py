@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from app.emulator.clock import webhook_time
-from app.emulator.models import Conversation, MediaFile, Message, Participant, Receipt, User
+from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt, Participant, StoredMedia, User
 
 Form = dict[str, str]
 CARRIERS = ("SMS", "WHATSAPP")
@@ -20,7 +20,7 @@ def present(**values: str | None) -> Form:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def media_text(media: Iterable[MediaFile]) -> str | None:
+def media_text(media: Iterable[StoredMedia]) -> str | None:
     """Return the Media parameter, a string holding a JSON array, or None without media."""
     files = [
         {"Sid": file.sid, "ContentType": file.content_type, "Filename": file.filename, "Size": file.size}
@@ -29,7 +29,7 @@ def media_text(media: Iterable[MediaFile]) -> str | None:
     return json.dumps(files, separators=(",", ":")) if files else None
 
 
-def message_form(event_type: str, conversation: Conversation, message: Message, now: datetime) -> Form:
+def message_form(event_type: str, conversation: Conversation, message: EmulatedMessage, now: datetime) -> Form:
     """Return the parameters of onMessageAdded, Update(d) and Remove(d)."""
     form = present(
         ConversationSid=conversation.sid,
@@ -113,7 +113,7 @@ def participant_form(event_type: str, participant: Participant, now: datetime) -
     return form | ({"DateRemoved": webhook_time(now)} if event_type == "onParticipantRemoved" else {})
 
 
-def delivery_form(conversation: Conversation, message: Message, receipt: Receipt) -> Form:
+def delivery_form(conversation: Conversation, message: EmulatedMessage, receipt: EmulatedReceipt) -> Form:
     """Return the parameters of onDeliveryUpdated; there is no ErrorCode when there is no error."""
     return present(
         ConversationSid=conversation.sid,

@@ -29,7 +29,7 @@ STARTS_TOGETHER = timedelta(seconds=5)  # of the processes of one installation
 NEVER_BEGUN = datetime.min.replace(tzinfo=UTC)
 
 
-class LeaseLost(Exception):
+class TaskLeaseLost(Exception):
     """Another process does the chore now."""
 
 
@@ -148,7 +148,7 @@ def finish(db: Database, turn: TaskLease, *, complete: bool = True, reached_at: 
 def _set(tx: Connection, turn: TaskLease, values: Mapping[str, Any]) -> None:
     ours = (chores.c.name == turn.name, chores.c.lease_token == turn.token)
     if tx.execute(update(chores).where(*ours).values(**values)).rowcount == 0:
-        raise LeaseLost(f"another process does {turn.name} now")
+        raise TaskLeaseLost(f"another process does {turn.name} now")
 
 
 FIRST_MINUTE_SECONDS = 60.0  # of a process, in which it only answers
@@ -230,7 +230,7 @@ class PeriodicRunner:
             turn = take(self._db, chore.name, every=chore.every)
             if turn is not None:
                 log.info("task.done", extra={"chore": chore.name, "outcome": chore.do(turn, self._stopping.wait)})
-        except LeaseLost as lost:
+        except TaskLeaseLost as lost:
             log.warning("task.lease_lost", extra={"chore": chore.name, "reason": str(lost)})
         except (DatabaseUnavailable, SendError) as error:
             log.error("task.not_done", extra={"chore": chore.name, "reason": str(error)})

@@ -75,7 +75,7 @@ class BulkAddPlan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BulkAddOutcome:
     """What came of it. `not_tried`: the rest, after a failure that everybody would have met."""
 
     added: list[Added] = field(default_factory=list)
@@ -107,10 +107,10 @@ def add_all(account: Account, planned: BulkAddPlan, *, pace: Pace | None = None)
             return
 
 
-def outcome(planned: BulkAddPlan, results: Sequence[Added | Failure]) -> Outcome:
+def outcome(planned: BulkAddPlan, results: Sequence[Added | Failure]) -> BulkAddOutcome:
     """Return the results sorted by what came of them."""
     done = [result for result in results if isinstance(result, Added)]
-    return Outcome(
+    return BulkAddOutcome(
         added=[one for one in done if not one.already],
         present=[*planned.present, *(one for one in done if one.already)],
         failed=[result for result in results if isinstance(result, Failure)],

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.operations import validation
 from app.operations.validation import Refused
 from app.store import audit, consent
-from app.store.consent import OPTED_OUT, Change, Kind, Person
+from app.store.consent import OPTED_OUT, ConsentChange, Kind, Person
 from app.twilio_api.addresses import number_in, without_marks
 
 LONGEST_REASON = 300
@@ -51,7 +51,7 @@ def decide(
     why = " ".join(why.split())
     if not why or len(why) > LONGEST_REASON or not why.isprintable():
         raise Refused(f"say why, in at most {LONGEST_REASON} characters: it is kept with your name")
-    told = Change(person=person, change=change, at=now, actor=actor, why=why, conversation_sid=conversation_sid)
+    told = ConsentChange(person=person, change=change, at=now, actor=actor, why=why, conversation_sid=conversation_sid)
     is_news = consent.record(tx, told, per_channel=per_channel)
     if is_news:
         subject, detail = consent.name_in_audit_log(consent.hash_of(tx, person)), {"reason": why}

@@ -31,7 +31,7 @@ Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CreationOutcome:
     """What exists now, and what does not: `problem` is "" when everything was done, `not_done` lists the rest."""
 
     conversation: dict[str, Any]
@@ -48,7 +48,7 @@ def create(
     *,
     sleep: Sleep = time.sleep,
     advance: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> CreationOutcome:
     """Make the conversation, add everybody, send the first message, and return what exists; stops at a failure.
 
     `advance` is called for everybody who was added. An interruption (Ctrl-C) is a failure like others.
@@ -57,7 +57,7 @@ def create(
     check_at_twilio(account, planned)
     if planned.is_group:
         return _with_message(account, planned, _create_group(account, planned, sleep), sleep)
-    made = Outcome(_create_alone(account, planned))
+    made = CreationOutcome(_create_alone(account, planned))
     for one in planned.people:
         try:
             added = _patiently(sleep, partial(participants.add_newcomer, account, str(made.conversation["sid"]), one))
@@ -147,7 +147,7 @@ def _newest(account: Account, sid: str) -> list[Any]:
     return account.ask(lambda v1: list(v1.conversations(sid).messages.list(order="desc", limit=most, page_size=most)))
 
 
-def _create_group(account: Account, planned: ConversationPlan, sleep: Sleep) -> Outcome:
+def _create_group(account: Account, planned: ConversationPlan, sleep: Sleep) -> CreationOutcome:
     """Make a group with its members in one request and wait until Twilio has set it up.
 
     Member by member would pass through groups that may exist already. Source:
@@ -166,17 +166,17 @@ def _create_group(account: Account, planned: ConversationPlan, sleep: Sleep) -> 
     if found["state"] == "closed":
         why = "Twilio could not add everybody and closed it (50427); check the numbers, then create it again"
         undone = [f"add {who(one)}" for one in planned.people]
-        return Outcome(found, problem=why, not_done=undone + ["send the first message"] * bool(planned.message))
+        return CreationOutcome(found, problem=why, not_done=undone + ["send the first message"] * bool(planned.message))
     if found["state"] == "initializing":
         look = f"flask conversations show {made.sid}{_in_service(account)}"
         undone = ["send the first message"] * bool(planned.message)
-        return Outcome(
+        return CreationOutcome(
             found, problem="Twilio is still setting it up; look again in a minute", not_done=undone, go_on=[look]
         )
     members = participants.list_participants(account, str(made.sid))
     for member in members:
         account.twilio.record_change(participant_of(member))
-    return Outcome(found, [asdict(_added(member)) for member in members])
+    return CreationOutcome(found, [asdict(_added(member)) for member in members])
 
 
 def _added(member: Mapping[str, Any]) -> Added:
@@ -191,7 +191,7 @@ def _as_json(one: ParticipantSpec) -> str:
     return json.dumps({name: value for name, value in shown.items() if value})
 
 
-def _with_message(account: Account, planned: ConversationPlan, made: Outcome, sleep: Sleep) -> Outcome:
+def _with_message(account: Account, planned: ConversationPlan, made: CreationOutcome, sleep: Sleep) -> CreationOutcome:
     if planned.message is None or made.problem:
         return made
     sid, parameters = str(made.conversation["sid"]), planned.message.parameters()
@@ -203,8 +203,12 @@ def _with_message(account: Account, planned: ConversationPlan, made: Outcome, sl
 
 
 def _stopped(
-    account: Account, planned: ConversationPlan, made: Outcome, problem: str, error: SendError | KeyboardInterrupt
-) -> Outcome:
+    account: Account,
+    planned: ConversationPlan,
+    made: CreationOutcome,
+    problem: str,
+    error: SendError | KeyboardInterrupt,
+) -> CreationOutcome:
     """Return what exists after a failure, what does not, and the commands that do the rest."""
     sid, rest = str(made.conversation["sid"]), planned.people[len(made.participants) :]
     undone = [f"add {who(one)}" for one in rest]

@@ -8,7 +8,7 @@ from app.db import schema
 from app.db.database import DatabaseUnavailable
 from app.operations.doctor_report import OK, WARNING, DoctorContext, Finding
 from app.store import clock_steps, rate_limits
-from app.store.rate_limits import Closed
+from app.store.rate_limits import ClosedGate
 
 TOLD_FOR = timedelta(days=1)
 _SHOWN = 5
@@ -29,12 +29,12 @@ def gates(context: DoctorContext) -> list[Finding]:
     return shown or [Finding("gates", OK, "all requests to Twilio may leave")]
 
 
-def _in_words(one: Closed) -> str:
+def _in_words(one: ClosedGate) -> str:
     since = f", failing since {one.failing_since:%H:%M:%S}" if one.failing_since else ""
     return f"{one.scope} until {one.opens_at:%H:%M:%S} UTC{since}: {one.reason}"
 
 
-def _step(one: Closed) -> str:
+def _step(one: ClosedGate) -> str:
     what = "see status.twilio.com; " if one.failing_since else ""
     return f"{what}it opens by itself; `flask inbox gates --lift {one.scope}` opens it now"
 

@@ -37,7 +37,7 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class Change:
+class WebhookChange:
     """What is wanted of a webhook; None leaves a thing as it is, and missing filters are added."""
 
     post_webhook_url: str | None = None
@@ -103,7 +103,7 @@ def clear(account: Account) -> Webhook:
     return put(account, replace(everyones, filters=filters))
 
 
-def plan(now: Webhook, change: Change, service_sid: str = "") -> Webhook:
+def plan(now: Webhook, change: WebhookChange, service_sid: str = "") -> Webhook:
     """Return what the webhook would be after a change. Raises Refused."""
     post = now.post_webhook_url if change.post_webhook_url is None else _url_or_none(change.post_webhook_url)
     pre = now.pre_webhook_url if change.pre_webhook_url is None else _url_or_none(change.pre_webhook_url)
@@ -135,7 +135,7 @@ def pointed_at(now: Webhook, address: str) -> Webhook:
     origin = url(address).rstrip("/").removesuffix(ROUTE)
     if "?" in origin:
         raise Refused(f"{address[:80]!r} has a query; give the address alone, like https://bot.example.com")
-    return plan(now, Change(post_webhook_url=origin + ROUTE, pre_webhook_url=""))
+    return plan(now, WebhookChange(post_webhook_url=origin + ROUTE, pre_webhook_url=""))
 
 
 def overriding_services(account: Account) -> list[ServiceWebhook]:

@@ -33,7 +33,7 @@ from app.db.tables import (
 from app.inbox.reservations import Report, Reservation, Wait, reserved
 from app.privacy import silence
 from app.privacy.subject import Subject
-from app.privacy.subject_search import ERASED, Found, Key, find
+from app.privacy.subject_search import ERASED, Key, SubjectRows, find
 from app.reconcile import progress as reconcile_cursors
 from app.rules.schema import BotSettings
 from app.store import audit, consent
@@ -57,7 +57,7 @@ def erase(
     db: Database,
     subject: Subject,
     agents: Sequence[str],
-    found: Found,
+    found: SubjectRows,
     *,
     actor: str,
     wait: Wait,
@@ -85,7 +85,7 @@ def erase(
     return Erased(erasing.counts, stays, len(erasing.unfinished))
 
 
-def _lanes_of(found: Found) -> list[str]:
+def _lanes_of(found: SubjectRows) -> list[str]:
     return [lane for sid in sorted(found.whole | found.shared) for lane in (sid, f"{sid}:receipts")]
 
 
@@ -97,7 +97,7 @@ class _Erasing:
         self.counts: dict[str, int] = {}
         self.unfinished: set[str] = set()
 
-    def all_of(self, found: Found, reservation: Reservation, progress: Progress) -> None:
+    def all_of(self, found: SubjectRows, reservation: Reservation, progress: Progress) -> None:
         """Empty all these rows, while nobody works in their conversations, and let nothing older be fetched again."""
         self.unfinished |= reservation.unfinished
         with self._db.write() as tx:

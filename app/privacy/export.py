@@ -13,7 +13,7 @@ from app.db.consent_tables import consent_ledger
 from app.db.database import Database, Record
 from app.db.tables import conversations, inbox, messages, metadata
 from app.privacy.subject import Subject
-from app.privacy.subject_search import Found, Key, find, parameters_of
+from app.privacy.subject_search import Key, SubjectRows, find, parameters_of
 from app.store import audit, consent
 
 AT_ONCE = 200
@@ -65,7 +65,7 @@ def note(db: Database, actor: str, counts: Mapping[str, int]) -> None:
         audit.note(tx, actor, "export a person", db.now(tx), detail=dict(counts))
 
 
-def _rows(db: Database, name: str, found: Found) -> Iterator[Record]:
+def _rows(db: Database, name: str, found: SubjectRows) -> Iterator[Record]:
     table, keys = metadata.tables[name], found.rows[name]
     for start in range(0, len(keys), AT_ONCE):
         some = keys[start : start + AT_ONCE]
@@ -90,7 +90,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _files(db: Database, found: Found) -> Iterator[MediaOf]:
+def _files(db: Database, found: SubjectRows) -> Iterator[MediaOf]:
     """Yield the files of the messages that were found."""
     with db.read() as tx:
         columns = conversations.c.conversation_sid, conversations.c.chat_service_sid

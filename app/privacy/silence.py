@@ -13,7 +13,7 @@ from app.privacy.subject import Subject
 from app.rules.consent_words import Wanted, wanted_by
 from app.rules.schema import BotSettings
 from app.store import consent
-from app.store.consent import Change, Person
+from app.store.consent import ConsentChange, Person
 from app.twilio_api.addresses import channel_of
 from app.twilio_api.events import MessageAdded
 
@@ -32,7 +32,9 @@ def keep_stored(tx: Connection, these: Any) -> None:
             person = Person(row.address, channel_of(row.address, "")) if row.address else Person(row.identity, "chat")
             known = consent.standing(tx, person).changed_at
             if known is None or known < row.opted_out_at:
-                consent.record(tx, Change(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor=""))
+                consent.record(
+                    tx, ConsentChange(person=person, change=consent.OPTED_OUT, at=row.opted_out_at, actor="")
+                )
 
 
 def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: BotSettings, now: datetime) -> None:
@@ -41,7 +43,7 @@ def heed_waiting(tx: Connection, these: Any, subject: Subject, bot: BotSettings,
         person = Person(author, channel_of(author, ""))
         wanted = wanted_by(text, bot, person.channel) if subject.is_name(author) else ""
         if wanted:
-            change = Change(person=person, change=_CHANGE[wanted], at=now)
+            change = ConsentChange(person=person, change=_CHANGE[wanted], at=now)
             consent.record(tx, change, per_channel=bot.opt_out_per_channel)
 
 

@@ -41,7 +41,7 @@ Key = tuple[Any, ...]
 
 
 @dataclass
-class Found:
+class SubjectRows:
     """The rows that speak of somebody: their keys by table, and where they wrote.
 
     In the conversations that are `whole` there is no other customer: everything in them is theirs.
@@ -69,14 +69,14 @@ class Found:
         return {name: len(keys) for name, keys in self.rows.items() if keys}
 
 
-def find(db: Database, subject: Subject, agents: Sequence[str], *, only_theirs: bool = False) -> Found:
+def find(db: Database, subject: Subject, agents: Sequence[str], *, only_theirs: bool = False) -> SubjectRows:
     """Return every row that speaks of the subject. Raises DatabaseUnavailable.
 
     Goes through every table, a page at a time. What an agent wrote is theirs, their customers' conversations are not.
     `only_theirs`: what others say of them is counted and left out.
     """
     with db.read() as tx:
-        found = Found(persons=frozenset(consent.hash_of(tx, person) for person in subject.people))
+        found = SubjectRows(persons=frozenset(consent.hash_of(tx, person) for person in subject.people))
     _find_conversations(db, subject, agents, found)
     _find_messages(db, subject, found)
     for table in _TESTS:
@@ -84,7 +84,7 @@ def find(db: Database, subject: Subject, agents: Sequence[str], *, only_theirs: 
     return found
 
 
-def _keys(db: Database, table: Table, subject: Subject, found: Found, only_theirs: bool) -> Iterator[Key]:
+def _keys(db: Database, table: Table, subject: Subject, found: SubjectRows, only_theirs: bool) -> Iterator[Key]:
     for row in pages(db, table):
         if _is_empty(table, row):
             continue
@@ -96,7 +96,7 @@ def _keys(db: Database, table: Table, subject: Subject, found: Found, only_their
                 yield key_of(table, row)
 
 
-def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: Found) -> None:
+def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: SubjectRows) -> None:
     """Note who the subject is and where, and which of these conversations have another customer.
 
     Beside a phone every chat user is one of ours.
@@ -121,7 +121,7 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
     found.shared -= found.whole | {""}
 
 
-def _record_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: Found) -> None:
+def _record_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: SubjectRows) -> None:
     """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
     sid = told.get("ConversationSid", "")
     names = {told[name] for name in _NAMES if told.get(name)}
@@ -136,7 +136,7 @@ def _is_agent(identity: str, agents: Sequence[str]) -> bool:
     return any(fnmatchcase(identity, pattern) for pattern in agents)
 
 
-def _find_messages(db: Database, subject: Subject, found: Found) -> None:
+def _find_messages(db: Database, subject: Subject, found: SubjectRows) -> None:
     for row in pages(db, messages):
         if row.conversation_sid in found.whole or subject.is_name(row.author):
             found.message_sids.add(row.message_sid)
@@ -200,10 +200,10 @@ def _is_empty(table: Table, row: Record) -> bool:
     return False
 
 
-Speaks = Callable[[Record, Subject, Found], bool]
+Speaks = Callable[[Record, Subject, SubjectRows], bool]
 
 
-def _inbox_speaks(row: Record, subject: Subject, found: Found) -> bool:
+def _inbox_speaks(row: Record, subject: Subject, found: SubjectRows) -> bool:
     if row.lane.partition(":")[0] in found.whole:
         return True
     told = parameters_of(row)

@@ -76,7 +76,7 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Change:
+class RequestChange:
     """One thing that is otherwise than we took it to be: its kind, and what it was when Twilio signed."""
 
     kind: str
@@ -89,12 +89,12 @@ class Variant:
 
     url: str
     form: Form
-    changes: tuple[Change, ...] = ()
+    changes: tuple[RequestChange, ...] = ()
 
 
 # What services behind a proxy are often reached under; of other names nothing is known but what the proxy says.
 _USUAL_PREFIXES = ("parley", "twilio", "api", "app", "bot", "webhooks", "conversations", "sms", "chat", "prod", "v1")
-Option = tuple[str, Change | None]
+Option = tuple[str, RequestChange | None]
 
 
 def origin_of(public_url: str) -> tuple[str, str, str, str]:
@@ -129,7 +129,7 @@ def with_usual_prefixes(received: Received, public_url: str, form: Form) -> Iter
     scheme, host, port, prefix = origin_of(public_url)
     origin, target = f"{scheme}://{host}{f':{port}' if port else ''}", "".join(_path_and_query(received.target))
     for name in _USUAL_PREFIXES:
-        yield Variant(f"{origin}{prefix}/{name}{target}", form, (Change("path prefix", f"{prefix}/{name}"),))
+        yield Variant(f"{origin}{prefix}/{name}{target}", form, (RequestChange("path prefix", f"{prefix}/{name}"),))
 
 
 def of_form(received: Received, url: str, form: Form) -> Iterator[Variant]:
@@ -137,35 +137,35 @@ def of_form(received: Received, url: str, form: Form) -> Iterator[Variant]:
     bare, _, query = url.partition("?")
     body = decode_form(received.body)
     if received.in_url:
-        yield Variant(bare, decode_form(query.encode("utf-8", "surrogatepass")), (Change("method", "POST"),))
+        yield Variant(bare, decode_form(query.encode("utf-8", "surrogatepass")), (RequestChange("method", "POST"),))
         return
     if body and not received.is_form:
-        yield Variant(url, body, (Change("content type"),))
+        yield Variant(url, body, (RequestChange("content type"),))
     digest = hashlib.sha256(received.body).hexdigest()
-    yield Variant(f"{url}{'&' if query else '?'}bodySHA256={digest}", (), (Change("json"),))
+    yield Variant(f"{url}{'&' if query else '?'}bodySHA256={digest}", (), (RequestChange("json"),))
     if received.is_form:
-        yield Variant(url, (), (Change("body unsigned"),))
+        yield Variant(url, (), (RequestChange("body unsigned"),))
     as_query = received.body.decode("utf-8", "surrogateescape")
-    yield Variant(f"{url}{'&' if query else '?'}{as_query}", (), (Change("method", "GET"),))
+    yield Variant(f"{url}{'&' if query else '?'}{as_query}", (), (RequestChange("method", "GET"),))
     if received.is_form:
         for changed, change in _forms(form):
             yield Variant(url, changed, (change,))
 
 
-def _forms(form: Form) -> Iterator[tuple[Form, Change]]:
+def _forms(form: Form) -> Iterator[tuple[Form, RequestChange]]:
     names = {name for name, _ in form}
-    yield tuple(pair for pair in form if pair[1]), Change("blank dropped by the signer")
-    yield tuple((name, value.strip()) for name, value in form), Change("trimmed by the signer")
-    yield tuple(dict(form).items()), Change("repeated")
-    yield tuple(dict(reversed(form)).items()), Change("repeated")
+    yield tuple(pair for pair in form if pair[1]), RequestChange("blank dropped by the signer")
+    yield tuple((name, value.strip()) for name, value in form), RequestChange("trimmed by the signer")
+    yield tuple(dict(form).items()), RequestChange("repeated")
+    yield tuple(dict(reversed(form)).items()), RequestChange("repeated")
     for ending, other in (("\r\n", "\n"), ("\n", "\r\n")):
-        yield tuple((name, value.replace(ending, other)) for name, value in form), Change("line ends")
+        yield tuple((name, value.replace(ending, other)) for name, value in form), RequestChange("line ends")
     for name in _OFTEN_BLANK:
         if name not in names:
-            yield (*form, (name, "")), Change("blank", name)
+            yield (*form, (name, "")), RequestChange("blank", name)
     for place, (name, value) in enumerate(form):
         for changed in (f"{value} ", f" {value}", f" {value} ", f"{value}\n", f"{value}\r\n"):
-            yield (*form[:place], (name, changed), *form[place + 1 :]), Change("trimmed", plain_name(name))
+            yield (*form[:place], (name, changed), *form[place + 1 :]), RequestChange("trimmed", plain_name(name))
 
 
 def plain_name(name: str) -> str:
@@ -173,49 +173,52 @@ def plain_name(name: str) -> str:
     return name if _NAMED.fullmatch(name) else "?"
 
 
-def _changes(options: Iterable[Option]) -> tuple[Change, ...]:
+def _changes(options: Iterable[Option]) -> tuple[RequestChange, ...]:
     return tuple(change for _, change in options if change)
 
 
 def _schemes(scheme: str) -> list[Option]:
-    return _options(scheme, [(other, Change("scheme", other)) for other in ("https", "http")])
+    return _options(scheme, [(other, RequestChange("scheme", other)) for other in ("https", "http")])
 
 
 def _hosts(received: Received, host: str) -> list[Option]:
     named = [_host_and_port(said)[0] for said in _said_hosts(received)]
-    return _options(host, [(name, Change("host", name)) for name in (*named, host.lower()) if name])
+    return _options(host, [(name, RequestChange("host", name)) for name in (*named, host.lower()) if name])
 
 
 def _ports(received: Received, port: str) -> list[Option]:
     """Return the ports to try; one that is left out, or the scheme's own, is tried by `signature` as well."""
     said = [_host_and_port(host)[1] for host in _said_hosts(received)] + [received.header("X-Forwarded-Port")]
     ports = [port for port in said if port.isascii() and port.isdecimal()]
-    return _options(port, [(name, Change("port", name)) for name in (*ports, "", "443", "80")])
+    return _options(port, [(name, RequestChange("port", name)) for name in (*ports, "", "443", "80")])
 
 
 def _paths(received: Received, prefix: str, path: str) -> list[Option]:
     """Return the paths to try: slashes, prefixes that a proxy adds or takes away, and what it says it rewrote."""
-    slash = Change("trailing slash", "with" if not path.endswith("/") else "without")
+    slash = RequestChange("trailing slash", "with" if not path.endswith("/") else "without")
     tries = [(prefix + (path + "/" if not path.endswith("/") else path.rstrip("/")), slash)]
     if prefix:
-        tries.append((path, Change("path prefix", "")))
+        tries.append((path, RequestChange("path prefix", "")))
     for name in ("X-Forwarded-Prefix", "X-Script-Name"):
         if said := received.header(name).rstrip("/"):
-            tries.append((said + path, Change("path prefix", said)))
+            tries.append((said + path, RequestChange("path prefix", said)))
     for name in _REWRITTEN:
         if said := _path_and_query(received.header(name))[0]:
-            tries.append((said, Change("path", said)))
-    tries += [(f"{prefix}/{path}", Change("path", f"/{path}")), (prefix + unquote(path), Change("path", unquote(path)))]
+            tries.append((said, RequestChange("path", said)))
+    tries += [
+        (f"{prefix}/{path}", RequestChange("path", f"/{path}")),
+        (prefix + unquote(path), RequestChange("path", unquote(path))),
+    ]
     return _options(prefix + path, tries)
 
 
 def _queries(received: Received, query: str) -> list[Option]:
-    tries = [("", Change("query", "added"))]
+    tries = [("", RequestChange("query", "added"))]
     for name in _REWRITTEN:
         _, mark, rest = _path_and_query(received.header(name))
-        tries.append((mark + rest, Change("query", "rewritten")))
+        tries.append((mark + rest, RequestChange("query", "rewritten")))
     if not query:
-        return _options(query, [*tries, ("?", Change("query", "cut off"))])
+        return _options(query, [*tries, ("?", RequestChange("query", "cut off"))])
     said = query[1:]
     if len(said) > LONGEST_QUERY or said.count("&") > MOST_FIELDS:
         return _options(query, tries)
@@ -230,17 +233,17 @@ def _queries(received: Received, query: str) -> list[Option]:
         said.replace("+", "%20"),
         said.replace("%20", "+"),
     ]
-    tries += [(f"?{encoded}", Change("query", "re-encoded")) for encoded in encodings]
+    tries += [(f"?{encoded}", RequestChange("query", "re-encoded")) for encoded in encodings]
     parts = said.split("&")
     if 1 < len(parts) <= 10:
         without = ("&".join(parts[:place] + parts[place + 1 :]) for place in range(len(parts)))
-        tries += [(f"?{rest}", Change("query", "made longer")) for rest in without]
+        tries += [(f"?{rest}", RequestChange("query", "made longer")) for rest in without]
     return _options(query, tries)
 
 
-def _options(as_is: str, tries: Iterable[tuple[str, Change]]) -> list[Option]:
+def _options(as_is: str, tries: Iterable[tuple[str, RequestChange]]) -> list[Option]:
     """Return what was checked, then each other value once."""
-    options: dict[str, Change | None] = {as_is: None}
+    options: dict[str, RequestChange | None] = {as_is: None}
     for value, change in tries:
         options.setdefault(value, change)
     return list(options.items())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from app.receiver.candidates import (
     MOST_FIELDS,
-    Change,
     Received,
+    RequestChange,
     Variant,
     of_form,
     of_url,
@@ -43,7 +43,7 @@ class _Key:
 
     secret: str
     algorithm: str
-    change: Change | None = None
+    change: RequestChange | None = None
 
 
 def explain(received: Received, keys: Keys, public_url: str, account_sid: str = "") -> list[Explanation]:
@@ -84,7 +84,7 @@ def check(received: Received, keys: Keys, url: str) -> signature.Verdict:
     )
 
 
-def _search(received: Received, keys: Keys, public_url: str) -> tuple[tuple[Change, ...], str] | None:
+def _search(received: Received, keys: Keys, public_url: str) -> tuple[tuple[RequestChange, ...], str] | None:
     """Return the changes that make the signature right, and the URL that was signed; None when nothing does."""
     if received.body.count(b"&") > MOST_FIELDS:
         return None
@@ -123,17 +123,17 @@ def _keys(received: Received, keys: Keys) -> tuple[list[_Key], list[_Key]]:
     tokens = [token for token in keys.tokens if token]
     shared = [secret for secret in keys.shared.values() if secret]
     usual = [_Key(token, DEFAULT_ALGORITHM) for token in tokens]
-    of_shared = [_Key(secret, algorithm, Change("shared key")) for secret in shared for algorithm in _ALGORITHMS]
-    odd = [_Key(token, "HMAC_SHA256", Change("algorithm")) for token in tokens]
-    odd += [_Key("", algorithm, Change("empty token")) for algorithm in _ALGORITHMS]
+    of_shared = [_Key(secret, algorithm, RequestChange("shared key")) for secret in shared for algorithm in _ALGORITHMS]
+    odd = [_Key(token, "HMAC_SHA256", RequestChange("algorithm")) for token in tokens]
+    odd += [_Key("", algorithm, RequestChange("empty token")) for algorithm in _ALGORITHMS]
     if not named:
         return usual, of_shared + odd
     as_named = [_Key(secret, algorithm) for secret in shared for algorithm in _ALGORITHMS]
-    by_token = [_Key(key.secret, key.algorithm, Change("token")) for key in usual]
-    return as_named, by_token + [_Key(key.secret, key.algorithm, Change("other key")) for key in as_named] + odd
+    by_token = [_Key(key.secret, key.algorithm, RequestChange("token")) for key in usual]
+    return as_named, by_token + [_Key(key.secret, key.algorithm, RequestChange("other key")) for key in as_named] + odd
 
 
-def _explanation(change: Change, public_url: str, url: str, received: Received) -> Explanation:
+def _explanation(change: RequestChange, public_url: str, url: str, received: Received) -> Explanation:
     if change.kind in _OF_ADDRESS:
         return Explanation(change.kind, _OF_ADDRESS[change.kind](change, public_url, url))
     word, sentence = _SENTENCES[change.kind]
@@ -157,30 +157,30 @@ def _was(public_url: str, part: int, name: str) -> str:
     return f"PUBLIC_URL has the {name} {value}" if value else f"PUBLIC_URL has no {name}"
 
 
-def _scheme(change: Change, public_url: str, url: str) -> str:
+def _scheme(change: RequestChange, public_url: str, url: str) -> str:
     ours = origin_of(public_url)[0]
     said = f"is {ours}://..." if ours else "is empty"
     return f"PUBLIC_URL {said}, but Twilio called {change.was}://...: set PUBLIC_URL={_new_origin(url, public_url)}"
 
 
-def _host(change: Change, public_url: str, url: str) -> str:
+def _host(change: RequestChange, public_url: str, url: str) -> str:
     said = _was(public_url, 1, "host")
     return f"{said}, but Twilio called {change.was}: set PUBLIC_URL={_new_origin(url, public_url)}"
 
 
-def _port(change: Change, public_url: str, url: str) -> str:
+def _port(change: RequestChange, public_url: str, url: str) -> str:
     called = f"port {change.was}" if change.was else "no port"
     return f"{_was(public_url, 2, 'port')}, but Twilio called {called}: set PUBLIC_URL={_new_origin(url, public_url)}"
 
 
-def _prefix(change: Change, public_url: str, url: str) -> str:
+def _prefix(change: RequestChange, public_url: str, url: str) -> str:
     scheme, host, port, _ = origin_of(url)
     right = f"{scheme}://{host}{f':{port}' if port else ''}{change.was}"
     called = f"with {change.was} before the path" if change.was else "without it"
     return f"{_was(public_url, 3, 'path')}, but Twilio called {called}: set PUBLIC_URL={right}"
 
 
-_OF_ADDRESS: dict[str, Callable[[Change, str, str], str]] = {
+_OF_ADDRESS: dict[str, Callable[[RequestChange, str, str], str]] = {
     "scheme": _scheme,
     "host": _host,
     "port": _port,

@@ -43,7 +43,7 @@ class Receiver:
     counts: WebhookCounts = field(default_factory=WebhookCounts)
 
 
-class Answer(NamedTuple):
+class WebhookAnswer(NamedTuple):
     """What a request is answered, and what it is counted as."""
 
     response: Response
@@ -77,13 +77,13 @@ def note_wrong_path(response: Response) -> Response:
     return response
 
 
-def _answer(door: Receiver, request: Request) -> Answer:
+def _answer(door: Receiver, request: Request) -> WebhookAnswer:
     target = _raw_target(request)
     url = signature.public_url(door.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
         return _refuse(door, url, "missing", Received(request.method, target, {}, b""), request)
     body = _read_body(request)
-    if isinstance(body, Answer):
+    if isinstance(body, WebhookAnswer):
         return body
     form = form_module.read_form(request.method, target, body)
     verdict = _check(door, url, form, body, request)
@@ -94,7 +94,7 @@ def _answer(door: Receiver, request: Request) -> Answer:
         return _cannot_use(415, "The body is not application/x-www-form-urlencoded.")
     if parsing.is_pre_action(parsing.event_type(form)):
         # Accepted unchanged, at once, whatever else is wrong.
-        return Answer(Response(status=200), "pre-action", parsing.event_type(form))
+        return WebhookAnswer(Response(status=200), "pre-action", parsing.event_type(form))
     try:
         identity = parsing.identity(form)
     except parsing.Unusable as unusable:
@@ -102,7 +102,7 @@ def _answer(door: Receiver, request: Request) -> Answer:
     return _store(door, identity, request, target, body)
 
 
-def _store(door: Receiver, identity: parsing.Identity, request: Request, target: str, body: bytes) -> Answer:
+def _store(door: Receiver, identity: parsing.Identity, request: Request, target: str, body: bytes) -> WebhookAnswer:
     event = queue.NewEvent(
         event_key=identity.event_key,
         event_type=identity.event_type,
@@ -119,16 +119,16 @@ def _store(door: Receiver, identity: parsing.Identity, request: Request, target:
         return _not_stored(error, identity.event_type)
     if is_new:
         door.stored()
-    return Answer(Response(status=204), "stored" if is_new else "known", identity.event_type)
+    return WebhookAnswer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 
-def _not_stored(error: Exception, event_type: str) -> Answer:
+def _not_stored(error: Exception, event_type: str) -> WebhookAnswer:
     reason, kind = describe_error(error), faults.OTHER
     if isinstance(error, DatabaseUnavailable):
         reason, kind = str(error), error.kind
     log.error("webhook.not_stored", extra={"event_type": event_type, "reason": reason})
     response = Response("Storage is unavailable; nothing was stored.\n", 503, {"Retry-After": "5"}, "text/plain")
-    return Answer(response, "unavailable", event_type, kind)
+    return WebhookAnswer(response, "unavailable", event_type, kind)
 
 
 def _check(door: Receiver, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
@@ -144,20 +144,20 @@ def _check(door: Receiver, url: str, form: form_module.Form, body: bytes, reques
     )
 
 
-def _refuse(door: Receiver, url: str, reason: str, received: Received, request: Request) -> Answer:
+def _refuse(door: Receiver, url: str, reason: str, received: Received, request: Request) -> WebhookAnswer:
     if _is_our_doctor(door, request):
         reason = ""
     else:
         door.refusals.note(url, reason, received)
-    return Answer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
+    return WebhookAnswer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
 
 
 def _is_our_doctor(door: Receiver, request: Request) -> bool:
     return round_trip.is_ours(request.headers.get(round_trip.MARK, ""), door.keys)
 
 
-def _cannot_use(status: int, sentence: str, event_type: str = UNVERIFIED) -> Answer:
-    return Answer(_say(status, sentence), "unusable", event_type)
+def _cannot_use(status: int, sentence: str, event_type: str = UNVERIFIED) -> WebhookAnswer:
+    return WebhookAnswer(_say(status, sentence), "unusable", event_type)
 
 
 def _say(status: int, sentence: str) -> Response:
@@ -174,7 +174,7 @@ def _raw_target(request: Request) -> str:
     return request.path + (f"?{query}" if query else "")
 
 
-def _read_body(request: Request) -> bytes | Answer:
+def _read_body(request: Request) -> bytes | WebhookAnswer:
     """Return the body, or the answer to one that is too large or broken off."""
     announced = request.content_length or 0
     if announced > LARGEST_BODY:
@@ -188,7 +188,7 @@ def _read_body(request: Request) -> bytes | Answer:
     return body if len(body) <= LARGEST_BODY else _too_large()
 
 
-def _too_large() -> Answer:
+def _too_large() -> WebhookAnswer:
     return _cannot_use(413, f"The body is larger than {LARGEST_BODY} bytes.")
 
 

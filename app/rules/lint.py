@@ -30,7 +30,7 @@ SHORT_CHANNELS = {"sms", "whatsapp"}  # where a message has at most MOST_CHARACT
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One thing to look at: a short word for it, the rule (empty: the whole file), its line, and what to do."""
 
     code: str
@@ -45,7 +45,7 @@ Found = Iterator[tuple[str, Severity, str]]
 
 def lint(
     rules: Rules, *, lines: Sequence[int] = (), folder: Path | None = None, has_responder: bool = False
-) -> list[Finding]:
+) -> list[LintFinding]:
     """Return what to look at, in file order, what concerns the whole file last.
 
     `lines` are those of each `[[rule]]`, `folder` is where media files are looked for. A responder answers what no
@@ -56,14 +56,14 @@ def lint(
     for n, rule in enumerate(rules.rules):
         line = lines[n] if n < len(lines) else None
         found = (*_unreached(rule, rules.rules[:n], possible_cells), *_of_one(rule, rules, folder))
-        findings += [Finding(code, severity, rule.name, line, problem) for code, severity, problem in found]
+        findings += [LintFinding(code, severity, rule.name, line, problem) for code, severity, problem in found]
     whole = (
         *_long_fallback(rules),
         *_not_taken_away(rules.bot),
         *_without_summer_time(rules.bot),
         *(_before_the_responder(rules) if has_responder else _no_fallback(rules, possible_cells)),
     )
-    return findings + [Finding(code, severity, "", None, problem) for code, severity, problem in whole]
+    return findings + [LintFinding(code, severity, "", None, problem) for code, severity, problem in whole]
 
 
 def _unreached(rule: Rule, earlier: Sequence[Rule], all_cells: Sequence[Cell]) -> Found:

@@ -27,7 +27,7 @@ class ReplyError(ValueError):
     """A reply template asked for more work than an answer can need; the message holds no values."""
 
 
-class Budget:
+class RenderBudget:
     """What is left for one rendering. pay() raises ReplyError when that is not enough."""
 
     def __init__(self) -> None:
@@ -71,12 +71,12 @@ def _length(text: str) -> int:
     return len(text)
 
 
-def budget_of(context: Any) -> Budget:
+def budget_of(context: Any) -> RenderBudget:
     """Return the budget of a rendering, from Jinja2's context."""
-    return cast(Budget, context.parent[NAME])
+    return cast(RenderBudget, context.parent[NAME])
 
 
-def pay_for_binop(budget: Budget, left: Any, right: Any) -> None:
+def pay_for_binop(budget: RenderBudget, left: Any, right: Any) -> None:
     """Pay for an operator: for sequences what is copied, for numbers next to nothing."""
     sizes = [len(one) // (CHARS_OF_A_UNIT if isinstance(one, str) else 1) for one in (left, right) if _is_long(one)]
     for one in (left, right):
@@ -90,7 +90,7 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, str | list | tuple)
 
 
-def pay_for_call(budget: Budget, function: Any, args: tuple[Any, ...]) -> None:
+def pay_for_call(budget: RenderBudget, function: Any, args: tuple[Any, ...]) -> None:
     """Pay for a method of a value, or for range()."""
     owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
     budget.pay(_OPERATION)
@@ -136,7 +136,7 @@ def metered(name: str, of: Callable[..., Any]) -> Callable[..., Any]:
     return paying
 
 
-def _pay_for_filter(budget: Budget, name: str, value: Any, args: tuple[Any, ...]) -> None:
+def _pay_for_filter(budget: RenderBudget, name: str, value: Any, args: tuple[Any, ...]) -> None:
     if name in _SHALLOW:
         return
     budget.pay_for(value)

@@ -14,7 +14,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.rules import template_budget
-from app.rules.template_budget import Budget, ReplyError
+from app.rules.template_budget import RenderBudget, ReplyError
 
 __all__ = ["ReplyError", "checked_reply", "render_reply"]
 MAX_REPLY_CHARS = 16_000  # ten of Twilio's longest messages (1,600 characters); more is a runaway template
@@ -195,7 +195,7 @@ def render_reply(source: str, values: Mapping[str, object]) -> str:
     """
     reply = ""
     try:
-        for part in compiled_reply(source).generate(values, **{template_budget.NAME: Budget()}):
+        for part in compiled_reply(source).generate(values, **{template_budget.NAME: RenderBudget()}):
             reply += part
             if len(reply) > MAX_REPLY_CHARS:
                 raise ReplyError(f"the reply is longer than {MAX_REPLY_CHARS} characters")

@@ -60,7 +60,7 @@ MEMORY_POOLS = 2
 _M_ARENA_MAX = -8  # of mallopt(3)
 
 
-class Connection(Protocol):
+class ServerConnection(Protocol):
     """What is used of gunicorn's connection."""
 
     sock: socket.socket
@@ -122,7 +122,7 @@ def share_memory_pools() -> None:
 class WebProcess(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's threads, but no client can hold up the others by being slow to close."""
 
-    def handle(self, conn: Connection) -> object:
+    def handle(self, conn: ServerConnection) -> object:
         """Serve a connection; close it here when it ends: gunicorn would do so where it accepts new ones."""
         keep: object = super().handle(conn)
         if keep is False:

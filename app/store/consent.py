@@ -73,7 +73,7 @@ NOTHING = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ConsentChange:
     """One change: what, by which word of whom, when it was said, and in which message."""
 
     person: Person
@@ -108,7 +108,7 @@ def standing(tx: Connection, person: Person, *, per_channel: bool = False) -> St
     return standings(tx, [person], per_channel=per_channel)[person]
 
 
-def record(tx: Connection, change: Change, *, per_channel: bool = False) -> bool:
+def record(tx: Connection, change: ConsentChange, *, per_channel: bool = False) -> bool:
     """Store a change and write it into the ledger; return whether it was one: what is known already is none.
 
     Beside the participants an opt-out is noted too: processes of version 0.1 look there, and who is called otherwise
@@ -186,7 +186,9 @@ def _newest(rows: Iterable[Record]) -> Record | None:
     return max(said, key=lambda row: (row.changed_at, row.status), default=None)  # "out" is greater than "in"
 
 
-def _record_status(tx: Connection, person: str, change: Change, rows: Sequence[Record], per_channel: bool) -> bool:
+def _record_status(
+    tx: Connection, person: str, change: ConsentChange, rows: Sequence[Record], per_channel: bool
+) -> bool:
     channel, status, at = change.person.channel, _STATUS[change.change], change.at
     before, newest = _standing(rows, channel, per_channel), _newest(_counted(rows, channel, per_channel))
     if newest and status == "out" and newest.channel == "" and newest.changed_at - _CLOCKS_DIFFER <= at:
@@ -202,7 +204,7 @@ def _record_status(tx: Connection, person: str, change: Change, rows: Sequence[R
     return True
 
 
-def _record_wish(tx: Connection, person: str, change: Change, rows: Sequence[Record], per_channel: bool) -> bool:
+def _record_wish(tx: Connection, person: str, change: ConsentChange, rows: Sequence[Record], per_channel: bool) -> bool:
     before = _standing(rows, change.person.channel, per_channel)
     since = before.undecided_since
     decided_later = before.changed_at is not None and change.at <= before.changed_at
@@ -214,7 +216,7 @@ def _record_wish(tx: Connection, person: str, change: Change, rows: Sequence[Rec
 
 
 def _record_another_message(
-    tx: Connection, person: str, change: Change, rows: Sequence[Record], per_channel: bool
+    tx: Connection, person: str, change: ConsentChange, rows: Sequence[Record], per_channel: bool
 ) -> bool:
     since = _standing(rows, change.person.channel, per_channel).undecided_since
     if since is None or change.at <= since:
@@ -223,7 +225,7 @@ def _record_another_message(
     return True
 
 
-def _mark_participants(tx: Connection, change: Change, per_channel: bool) -> None:
+def _mark_participants(tx: Connection, change: ConsentChange, per_channel: bool) -> None:
     person, out = change.person, change.change == OPTED_OUT
     theirs = [participants.c.participant_sid == change.participant_sid] if change.participant_sid else []
     if person.channel != "chat":

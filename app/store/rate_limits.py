@@ -40,7 +40,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedGate:
     """A gate that is closed; `failing_since` is set where Twilio is out of order: at `opens_at` one request tries."""
 
     scope: str
@@ -135,16 +135,16 @@ def reason_of(row: Record) -> str:
     return f"{ASKED}: {row.reason}" if row.reason else ASKED
 
 
-def closed_gates(tx: Connection, now: datetime) -> list[Closed]:
+def closed_gates(tx: Connection, now: datetime) -> list[ClosedGate]:
     """Return the gates that are closed now, the account's first; one that lets a single request try is closed, too."""
     this = or_(gate.c.failures >= FAILURES, gate.c.not_before > now)
     rows = tx.execute(select(gate).where(this).order_by(gate.c.scope != ACCOUNT, gate.c.scope)).all()
     return [_closed(row) for row in rows if _is_out_of_order(row, now) or _is_closed(row, now)]
 
 
-def _closed(row: Record) -> Closed:
+def _closed(row: Record) -> ClosedGate:
     failing_since = row.failing_since if row.failures >= FAILURES else None
-    return Closed(row.scope, row.not_before, reason_of(row), failing_since)
+    return ClosedGate(row.scope, row.not_before, reason_of(row), failing_since)
 
 
 def lift(tx: Connection, scope: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.store import consent, conversations
-from app.store.consent import OPTED_OUT, Change, Person
+from app.store.consent import OPTED_OUT, ConsentChange, Person
 from tests.browser.browsing import expect
 from tests.browser.seen import phone_url, said_to, thread_url, was_reloaded, write
 
@@ -115,7 +115,7 @@ def test_a_name_and_an_opt_out_reach_the_head_and_what_is_written_stays(offline,
     page.get_by_label("Your answer").fill("half a sen")
     with offline.db.write() as tx:
         conversations.record_conversation(tx, conversation, {"friendly_name": "Ada & Bo"})
-        consent.record(tx, Change(person=Person(number, "sms"), change=OPTED_OUT, at=offline.db.now(tx)))
+        consent.record(tx, ConsentChange(person=Person(number, "sms"), change=OPTED_OUT, at=offline.db.now(tx)))
 
     expect(page.locator(".thread-head h1")).to_have_text("Ada & Bo")
     expect(page.locator(".thread-head .tag.bad")).to_have_text("opted out")

@@ -176,7 +176,7 @@ def test_only_one_process_reconciles_at_a_time(missed, app, clock):
 
     assert (refused.exit_code, taken_over.exit_code) == (1, 0)
     assert "another process reconciles" in refused.output
-    with pytest.raises(periodic.LeaseLost):
+    with pytest.raises(periodic.TaskLeaseLost):
         periodic.renew(db, turn)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.store import consent, conversations
-from app.store.consent import OPTED_OUT, Change, Person
+from app.store.consent import OPTED_OUT, ConsentChange, Person
 from tests.support import page_text
 
 AROUND = ("tab", "who", "bot-state", "ended")
@@ -65,7 +65,7 @@ def test_another_name_is_news_for_the_title_and_the_tab(news, db, sid):
 
 def test_who_opts_out_is_marked_at_once(news, db, clock, sid):
     with db.write() as tx:
-        consent.record(tx, Change(person=Person("+15550100001", "sms"), change=OPTED_OUT, at=clock()))
+        consent.record(tx, ConsentChange(person=Person("+15550100001", "sms"), change=OPTED_OUT, at=clock()))
 
     assert "opted out" in around(news().text)["who"]
 

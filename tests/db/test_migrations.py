@@ -14,7 +14,7 @@ from app.db.tables import conversations, decisions, messages, metadata, particip
 from app.store import consent
 from app.store import messages as stored_messages
 from app.store import replies as delivery_log
-from app.store.consent import OPTED_IN, Change, Person
+from app.store.consent import OPTED_IN, ConsentChange, Person
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -139,6 +139,6 @@ def test_opt_outs_of_earlier_versions_hold_on_every_channel(empty_database):
         assert consent.standing(tx, Person("anna", "chat")).opted_out
         assert not consent.standing(tx, Person("+15550100002")).opted_out
         assert [one.at for one in consent.history(tx, Person("+15550100001"))] == [TEN, NINE]
-        back = Change(person=Person("+525512345678", "sms"), change=OPTED_IN, at=TEN)
+        back = ConsentChange(person=Person("+525512345678", "sms"), change=OPTED_IN, at=TEN)
         assert consent.record(tx, back)
         assert not consent.standing(tx, Person("whatsapp:+5215512345678")).opted_out

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.db.consent_tables import consent_ledger, consents
 from app.db.maintenance_tables import installation_keys
 from app.store import consent
-from app.store.consent import OPTED_OUT, Change, Person
+from app.store.consent import OPTED_OUT, ConsentChange, Person
 from tests.support.one_person import texts
 
 NUMBER = "+15550100001"
@@ -124,7 +124,7 @@ def test_the_words_of_the_rules_are_those_that_count(writes, erase, emulator, ru
 )
 def test_whichever_way_the_address_is_spelled(db, asked):
     with db.write() as tx:
-        consent.record(tx, Change(person=Person("whatsapp:+1 (555) 0100001"), change=OPTED_OUT, at=db.now(tx)))
+        consent.record(tx, ConsentChange(person=Person("whatsapp:+1 (555) 0100001"), change=OPTED_OUT, at=db.now(tx)))
 
     with db.read() as tx:
         assert consent.standing(tx, Person(asked)).opted_out

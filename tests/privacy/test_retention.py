@@ -17,7 +17,7 @@ from app.runtime.worker import make_worker
 from app.store import consent
 from app.store import conversations as memory
 from app.store import replies as delivery_log
-from app.store.consent import OPTED_OUT, Change, Person
+from app.store.consent import OPTED_OUT, ConsentChange, Person
 from app.store.messages import DecisionKey, NewDecision, record_decision, record_message
 from app.store.replies import Content
 from tests.support.eventually import eventually
@@ -125,7 +125,7 @@ def test_who_has_opted_out_stays_opted_out_after_the_conversation_is_gone(db, cl
             facts = {"conversation_sid": "CH1", "address": address, "removed_at": now}
             memory.record_participant(tx, sid, facts, dated=now)
         person = Person("+15550100001", "sms")
-        consent.record(tx, Change(person=person, change=OPTED_OUT, at=now, word="STOP", message_sid="IM1"))
+        consent.record(tx, ConsentChange(person=person, change=OPTED_OUT, at=now, word="STOP", message_sid="IM1"))
     clock.advance(31 * DAY)
 
     purge()

@@ -8,7 +8,7 @@ from sqlalchemy import event, insert, select
 from app.db.consent_tables import consent_ledger, consents
 from app.db.tables import participants
 from app.store import consent, conversations
-from app.store.consent import MAY_OPT_OUT, OPTED_IN, OPTED_OUT, WROTE_AGAIN, Change, Person
+from app.store.consent import MAY_OPT_OUT, OPTED_IN, OPTED_OUT, WROTE_AGAIN, ConsentChange, Person
 
 NINE = datetime(2026, 11, 29, 9, tzinfo=UTC)
 SMS, WHATSAPP = Person("+15550100001", "sms"), Person("whatsapp:+15550100001", "whatsapp")
@@ -25,7 +25,7 @@ def says(db):
 
     def say(person, change, hour=0, *, per_channel=False, **more):
         with db.write() as tx:
-            told = Change(person=person, change=change, at=NINE + timedelta(hours=hour), **more)
+            told = ConsentChange(person=person, change=change, at=NINE + timedelta(hours=hour), **more)
             return consent.record(tx, told, per_channel=per_channel)
 
     return say
@@ -205,7 +205,7 @@ def test_each_look_up_is_by_an_index_also_before_anything_was_analysed(db):
     with db.write() as tx:
         tx.execute(insert(participants), rows)
         for n in range(2):
-            told = Change(person=Person(f"+1555{n:07}"), change=OPTED_OUT, at=NINE)
+            told = ConsentChange(person=Person(f"+1555{n:07}"), change=OPTED_OUT, at=NINE)
             consent.record(tx, told)
         persons = [{"person": f"{n}", "channel": "", "status": "out", "changed_at": NINE} for n in range(5_000)]
         tx.execute(insert(consents), persons)

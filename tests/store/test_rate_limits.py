@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from app.db.tables import gate
 from app.store import rate_limits
-from app.store.rate_limits import ACCOUNT, FAILURES, LONGEST, Closed, Passage
+from app.store.rate_limits import ACCOUNT, FAILURES, LONGEST, ClosedGate, Passage
 
 NOON = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 
@@ -152,7 +152,7 @@ def test_the_closed_gates_are_listed_and_one_can_be_lifted(tx):
     rate_limits.close(tx, "CH2", seconds(1), NOON)
     account, conversation = rate_limits.closed_gates(tx, at(30))
     assert (account.scope, account.failing_since) == (ACCOUNT, NOON)
-    assert conversation == Closed("CH1", at(60), "Twilio asked us to wait: too many writes", None)
+    assert conversation == ClosedGate("CH1", at(60), "Twilio asked us to wait: too many writes", None)
     assert rate_limits.lift(tx, ACCOUNT)
     assert not rate_limits.lift(tx, "CH3")
 

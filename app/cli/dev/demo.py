@@ -24,7 +24,7 @@ OUR_NUMBER = "+15550100099"
 
 
 @dataclass(frozen=True)
-class Line:
+class DemoLine:
     """One line of the story: who writes what, and whether an answer is due."""
 
     channel: str
@@ -34,11 +34,11 @@ class Line:
 
 
 LINES = (
-    Line("sms", "+15550100001", "Hi, is anybody there?"),
-    Line("whatsapp", "+15550100002", "Hello! Are you open today?"),
-    Line("sms", "+15550100001", "Where is my order?"),
-    Line("whatsapp", "+15550100002", "I would like to talk to a human, please."),
-    Line("sms", "+15550100001", "STOP", is_answered=False),
+    DemoLine("sms", "+15550100001", "Hi, is anybody there?"),
+    DemoLine("whatsapp", "+15550100002", "Hello! Are you open today?"),
+    DemoLine("sms", "+15550100001", "Where is my order?"),
+    DemoLine("whatsapp", "+15550100002", "I would like to talk to a human, please."),
+    DemoLine("sms", "+15550100001", "STOP", is_answered=False),
 )
 
 
@@ -48,7 +48,7 @@ class StoryFailed(Exception):
 
 def play(emulator: Emulator, db: Database, follower: Follower) -> None:
     """Let the customers write, show each event as it is worked off, then the story. Raises StoryFailed."""
-    told: list[tuple[Line, str]] = []
+    told: list[tuple[DemoLine, str]] = []
     for line in LINES:
         prefix = "whatsapp:" if line.channel == "whatsapp" else ""
         written = emulator.inbound(line.body, sender=prefix + line.sender, to=prefix + OUR_NUMBER, channel=line.channel)
@@ -84,7 +84,7 @@ def _is_idle(db: Database) -> bool:
     return counts["pending"] + counts["processing"] == 0
 
 
-def _answer(db: Database, message_sid: str, line: Line) -> str:
+def _answer(db: Database, message_sid: str, line: DemoLine) -> str:
     with db.read() as tx:
         replies = delivery_log.replies_to(tx, message_sid)
         states = [

@@ -10,7 +10,7 @@ from types import FrameType
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Somebody asked us to end."""
 
 
@@ -19,13 +19,13 @@ def stoppable() -> Iterator[None]:
     """Let the stop signals end what goes on in order; afterwards they do what they did."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Stopped
+        raise StopRequested
 
     wanted = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
     before = {number: signal.signal(number, stop) for number in wanted}
     try:
         yield
-    except Stopped:
+    except StopRequested:
         pass
     finally:
         for number, handler in before.items():

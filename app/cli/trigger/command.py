@@ -17,7 +17,7 @@ from app.cli.param_types import NearestChoice, UrlParam, nearest
 from app.cli.trigger import emulator_session
 from app.cli.trigger.catalog import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPES, Recipe, parameter_names
 from app.cli.trigger.sample_webhooks import Form, SampleIds, forms, fresh_sid
-from app.cli.trigger.scenarios import Refused
+from app.cli.trigger.scenarios import TriggerRefused
 from app.cli.trigger.signed_post import Posted, post, target_of
 from app.config import Settings
 from app.twilio_api.client import is_here
@@ -94,7 +94,7 @@ def trigger_command(
             results.append(posted)
             if not as_json:
                 _show(posted)
-    except (Refused, RuntimeError, OSError) as error:
+    except (TriggerRefused, RuntimeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         show_json([_document(posted) for posted in results])
@@ -182,7 +182,9 @@ def _posts(order: Order, to: str | None, signed_for: str | None, emulator: str, 
             running.emulator.stop()  # of one that we did not start, only the connection ends
         return
     if is_named or not (settings.public_url and settings.auth_token):
-        raise Refused(f"no emulator answers at {emulator}; start `flask dev` or `flask emulator`, or use --to URL")
+        raise TriggerRefused(
+            f"no emulator answers at {emulator}; start `flask dev` or `flask emulator`, or use --to URL"
+        )
     click.echo(f"No emulator answers at {emulator}; posting to {_plain(settings.public_url)}{ROUTE}.", err=True)
     yield from _post_directly(order, settings, settings.public_url + ROUTE, settings.public_url + ROUTE)
 
@@ -198,10 +200,10 @@ def _act(order: Order, running: emulator_session.Running) -> Iterator[Posted]:
     """Let it happen at the emulator; what it cannot bring about is made up, made known to it, and posted by it."""
     recipe, url = order.recipe, running.url_for(order.recipe)
     if not url:
-        raise Refused("the emulator has no webhook to post to; start it with --webhook-url URL")
+        raise TriggerRefused("the emulator has no webhook to post to; start it with --webhook-url URL")
     if not order.shuffle and emulator_session.can_happen(recipe, order.channel, order.wanted):
         if recipe.name not in running.filters:
-            raise Refused(f"the filters of the emulator's webhook leave out {recipe.name}")
+            raise TriggerRefused(f"the filters of the emulator's webhook leave out {recipe.name}")
         found = emulator_session.happen(running, recipe, order.channel, order.wanted, order.count)
         yield from found
         if order.twice:
@@ -216,7 +218,7 @@ def _post_directly(order: Order, settings: Settings, url: str, signed_url: str) 
     """Make it up, sign it with our own token and post it."""
     token = settings.auth_token or _offline_token(url)
     if not token:
-        raise Refused("TWILIO_AUTH_TOKEN is empty; it signs what is posted (see .env.example)")
+        raise TriggerRefused("TWILIO_AUTH_TOKEN is empty; it signs what is posted (see .env.example)")
     cast = SampleIds(
         account_sid=settings.account_sid or "AC" + "1".zfill(32),
         chat_service_sid=settings.service_sid or fresh_sid("IS"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.trigger.catalog import CARRIERS, Recipe
 from app.cli.trigger.sample_webhooks import Form, SampleIds, adoptable
-from app.cli.trigger.scenarios import EmulatorScenario, Refused, call, rest
+from app.cli.trigger.scenarios import EmulatorScenario, TriggerRefused, call, rest
 from app.cli.trigger.signed_post import Posted
 from app.twilio_api import events
 
@@ -67,7 +67,7 @@ def find(url: str) -> Running | None:
         own = rest(url, "GET", f"/Services/{service_sid}/Configuration/Webhooks", {})
         everyones = rest(url, "GET", "/Configuration/Webhooks", {})
         account_sid, messaging_service_sid = health["account_sid"], account["default_messaging_service_sid"]
-    except (Refused, KeyError, TypeError):
+    except (TriggerRefused, KeyError, TypeError):
         return None
     from app.emulator.client import Emulator  # brings `requests` along: only when it is used
 
@@ -107,7 +107,7 @@ def happen(running: Running, recipe: Recipe, channel: str, wanted: Mapping[str, 
     fresh = posts[before:] if before < len(posts) else posts
     found = [_posted(entry) for entry in fresh if any(_belongs(entry["form"], deed) for deed in deeds)]
     if not any(posted.form["EventType"] == recipe.name for posted in found):
-        raise Refused(f"it happened, but the emulator has posted no {recipe.name}; see GET /_emulator/webhooks")
+        raise TriggerRefused(f"it happened, but the emulator has posted no {recipe.name}; see GET /_emulator/webhooks")
     return found
 
 

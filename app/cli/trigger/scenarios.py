@@ -23,7 +23,7 @@ _SHORTEST_TIMER = {"inactive": ("Timers.Inactive", "PT1M"), "closed": ("Timers.C
 _opener = build_opener(ProxyHandler({}))
 
 
-class Refused(Exception):
+class TriggerRefused(Exception):
     """The emulator refused, or does not answer; says what."""
 
 
@@ -227,9 +227,9 @@ def call(url: str, method: str, body: bytes | None, headers: Mapping[str, str]) 
             document: dict[str, Any] = json.loads(response.read() or b"{}")
             return document
     except HTTPError as error:
-        raise Refused(f"the emulator answered {error.code}: {_message(error.read())}") from error
+        raise TriggerRefused(f"the emulator answered {error.code}: {_message(error.read())}") from error
     except (URLError, OSError, ValueError) as error:
-        raise Refused(f"no emulator answers at {url.partition('/v1')[0].partition('/_')[0]}") from error
+        raise TriggerRefused(f"no emulator answers at {url.partition('/v1')[0].partition('/_')[0]}") from error
 
 
 def _message(body: bytes) -> str:

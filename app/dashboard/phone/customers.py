@@ -16,7 +16,7 @@ _SOURCES = {"SMS": "sms", "WHATSAPP": "whatsapp", "SDK": "chat"}
 
 
 @dataclass(frozen=True)
-class Customer:
+class PhoneCustomer:
     """Somebody with a phone; `name` is the number, or the identity in the web chat."""
 
     channel: str
@@ -43,10 +43,14 @@ class Customer:
         return self.name[-2:] if self.has_number else self.name[:2].upper()
 
 
-CAST = (Customer("sms", "+15550100003"), Customer("whatsapp", "+15550100004"), Customer("chat", "visitor"))
+CAST = (
+    PhoneCustomer("sms", "+15550100003"),
+    PhoneCustomer("whatsapp", "+15550100004"),
+    PhoneCustomer("chat", "visitor"),
+)
 
 
-def customer(channel: str, name: str, *, bot_author: str) -> Customer:
+def customer(channel: str, name: str, *, bot_author: str) -> PhoneCustomer:
     """Return who this is. Raises ValueError with a sentence when nobody can be called so."""
     name = name.strip()
     if channel not in CHANNELS:
@@ -55,15 +59,15 @@ def customer(channel: str, name: str, *, bot_author: str) -> Customer:
         number = re.sub(r"[\s()./-]", "", name.removeprefix("whatsapp:"))
         if not _NUMBER.fullmatch(number):
             raise ValueError(f"“{name[:40]}” is not a phone number; write it as +15550100003")
-        return Customer(channel, number)
+        return PhoneCustomer(channel, number)
     if not name or len(name) > LONGEST_IDENTITY or not name.isprintable() or re.match(r"\+|whatsapp:", name):
         raise ValueError(f"“{name[:40]}” cannot be a name in the web chat; choose one like visitor")
     if name == bot_author:
         raise ValueError(f"“{name}” is the bot itself; choose another name")
-    return Customer("chat", name)
+    return PhoneCustomer("chat", name)
 
 
-def of_key(key: str, *, bot_author: str) -> Customer:
+def of_key(key: str, *, bot_author: str) -> PhoneCustomer:
     """Return the customer that an address of the page names, the first of the cast for "". Raises ValueError."""
     if not key:
         return CAST[0]
@@ -71,7 +75,7 @@ def of_key(key: str, *, bot_author: str) -> Customer:
     return customer(channel, name, bot_author=bot_author)
 
 
-def people(messages: Sequence[Mapping[str, Any]], me: Customer) -> list[Customer]:
+def people(messages: Sequence[Mapping[str, Any]], me: PhoneCustomer) -> list[PhoneCustomer]:
     """Return who can be chosen: me, the cast, and who has written at the emulator lately."""
     known = dict.fromkeys((*CAST, me))
     for message in reversed(messages):
@@ -81,9 +85,9 @@ def people(messages: Sequence[Mapping[str, Any]], me: Customer) -> list[Customer
     return list(known)
 
 
-def _writer(message: Mapping[str, Any]) -> list[Customer]:
+def _writer(message: Mapping[str, Any]) -> list[PhoneCustomer]:
     """Return the customer who wrote a message; in a chat who began it: the others may be agents."""
     channel = _SOURCES.get(message["source"])
     if channel is None or (channel == "chat" and message["index"] > 0):
         return []
-    return [Customer(channel, message["author"].removeprefix("whatsapp:"))]
+    return [PhoneCustomer(channel, message["author"].removeprefix("whatsapp:"))]

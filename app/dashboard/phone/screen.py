@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.dashboard.phone.customers import Customer
+from app.dashboard.phone.customers import PhoneCustomer
 from app.db.tables import decisions, messages
 from app.inbox import admin, describe
 from app.inbox.describe import Wording
@@ -23,7 +23,7 @@ MOST_LINES = 40
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BotVerdict:
     """What the bot thought of a message; `is_answer` whether it did something, `is_known` whether it has it at all."""
 
     text: str
@@ -31,7 +31,7 @@ class Verdict:
     is_known: bool = True
 
 
-_UNHEARD = Verdict("Parley has not heard of it", is_known=False)
+_UNHEARD = BotVerdict("Parley has not heard of it", is_known=False)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Bubble:
     is_template: bool = False
     status: str = ""
     error_code: int = 0
-    verdict: Verdict | None = None
+    verdict: BotVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class LogLine:
     milliseconds: int | None
 
 
-def bubbles(tx: Connection, me: Customer, found: Sequence[Mapping[str, Any]]) -> list[Bubble]:
+def bubbles(tx: Connection, me: PhoneCustomer, found: Sequence[Mapping[str, Any]]) -> list[Bubble]:
     """Return the newest of the emulator's messages as they look on this phone, oldest first."""
     shown = found[-MOST_BUBBLES:]
     mine = {message["participant_sid"] for message in found if message["author"] == me.address}
@@ -72,7 +72,7 @@ def bubbles(tx: Connection, me: Customer, found: Sequence[Mapping[str, Any]]) ->
     return [_bubble(message, me, mine, verdicts.get(message["sid"])) for message in shown]
 
 
-def unseen(me: Customer, shown: Sequence[Bubble]) -> str:
+def unseen(me: PhoneCustomer, shown: Sequence[Bubble]) -> str:
     """Return a mark of what a look would change, "" for nothing: WhatsApp's unread messages, a chat's newest."""
     others = [bubble for bubble in shown if not bubble.is_mine]
     if me.channel == "whatsapp":
@@ -87,7 +87,7 @@ def log_lines(tx: Connection, now: datetime, conversation_sid: str) -> list[LogL
     return [_log_line(tx, row, stored) for row, stored in found if stored]
 
 
-def _bubble(message: Mapping[str, Any], me: Customer, mine: set[str], verdict: Verdict | None) -> Bubble:
+def _bubble(message: Mapping[str, Any], me: PhoneCustomer, mine: set[str], verdict: BotVerdict | None) -> Bubble:
     is_mine = message["author"] == me.address
     receipts = [] if is_mine else [one for one in message["receipts"] if not mine or one["participant_sid"] in mine]
     status, error_code = (receipts[-1]["status"] or "queued", receipts[-1]["error_code"]) if receipts else ("", 0)
@@ -106,13 +106,13 @@ def _bubble(message: Mapping[str, Any], me: Customer, mine: set[str], verdict: V
     )
 
 
-def _verdicts(tx: Connection, sids: Sequence[str]) -> dict[str, Verdict]:
+def _verdicts(tx: Connection, sids: Sequence[str]) -> dict[str, BotVerdict]:
     """Return what we know of these messages: the decision, or that it is still to be made."""
     noted = tx.scalars(select(messages.c.message_sid).where(messages.c.message_sid.in_(sids)))
-    known = dict.fromkeys(noted, Verdict("not decided yet"))
+    known = dict.fromkeys(noted, BotVerdict("not decided yet"))
     query = select(decisions).where(decisions.c.message_sid.in_(sids)).order_by(decisions.c.timer_seconds.desc())
     for row in tx.execute(query):  # that of the arrival comes last and stays
-        known[row.message_sid] = Verdict(row.reason, is_answer=row.code in _ANSWERED)
+        known[row.message_sid] = BotVerdict(row.reason, is_answer=row.code in _ANSWERED)
     return known
 
 

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from app.dashboard.fragments import unless_known
 from app.dashboard.phone import customers, screen
-from app.dashboard.phone.customers import CHANNELS, OUR_NUMBER, Customer
+from app.dashboard.phone.customers import CHANNELS, OUR_NUMBER, PhoneCustomer
 from app.dashboard.request_context import reading, settings
 from app.monitoring.access import is_offline_loop
 from app.twilio_api.errors import MEANINGS
@@ -158,7 +158,7 @@ def emulator_refused(error: EmulatorRefused) -> ResponseReturnValue:
     return redirect(url_for("page.phone", who=request.form.get("who", "")), 303)
 
 
-def _done(me: Customer) -> ResponseReturnValue:
+def _done(me: PhoneCustomer) -> ResponseReturnValue:
     return ("", 204) if _is_script() else redirect(url_for("page.phone", who=me.key), 303)
 
 
@@ -166,7 +166,7 @@ def _is_script() -> bool:
     return request.headers.get("X-Requested-With") == "parley"
 
 
-def _me(given: Mapping[str, str]) -> Customer:
+def _me(given: Mapping[str, str]) -> PhoneCustomer:
     """Return whose phone it is: `who`, or `channel` and `name` of somebody new."""
     author = settings().bot_author
     try:
@@ -180,14 +180,14 @@ def _me(given: Mapping[str, str]) -> Customer:
         abort(400, str(error))
 
 
-def _write(emulator: Emulator, me: Customer, text: str, media: list[dict[str, Any]]) -> None:
+def _write(emulator: Emulator, me: PhoneCustomer, text: str, media: list[dict[str, Any]]) -> None:
     if me.has_number:
         emulator.inbound(text or None, sender=me.name, to=OUR_NUMBER, channel=me.channel, media=media)
     else:
         emulator.chat("", me.name, text)
 
 
-def _screen(emulator: Emulator, me: Customer) -> dict[str, Any]:
+def _screen(emulator: Emulator, me: PhoneCustomer) -> dict[str, Any]:
     found = _asked(lambda: emulator.messages(participant=me.address))
     end, faults = _asked(emulator.carriers).get(me.address, {}), _asked(emulator.faults_in_force)
     fate = str(end.get("error_code") or end.get("status") or "")
@@ -221,7 +221,7 @@ def _newest_conversation(found: list[dict[str, Any]]) -> str:
     return str(found[-1]["conversation_sid"]) if found else ""
 
 
-def _fates(me: Customer) -> list[tuple[str, str]]:
+def _fates(me: PhoneCustomer) -> list[tuple[str, str]]:
     """Return what can become of messages to this phone, each with its name on the form."""
     if not me.has_number:
         return []

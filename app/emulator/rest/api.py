@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, Request, Response, request
 
 from app.emulator import strictness
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.errors import TwilioError
 from app.emulator.faults import RequestFault
 from app.emulator.rest import (
@@ -41,7 +41,7 @@ ROUTES = (
 )
 
 
-def add_rest_api(app: Flask, account: Account) -> None:
+def add_rest_api(app: Flask, account: EmulatedAccount) -> None:
     """Give the app every route, with and without a service in its path."""
     for route in ROUTES:
         for method, view in route.views.items():
@@ -58,7 +58,7 @@ def add_rest_api(app: Flask, account: Account) -> None:
     media.add_public_content(app, account)
 
 
-def _add(app: Flask, account: Account, rule: str, method: str, view: View, *, in_service: bool) -> None:
+def _add(app: Flask, account: EmulatedAccount, rule: str, method: str, view: View, *, in_service: bool) -> None:
     def answer(chat_service_sid: str | None = None, **names: str) -> Response:
         response = _answer(account, view, chat_service_sid if in_service else None, names)
         response.date = account.clock.now()
@@ -69,7 +69,7 @@ def _add(app: Flask, account: Account, rule: str, method: str, view: View, *, in
     app.add_url_rule(rule, endpoint, answer, methods=[method], provide_automatic_options=False)
 
 
-def _answer(account: Account, view: View, chat_service_sid: str | None, names: dict[str, str]) -> Response:
+def _answer(account: EmulatedAccount, view: View, chat_service_sid: str | None, names: dict[str, str]) -> Response:
     fault = account.faults.for_request(request.method, request.path)
     try:
         _wait(fault.latency)
@@ -93,7 +93,7 @@ def _answer(account: Account, view: View, chat_service_sid: str | None, names: d
     return answer if isinstance(answer, Response) else _respond(*answer)
 
 
-def _run(account: Account, view: View, call: RestCall, names: dict[str, str]) -> Answer | Response:
+def _run(account: EmulatedAccount, view: View, call: RestCall, names: dict[str, str]) -> Answer | Response:
     """Run a view; reads see the account standing still, writes take the lock where they need it."""
     if request.method != "GET":
         return view(call, **names)
@@ -117,7 +117,7 @@ def _fail(fault: RequestFault) -> None:
         raise TwilioError(fault.code, sentence, status=fault.status, retry_after=fault.retry_after)
 
 
-def authenticate(account: Account, wanted: Request) -> None:
+def authenticate(account: EmulatedAccount, wanted: Request) -> None:
     """Raise 20003 unless the request has credentials: the account's with its auth token, or an API key's."""
     given = wanted.authorization
     user, secret = (given.username or "", given.password) if given and given.type == "basic" else ("", None)
@@ -128,7 +128,7 @@ def authenticate(account: Account, wanted: Request) -> None:
         raise TwilioError(20003, "Authenticate")
 
 
-def _call(account: Account, chat_service_sid: str | None) -> RestCall:
+def _call(account: EmulatedAccount, chat_service_sid: str | None) -> RestCall:
     service_sid = chat_service_sid or account.state.configuration.chat_service_sid
     if chat_service_sid:
         account.state.service(chat_service_sid)
@@ -153,13 +153,13 @@ def _refusal(error: TwilioError) -> Response:
     return response
 
 
-def _nowhere(account: Account, code: int, sentence: str, status: int) -> Response:
+def _nowhere(account: EmulatedAccount, code: int, sentence: str, status: int) -> Response:
     if not request.path.startswith("/_emulator/"):
         _note(account, status)
     return _refusal(TwilioError(code, sentence, status=status))
 
 
-def _note(account: Account, status: int) -> None:
+def _note(account: EmulatedAccount, status: int) -> None:
     cut = bool(request.environ.get(CUT))
     account.requests.append(
         {

@@ -8,14 +8,14 @@ from typing import Any
 from flask import Flask, Response, request
 
 from app.emulator import media_store
-from app.emulator.account import Account
+from app.emulator.account import EmulatedAccount
 from app.emulator.clock import rest_time
 from app.emulator.errors import TwilioError, not_found
-from app.emulator.models import MediaFile
+from app.emulator.models import StoredMedia
 from app.emulator.rest.request import Answer, RestCall, Route
 
 
-def _show(call: RestCall, it: MediaFile) -> dict[str, Any]:
+def _show(call: RestCall, it: StoredMedia) -> dict[str, Any]:
     path = f"/v1/Services/{it.service_sid}/Media/{it.sid}"
     origin = request.host_url.rstrip("/")
     return {
@@ -42,7 +42,7 @@ def _show(call: RestCall, it: MediaFile) -> dict[str, Any]:
     }
 
 
-def _find(call: RestCall, sid: str) -> MediaFile:
+def _find(call: RestCall, sid: str) -> StoredMedia:
     found = call.account.state.media.get(sid)
     if found is None or found.service_sid != call.service_sid:
         raise not_found(f"/Services/{call.service_sid}/Media/{sid}")
@@ -81,12 +81,12 @@ def fetch_content(call: RestCall, sid: str) -> Response:
     return content_response(_find(call, sid))
 
 
-def content_response(it: MediaFile) -> Response:
+def content_response(it: StoredMedia) -> Response:
     """Return the bytes of a file as a response of its own type."""
     return Response(media_store.content_of(it), 200, content_type=it.content_type)
 
 
-def add_public_content(app: Flask, account: Account) -> None:
+def add_public_content(app: Flask, account: EmulatedAccount) -> None:
     """Give the app the short-lived links: they are credentials of their own, and refuse any others beside them."""
 
     def temporary(sid: str) -> Response:

@@ -10,16 +10,16 @@ from app.emulator.clock import read_time
 from app.emulator.errors import TwilioError, not_found
 from app.emulator.media_store import free_file
 from app.emulator.messages import MessageDraft
-from app.emulator.models import Conversation, Message, Receipt
+from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt
 from app.emulator.rest import serializers
 from app.emulator.rest.request import Answer, RestCall, Route
 
 
-def _show(call: RestCall, message: Message) -> dict[str, Any]:
+def _show(call: RestCall, message: EmulatedMessage) -> dict[str, Any]:
     return call.with_service(serializers.message(call.account_sid, call.base, message))
 
 
-def _find(call: RestCall, name: str, sid: str) -> tuple[Conversation, Message]:
+def _find(call: RestCall, name: str, sid: str) -> tuple[Conversation, EmulatedMessage]:
     conversation = call.account.state.conversation(call.service_sid, name)
     return conversation, call.account.state.message(conversation, sid)
 
@@ -98,7 +98,7 @@ def delete(call: RestCall, name: str, sid: str) -> Answer:
     return 204, None
 
 
-def _show_receipt(call: RestCall, message: Message, receipt: Receipt) -> dict[str, Any]:
+def _show_receipt(call: RestCall, message: EmulatedMessage, receipt: EmulatedReceipt) -> dict[str, Any]:
     return call.with_service(serializers.receipt(call.account_sid, call.base, message, receipt))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
-from app.emulator.account import Account, Cause
+from app.emulator.account import Cause, EmulatedAccount
 from app.emulator.rest.paging import page
 from app.emulator.rest.serializers import V1
 
@@ -19,7 +19,7 @@ View = Callable[..., Answer | Response]
 class RestCall:
     """One request: under which service, with which parameters, and whether webhooks are told."""
 
-    account: Account
+    account: EmulatedAccount
     service_sid: str
     in_service: bool
     form: MultiDict[str, str]

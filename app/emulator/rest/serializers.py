@@ -6,7 +6,15 @@
 from typing import Any
 
 from app.emulator.clock import rest_time
-from app.emulator.models import Conversation, MediaFile, Message, Participant, Receipt, ScopedHook, User
+from app.emulator.models import (
+    Conversation,
+    EmulatedMessage,
+    EmulatedReceipt,
+    Participant,
+    ScopedHook,
+    StoredMedia,
+    User,
+)
 from app.emulator.webhook_forms import present
 
 ORIGIN = "https://conversations.twilio.com"
@@ -84,7 +92,7 @@ def binding(it: Participant) -> Document | None:
     )
 
 
-def message(account_sid: str, base: str, it: Message) -> Document:
+def message(account_sid: str, base: str, it: EmulatedMessage) -> Document:
     """Return a Message."""
     url = f"{base}/Conversations/{it.conversation_sid}/Messages/{it.sid}"
     return {
@@ -106,12 +114,12 @@ def message(account_sid: str, base: str, it: Message) -> Document:
     }
 
 
-def media_entry(it: MediaFile) -> Document:
+def media_entry(it: StoredMedia) -> Document:
     """Return a file as a message lists it."""
     return {"sid": it.sid, "size": it.size, "content_type": it.content_type, "filename": it.filename}
 
 
-def delivery(it: Message) -> Document | None:
+def delivery(it: EmulatedMessage) -> Document | None:
     """Return how many phones the message has reached, as all, some or none; None without phones.
 
     A message that was read was also delivered, and one that was delivered was also sent.
@@ -126,7 +134,7 @@ def delivery(it: Message) -> Document | None:
     return summary
 
 
-def receipt(account_sid: str, base: str, of: Message, it: Receipt) -> Document:
+def receipt(account_sid: str, base: str, of: EmulatedMessage, it: EmulatedReceipt) -> Document:
     """Return a delivery receipt; its status is null while the message is still inside Twilio."""
     return {
         "sid": it.sid,
