@@ -225,7 +225,7 @@ def test_a_webhook_that_names_an_event_of_ours_is_an_unknown_one(
 
 
 def test_a_follow_up_answers_the_first_message_of_a_burst(bot, ada):
-    bot.rules('[bot]\ncoalesce = "30s"\n' + RULES)
+    bot.rules('[bot]\ncoalesce = "30s"\ncoalesce_most = "1m"\n' + RULES)
     ada.says("hello")
     ada.says("are you there?")
     bot.advance(seconds=30)
