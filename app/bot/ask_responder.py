@@ -16,12 +16,11 @@ from app.db.database import Record
 from app.db.tables import messages, replies
 from app.inbox import queue
 from app.inbox.job import Reschedule
-from app.responder import NAME, Context
-from app.responder import Message as Said
+from app.responder import NAME, Context, Message
 from app.rules import business_hours, engine
 from app.rules.consent_words import newest_wish
 from app.rules.engine import Decision, TraceStep
-from app.rules.facts import ConversationFacts, Message, writer_of
+from app.rules.facts import ConversationFacts, Inbound, writer_of
 from app.rules.guards import in_words
 from app.rules.templates import ReplyError, render_reply
 from app.twilio_api.events import MessageAdded
@@ -31,7 +30,7 @@ RECENT = 20  # messages that a responder is told of
 
 
 def answer(
-    context: HandlerContext, message: Message, members: Sequence[str], known: ConversationFacts, decision: Decision
+    context: HandlerContext, message: Inbound, members: Sequence[str], known: ConversationFacts, decision: Decision
 ) -> Decision:
     """Return what the responder says to a message that no rule matched; any other decision as it is.
 
@@ -60,7 +59,7 @@ def answer(
 
 
 def _ask(
-    message: Message, members: Sequence[str], known: ConversationFacts, decision: Decision, context: HandlerContext
+    message: Inbound, members: Sequence[str], known: ConversationFacts, decision: Decision, context: HandlerContext
 ) -> Decision:
     if context.responder.is_full:
         return _fallback("responder busy", f"{NAME} has too many calls waiting", message, known, decision, context)
@@ -75,7 +74,7 @@ def _ask(
 
 
 def _decided(
-    answer: Mapping[str, Any], message: Message, known: ConversationFacts, decision: Decision, context: HandlerContext
+    answer: Mapping[str, Any], message: Inbound, known: ConversationFacts, decision: Decision, context: HandlerContext
 ) -> Decision:
     if failed := answer.get("failed"):
         return _fallback("responder failed", f"{NAME} failed: {failed}", message, known, decision, context)
@@ -88,7 +87,7 @@ def _decided(
 
 
 def _fallback(
-    code: str, reason: str, message: Message, known: ConversationFacts, decision: Decision, context: HandlerContext
+    code: str, reason: str, message: Inbound, known: ConversationFacts, decision: Decision, context: HandlerContext
 ) -> Decision:
     settings = context.rules.bot
     if not settings.responder_fallback:
@@ -105,14 +104,14 @@ def _decision(decision: Decision, code: str, reason: str, failed: str, *, reply:
     return replace(decision, reply=reply or None, rule=NAME, reason=reason, tried=tried, code=code)
 
 
-def _opted_out_meanwhile(tx: Connection, message: Message, context: HandlerContext) -> bool:
+def _opted_out_meanwhile(tx: Connection, message: Inbound, context: HandlerContext) -> bool:
     """Return whether the customer's wish for silence is stored behind the message and not yet worked on."""
     behind = read_messages(queue.waiting(tx, context.job.claimed, MessageAdded.event_type))
     texts = [one.body for one in behind if one.author == message.author]
     return newest_wish(reversed(texts), context.rules.bot, message.channel) in ("out", "perhaps out")
 
 
-def _context_of(tx: Connection, message: Message, known: ConversationFacts, context: HandlerContext) -> Context:
+def _context_of(tx: Connection, message: Inbound, known: ConversationFacts, context: HandlerContext) -> Context:
     """Return what is known of the conversation of a message that is being decided."""
     return Context(
         conversation_sid=message.conversation_sid,
@@ -127,9 +126,9 @@ def _context_of(tx: Connection, message: Message, known: ConversationFacts, cont
     )
 
 
-def _said_by(message: Message, known: ConversationFacts, context: HandlerContext) -> Said:
+def _said_by(message: Inbound, known: ConversationFacts, context: HandlerContext) -> Message:
     """Return a message as a responder sees it."""
-    return Said(
+    return Message(
         text=message.text,
         author=message.author,
         at=message.sent_at.astimezone(context.rules.bot.timezone),
@@ -141,7 +140,7 @@ def _said_by(message: Message, known: ConversationFacts, context: HandlerContext
     )
 
 
-def _recent(tx: Connection, message: Message, known: ConversationFacts, context: HandlerContext) -> tuple[Said, ...]:
+def _recent(tx: Connection, message: Inbound, known: ConversationFacts, context: HandlerContext) -> tuple[Message, ...]:
     """Return the newest messages before this one, oldest first, with our own, of which Twilio sends no webhook."""
     said = [_said_by(stored_message(row), known, context) for row in _messages_before(tx, message)]
     came_back = {one.message_sid for one in said}
@@ -149,19 +148,19 @@ def _recent(tx: Connection, message: Message, known: ConversationFacts, context:
     return tuple(sorted([*said, *ours], key=lambda one: one.at)[-RECENT:])
 
 
-def _messages_before(tx: Connection, message: Message) -> list[Record]:
+def _messages_before(tx: Connection, message: Inbound) -> list[Record]:
     here = (messages.c.conversation_sid == message.conversation_sid, messages.c.removed_at.is_(None))
     query = select(messages).where(*here, messages.c.message_sid != message.message_sid)
     return list(tx.execute(query.order_by(messages.c.message_index.desc()).limit(RECENT)))
 
 
-def _sent_replies(tx: Connection, message: Message) -> list[Record]:
+def _sent_replies(tx: Connection, message: Inbound) -> list[Record]:
     sent = (replies.c.conversation_sid == message.conversation_sid, replies.c.state == "sent")
     return list(tx.execute(select(replies).where(*sent).order_by(replies.c.intended_at.desc()).limit(RECENT)))
 
 
-def _said_by_us(row: Record, context: HandlerContext) -> Said:
-    return Said(
+def _said_by_us(row: Record, context: HandlerContext) -> Message:
+    return Message(
         text=row.body,
         author=context.policy.bot_author,
         at=(row.sent_at or row.intended_at).astimezone(context.rules.bot.timezone),

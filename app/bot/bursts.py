@@ -28,12 +28,12 @@ class Member:
     received_at: datetime
 
     @property
-    def message(self) -> facts.Message:
+    def message(self) -> facts.Inbound:
         return message_of(self.event, self.received_at)
 
 
 def gather(
-    tx: Connection, message: facts.Message, known: facts.ConversationFacts, context: HandlerContext
+    tx: Connection, message: facts.Inbound, known: facts.ConversationFacts, context: HandlerContext
 ) -> list[Member]:
     """Return the messages that are one burst with this one, which comes first; raises Reschedule to wait for more.
 
@@ -69,7 +69,7 @@ def _asked_about(tx: Connection, message_sids: Sequence[str], context: HandlerCo
 def _members(
     tx: Connection,
     stored: Sequence[Claimed],
-    message: facts.Message,
+    message: facts.Inbound,
     known: facts.ConversationFacts,
     first: datetime,
     context: HandlerContext,
@@ -111,7 +111,7 @@ def _came_at(event: MessageAdded, stored: Claimed) -> datetime:
     return found.sent_at if found.found_late else stored.received_at
 
 
-def as_one(first: MessageAdded, message: facts.Message, members: Sequence[Member]) -> facts.Message:
+def as_one(first: MessageAdded, message: facts.Inbound, members: Sequence[Member]) -> facts.Inbound:
     """Return a burst as one message, under the SID of the first that came: all texts in the order they were sent."""
     if not members:
         return message

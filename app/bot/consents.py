@@ -17,13 +17,13 @@ from app.store.consent import ConsentChange, Person, Standing
 from app.twilio_api.addresses import channel_of
 
 
-def address_of(message: facts.Message) -> str:
+def address_of(message: facts.Inbound) -> str:
     """Return the phone number or other address of the author; "" for a chat identity."""
     return message.author if message.channel != "chat" else ""
 
 
 def with_people(
-    tx: Connection, message: facts.Message, known: facts.ConversationFacts, context: HandlerContext
+    tx: Connection, message: facts.Inbound, known: facts.ConversationFacts, context: HandlerContext
 ) -> facts.ConversationFacts:
     """Return the same with who is in the conversation, and whether one of them wants silence: a reply reaches all."""
     rows = conversations.people_of(tx, message.conversation_sid, address_of(message))
@@ -46,7 +46,7 @@ def with_people(
     )
 
 
-def _rows_of_author(message: facts.Message, rows: Sequence[Record]) -> list[Record]:
+def _rows_of_author(message: facts.Inbound, rows: Sequence[Record]) -> list[Record]:
     """Return the rows of the author, here and elsewhere."""
     name, is_chat = message.author, message.channel == "chat"
     return [
@@ -81,7 +81,7 @@ def _has_opted_out(standing: Standing, rows: Sequence[Record]) -> bool:
     return consent.has_opted_out(standing, [row.opted_out_at for row in rows])
 
 
-def record_wish(message: facts.Message, known: facts.ConversationFacts, code: str, context: HandlerContext) -> None:
+def record_wish(message: facts.Inbound, known: facts.ConversationFacts, code: str, context: HandlerContext) -> None:
     """Store what a customer's message says about hearing from us, if anything; `code` is that of the decision."""
     texts, words = message.texts or (message.text,), context.rules.bot
     if code in ("opt-out word", "opt-in word"):
@@ -93,7 +93,7 @@ def record_wish(message: facts.Message, known: facts.ConversationFacts, code: st
         _record(message, consent.WROTE_AGAIN, "", context)
 
 
-def _record(message: facts.Message, change: consent.Kind, word: str, context: HandlerContext) -> None:
+def _record(message: facts.Inbound, change: consent.Kind, word: str, context: HandlerContext) -> None:
     at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, context.now)
     told = ConsentChange(
         person=Person(message.author, message.channel),

@@ -35,7 +35,7 @@ class ReplyContext:
 
     key: DecisionKey
 
-    message: facts.Message
+    message: facts.Inbound
     known: facts.ConversationFacts
     chat_service_sid: str
     waiting_since: datetime | None = None
@@ -57,9 +57,9 @@ class Suppression:
     human: bool
 
 
-def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
+def message_of(event: MessageEvent, received_at: datetime) -> facts.Inbound:
     """Return the message of an event as the rules see it."""
-    return facts.Message(
+    return facts.Inbound(
         message_sid=event.message_sid,
         conversation_sid=event.conversation_sid,
         author=event.author,
@@ -81,9 +81,9 @@ def message_of(event: MessageEvent, received_at: datetime) -> facts.Message:
     )
 
 
-def stored_message(row: Record) -> facts.Message:
+def stored_message(row: Record) -> facts.Inbound:
     """Return a message as the rules see it, from its row."""
-    return facts.Message(
+    return facts.Inbound(
         message_sid=row.message_sid,
         conversation_sid=row.conversation_sid,
         author=row.author,
@@ -103,7 +103,7 @@ def _types(content_types: Iterable[str]) -> tuple[str, ...]:
     return tuple(one.partition(";")[0].strip().lower() for one in content_types)
 
 
-def with_channel_facts(tx: Connection, message: facts.Message) -> facts.Message:
+def with_channel_facts(tx: Connection, message: facts.Inbound) -> facts.Inbound:
     """Return a stored message with what its channel told of it, as long as its webhook is kept."""
     stored = queue.stored_request(tx, message_key(message.message_sid))
     if stored is None:
@@ -120,14 +120,14 @@ class Rows:
     author: Record | None
 
 
-def rows_of(tx: Connection, message: facts.Message) -> Rows:
+def rows_of(tx: Connection, message: facts.Inbound) -> Rows:
     """Return the rows that a decision about a message is made from."""
     author = conversations.participant(tx, message.participant_sid)
     return Rows(conversations.conversation(tx, message.conversation_sid), author)
 
 
 def load_facts(
-    tx: Connection, message: facts.Message, context: HandlerContext, rows: Rows | None = None
+    tx: Connection, message: facts.Inbound, context: HandlerContext, rows: Rows | None = None
 ) -> facts.ConversationFacts:
     """Return what is known of the conversation and the author now; `rows` where they are read already."""
     rows = rows or rows_of(tx, message)
@@ -143,7 +143,7 @@ def load_facts(
 
 def add_history(
     tx: Connection,
-    message: facts.Message,
+    message: facts.Inbound,
     known: facts.ConversationFacts,
     context: HandlerContext,
     *,
@@ -177,7 +177,7 @@ def _reply_times(tx: Connection, conversation_sid: str, context: HandlerContext)
     return replies.reply_times(tx, conversation_sid, since, most=most)
 
 
-def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> int:
+def _same_texts(tx: Connection, message: facts.Inbound, index: int | None) -> int:
     *before, last = message.texts or (message.text,)
     if not last.strip():
         return 0
@@ -190,7 +190,7 @@ def _same_texts(tx: Connection, message: facts.Message, index: int | None) -> in
 
 def _as_of_now(
     tx: Connection,
-    message: facts.Message,
+    message: facts.Inbound,
     known: facts.ConversationFacts,
     context: HandlerContext,
     now: datetime,
@@ -259,14 +259,14 @@ def _human_answered(occasion: ReplyContext, context: HandlerContext) -> bool:
     return here is None or here.waiting_since != occasion.waiting_since
 
 
-def _human_waits(message: facts.Message, known: facts.ConversationFacts, context: HandlerContext) -> bool:
+def _human_waits(message: facts.Inbound, known: facts.ConversationFacts, context: HandlerContext) -> bool:
     """Return whether a human agent's message is stored behind this one and not yet worked on."""
     stored = queue.waiting_from_clients(context.tx, context.job.claimed, MessageAdded.event_type)
     by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
     return any(is_agent(context.tx, one, known, context) for one in by_author.values())
 
 
-def _wishes_that_wait(behind: Sequence[Record], message: facts.Message, context: HandlerContext) -> dict[str, Wanted]:
+def _wishes_that_wait(behind: Sequence[Record], message: facts.Inbound, context: HandlerContext) -> dict[str, Wanted]:
     """Return what each author wants whose opt-out or opt-in is stored behind this message and not yet worked on."""
     found: dict[str, Wanted] = {}
     for author, text in (internal_events.read_said(*one) for one in behind):

@@ -35,7 +35,7 @@ def record_message(event: MessageEvent, context: HandlerContext, **more: Any) ->
 
 
 def record_author(
-    message: facts_module.Message,
+    message: facts_module.Inbound,
     known: facts_module.ConversationFacts,
     writer: str,
     code: str,

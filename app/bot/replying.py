@@ -32,7 +32,7 @@ class _Loaded:
 
     event: MessageAdded
     occasion: ReplyContext
-    burst: facts.Message
+    burst: facts.Inbound
     members: Sequence[Member]
     unknown: Unknown
 

@@ -12,7 +12,7 @@ from app.bot.context import HandlerContext
 from app.bot.facts_loader import ReplyContext, Suppression, recheck_guards
 from app.inbox.job import Reschedule
 from app.store import actions, replies
-from app.store.replies import Reply
+from app.store.replies import StoredReply
 from app.twilio_api import media
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
@@ -39,7 +39,7 @@ def send_replies(occasion: ReplyContext, context: HandlerContext, *, is_retry: b
     return lines
 
 
-def _settle(reply: Reply, occasion: ReplyContext, context: HandlerContext, *, is_retry: bool) -> tuple[bool, str]:
+def _settle(reply: StoredReply, occasion: ReplyContext, context: HandlerContext, *, is_retry: bool) -> tuple[bool, str]:
     """Send a reply, unless it was sent already or must not be sent any more; return whether it is sent, and a line."""
     try:
         if is_retry and (sid := _look_up(reply, occasion, context)):
@@ -55,7 +55,7 @@ def _settle(reply: Reply, occasion: ReplyContext, context: HandlerContext, *, is
         return False, _write_down(error, reply, occasion, context)
 
 
-def _send(reply: Reply, media_sid: str, occasion: ReplyContext, context: HandlerContext) -> str:
+def _send(reply: StoredReply, media_sid: str, occasion: ReplyContext, context: HandlerContext) -> str:
     author = _author(reply, context)
 
     def request(twilio: Conversations) -> str:
@@ -86,12 +86,12 @@ def _send(reply: Reply, media_sid: str, occasion: ReplyContext, context: Handler
     return sid
 
 
-def _author(reply: Reply, context: HandlerContext) -> str:
+def _author(reply: StoredReply, context: HandlerContext) -> str:
     """Return the name to write under: that of an earlier try which may still arrive, so that one look-up finds both."""
     return reply.author if reply.author and reply.state == "sending" else context.policy.bot_author
 
 
-def _media_sid(reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
+def _media_sid(reply: StoredReply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Return the media SID of a reply's file, "" for none; uploads it when no earlier attempt has."""
     if not reply.media or re.fullmatch("ME[0-9a-fA-F]{32}", reply.media):
         return reply.media
@@ -110,7 +110,7 @@ def _media_sid(reply: Reply, occasion: ReplyContext, context: HandlerContext) ->
     return sid
 
 
-def _look_up(reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str | None:
+def _look_up(reply: StoredReply, occasion: ReplyContext, context: HandlerContext) -> str | None:
     """Return the MessageSid of a reply that an earlier attempt has sent, or None when another may be sent.
 
     Raises Reschedule while Twilio may still be storing it: each look waits for twice as long as the one before.
@@ -130,7 +130,7 @@ def _look_up(reply: Reply, occasion: ReplyContext, context: HandlerContext) -> s
     return sid
 
 
-def _wait_for_the_try(reply: Reply, context: HandlerContext) -> None:
+def _wait_for_the_try(reply: StoredReply, context: HandlerContext) -> None:
     """Raise Reschedule right after a try; Twilio needs a moment, and a human's message may come meanwhile."""
     if reply.tried_at is None:
         return
@@ -142,7 +142,7 @@ def _wait_for_the_try(reply: Reply, context: HandlerContext) -> None:
         raise Reschedule(reply.tried_at + LOOK_UP_AFTER, ON_ITS_WAY)
 
 
-def _sought(reply: Reply) -> Sought:
+def _sought(reply: StoredReply) -> Sought:
     return Sought(
         mark=(MARKER, _marker(reply)),
         author=reply.author,
@@ -166,12 +166,12 @@ def _the_candidate(candidates: Sequence[str], context: HandlerContext) -> str | 
     return unknown[0] if unknown else None
 
 
-def _marker(reply: Reply) -> dict[str, object]:
+def _marker(reply: StoredReply) -> dict[str, object]:
     marker: dict[str, object] = {"reply_to": reply.reply_to, "n": reply.n}
     return marker | {"after": reply.timer_seconds} if reply.timer_seconds else marker
 
 
-def _suppress_all(stop: Suppression, reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
+def _suppress_all(stop: Suppression, reply: StoredReply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Write down that this reply and its further parts must not be sent, and whether the actions go with them."""
     for part in replies.open_replies(context.tx, occasion.key):
         replies.suppress(context.tx, part, stop.reason)
@@ -180,7 +180,7 @@ def _suppress_all(stop: Suppression, reply: Reply, occasion: ReplyContext, conte
     return f"rule {reply.rule} not sent: {stop.reason}"
 
 
-def _write_down(error: SendError, reply: Reply, occasion: ReplyContext, context: HandlerContext) -> str:
+def _write_down(error: SendError, reply: StoredReply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Store what became of a reply that Twilio did not take; raises the error again where it is not final."""
     if error.decision == "suppress":
         return _suppress_all(Suppression(error.reason, error.code in NOBODY_THERE), reply, occasion, context)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.rules.business_hours import is_open, next_opening, silence_ends
 from app.rules.conditions import first_failure
-from app.rules.facts import ConversationFacts, DecisionInput, Message, Policy
+from app.rules.facts import ConversationFacts, DecisionInput, Inbound, Policy
 from app.rules.guards import first_stop, whatsapp_window
 from app.rules.schema import BotSettings, ContentTemplate, Rule, Rules
 from app.rules.templates import ReplyError, render_reply
@@ -73,7 +73,7 @@ class Decision:
 
 
 def decide(
-    message: Message,
+    message: Inbound,
     known: ConversationFacts,
     rules: Rules,
     policy: Policy,
@@ -215,7 +215,7 @@ def _lacks_template(rule: Rule) -> str:
     return "no template, and the WhatsApp window is closed" if has_words and not rule.template else ""
 
 
-def template_values(message: Message, known: ConversationFacts, bot: BotSettings, now: datetime) -> dict[str, object]:
+def template_values(message: Inbound, known: ConversationFacts, bot: BotSettings, now: datetime) -> dict[str, object]:
     """Return what the templates of the rules may name; of the same moment as the decision."""
     return {
         "author": message.author,

@@ -20,7 +20,7 @@ Writer = Literal["bot", "agent", "system", "api", "customer"]
 
 
 @dataclass(frozen=True)
-class Message:
+class Inbound:
     """One message as it arrived; `channel` comes from channel_of, `sent_at` is aware.
 
     A burst of messages of one person is one message: `texts` are theirs, `text` all of them, line by line.
@@ -96,7 +96,7 @@ class DecisionInput:
     is set for one that was put off: when it was to be tried again.
     """
 
-    message: Message
+    message: Inbound
     known: ConversationFacts
     bot: BotSettings
     policy: Policy
@@ -125,7 +125,7 @@ class DecisionInput:
         return "open" if is_open(self.bot, self.now) else "closed"
 
 
-def writer_of(message: Message, known: ConversationFacts, policy: Policy) -> Writer:
+def writer_of(message: Inbound, known: ConversationFacts, policy: Policy) -> Writer:
     """Return who wrote a message: the bot itself, a human agent, the system, another program, or a customer.
 
     A conversation's new webhook gets messages from before with Source=API (ReplayAfter): what came from the phone of
@@ -140,7 +140,7 @@ def writer_of(message: Message, known: ConversationFacts, policy: Policy) -> Wri
     return "system" if message.author in ("", "system") else "customer"
 
 
-def _is_agent(message: Message, known: ConversationFacts, policy: Policy) -> bool:
+def _is_agent(message: Inbound, known: ConversationFacts, policy: Policy) -> bool:
     if known.author_role == "agent" or "agent" in known.roles:
         return True
     if message.channel != "chat" or not message.author or is_phone_number(message.author):

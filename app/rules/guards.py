@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from app.rules import consent_words
 from app.rules.business_hours import quiet_until
-from app.rules.facts import SAME_TEXT_WITHIN, ConversationFacts, DecisionInput, Message, Policy, Writer, writer_of
+from app.rules.facts import SAME_TEXT_WITHIN, ConversationFacts, DecisionInput, Inbound, Policy, Writer, writer_of
 from app.rules.schema import DAILY_BUDGET, TWILIO_ACTS_ON, BotSettings
 from app.rules.text_matching import Phrase, words_of
 
@@ -23,7 +23,7 @@ Stop = tuple[str, str] | None  # the code and the reason
 
 
 def changed_guards(
-    message: Message,
+    message: Inbound,
     known: ConversationFacts,
     policy: Policy,
     now: datetime,
@@ -108,7 +108,7 @@ def _wish_to_opt_out(asked: DecisionInput) -> Stop:
     return (MAY_OPT_OUT, f'the message reads like a wish to opt out ("{wish}"); a person decides') if wish else None
 
 
-def wish_of(message: Message, bot: BotSettings, words: Phrase | None = None) -> str:
+def wish_of(message: Inbound, bot: BotSettings, words: Phrase | None = None) -> str:
     """Return the words by which a message, or one of a burst, reads like a wish to opt out, or "" for none."""
     if not message.texts:
         return consent_words.wish_in(message.text, bot, message.channel, words)

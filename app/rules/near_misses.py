@@ -5,7 +5,7 @@ from operator import itemgetter
 
 from app.rules.conditions import NO_KEYWORD
 from app.rules.engine import Decision
-from app.rules.facts import Message
+from app.rules.facts import Inbound
 from app.rules.reachability import parts_of
 from app.rules.schema import Condition, Rule, Rules
 from app.rules.text_matching import Phrase, without_accents, words_of
@@ -15,7 +15,7 @@ CHARACTERS_PER_SLIP = 8  # a keyword so long may differ by two letters, by one m
 MOST_WORDS = 400  # of a message that are looked at
 
 
-def near_misses(decision: Decision, message: Message, rules: Rules) -> dict[str, str]:
+def near_misses(decision: Decision, message: Inbound, rules: Rules) -> dict[str, str]:
     """Return a hint for each rule that was tried and lacked its keywords, by its name, where a word is near to one."""
     lacking = {one.name for one in decision.tried if NO_KEYWORD in one.failed}
     words = words_of(message.text)[:MOST_WORDS]

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
-from app.rules.facts import ConversationFacts, Message, Policy, writer_of
+from app.rules.facts import ConversationFacts, Inbound, Policy, writer_of
 from app.rules.guards import MAY_OPT_OUT
 from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
@@ -50,7 +50,7 @@ class Trial:
     `decision` is the one on its arrival, `follow_ups` are those after each time of silence that a rule waits for.
     """
 
-    message: Message
+    message: Inbound
     known: ConversationFacts
     rules: Rules
     now: datetime
@@ -96,9 +96,9 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, {}
 
 
-def _message(supposed: SimulatedMessage, now: datetime) -> Message:
+def _message(supposed: SimulatedMessage, now: datetime) -> Inbound:
     channel, texts = _channel(supposed), tuple(supposed.texts)
-    return Message(
+    return Inbound(
         message_sid="IM",
         conversation_sid="CH",
         author=supposed.author or AUTHORS.get(channel, "alice"),
@@ -134,7 +134,7 @@ def _known(supposed: SimulatedMessage, now: datetime) -> ConversationFacts:
 
 
 def _follow_ups(
-    message: Message, known: ConversationFacts, rules: Rules, policy: Policy, now: datetime
+    message: Inbound, known: ConversationFacts, rules: Rules, policy: Policy, now: datetime
 ) -> Iterator[tuple[timedelta, Decision]]:
     for timer in timers_of(rules):
         decision = decide(message, known, rules, policy, now + timer, timer=timer)

@@ -32,7 +32,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class StoredReply:
     """One reply of ours: the n-th part (from 0) of the answer to the inbound message `reply_to`.
 
     `timer_seconds` is 0 for the answer on arrival; else it is the follow-up after so many seconds without a human.
@@ -63,7 +63,7 @@ class Reply:
 
 _THIS = (replies.c.reply_to == bindparam("sid"), replies.c.timer_seconds == bindparam("after"))  # see _named
 _OPEN_REPLIES = (
-    select(*(replies.c[name] for name in Reply.__dataclass_fields__))
+    select(*(replies.c[name] for name in StoredReply.__dataclass_fields__))
     .where(*_THIS, replies.c.state.in_(OPEN))
     .order_by(replies.c.n)
 )
@@ -118,9 +118,9 @@ def _intend(dialect: str) -> Any:
     return insert_into(dialect, replies).on_conflict_do_nothing()
 
 
-def open_replies(tx: Connection, key: DecisionKey) -> list[Reply]:
+def open_replies(tx: Connection, key: DecisionKey) -> list[StoredReply]:
     """Return the replies of a decision that are neither sent nor suppressed, in their order."""
-    return [Reply(*row) for row in tx.execute(_OPEN_REPLIES, _named(key))]
+    return [StoredReply(*row) for row in tx.execute(_OPEN_REPLIES, _named(key))]
 
 
 def replies_of(tx: Connection, key: DecisionKey) -> Sequence[Record]:
@@ -144,12 +144,12 @@ def sent_as(tx: Connection, message_sids: Sequence[str]) -> set[str]:
     return set(tx.scalars(select(replies.c.message_sid).where(replies.c.message_sid.in_(message_sids))))
 
 
-def record_uploaded(tx: Connection, reply: Reply, media_sid: str) -> None:
+def record_uploaded(tx: Connection, reply: StoredReply, media_sid: str) -> None:
     """Write down where the file of a reply is at Twilio, so that it is uploaded once."""
     _set(tx, reply, media=media_sid)
 
 
-def record_try(tx: Connection, reply: Reply, now: datetime, *, author: str) -> None:
+def record_try(tx: Connection, reply: StoredReply, now: datetime, *, author: str) -> None:
     """Write down that a request may be on its way to Twilio, under which name, and what must wait for it."""
     this_try = {"tried_at": now, "first_tried_at": reply.first_tried_at or now, "tries": reply.tries + 1}
     _set(tx, reply, state="sending", author=author, not_again_before=now + _longest_store(reply.tries), **this_try)
@@ -160,29 +160,29 @@ def _longest_store(tries: int) -> timedelta:
     return min(LATE_STORE * int(2 ** min(tries, 10)), LATEST_STORE)
 
 
-def record_refused(tx: Connection, reply: Reply) -> None:
+def record_refused(tx: Connection, reply: StoredReply) -> None:
     """Write down that the try has ended, and that Twilio stores nothing of it any more."""
     _set(tx, reply, tries=reply.tries, not_again_before=None)
 
 
-def record_clock_set_back(tx: Connection, reply: Reply, now: datetime) -> None:
+def record_clock_set_back(tx: Connection, reply: StoredReply, now: datetime) -> None:
     """Let the waits after the last try begin now: by the clock it lies in the future."""
     again = now + _longest_store(max(0, reply.tries - 1)) if reply.not_again_before else None
     _set(tx, reply, tried_at=now, first_tried_at=_BEFORE_ALL, not_again_before=again)
 
 
-def record_sent(tx: Connection, reply: Reply, message_sid: str, now: datetime) -> None:
+def record_sent(tx: Connection, reply: StoredReply, message_sid: str, now: datetime) -> None:
     """Write down the message that a reply became."""
     _set(tx, reply, state="sent", message_sid=message_sid, sent_at=now, reason="")
     tx.execute(_LAST_WRITTEN, {"sid": reply.conversation_sid, "at": now})
 
 
-def record_failed(tx: Connection, reply: Reply, reason: str) -> None:
+def record_failed(tx: Connection, reply: StoredReply, reason: str) -> None:
     """Write down why a reply could not be sent; `inbox retry` tries it again."""
     _set(tx, reply, state="failed", reason=reason)
 
 
-def suppress(tx: Connection, reply: Reply, reason: str) -> None:
+def suppress(tx: Connection, reply: StoredReply, reason: str) -> None:
     """Write down why a reply must not be sent; this is final."""
     _set(tx, reply, state="suppressed", reason=reason)
 
@@ -191,7 +191,7 @@ def _named(key: DecisionKey) -> dict[str, str | int]:
     return {"sid": key.message_sid, "after": key.timer_seconds}
 
 
-def _set(tx: Connection, reply: Reply, **values: Any) -> None:
+def _set(tx: Connection, reply: StoredReply, **values: Any) -> None:
     this = _named(reply.key) | {"part": reply.n}
     tx.execute(_change(tuple(values)), {**this, **{f"new_{name}": value for name, value in values.items()}})
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.rules.describe import conditions
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.twilio_api.channel_facts import ChannelFacts
 
@@ -16,7 +16,7 @@ PRESSED = ChannelFacts("Yes,  please", "confirm_4711", "Ann", METADATA)
 
 
 def decided(when, facts=PRESSED, reply="Hello.", **more):
-    message = Message("IM1", "CH1", "whatsapp:+15550100001", "Yes, please", "whatsapp", "WHATSAPP", NOON, **more)
+    message = Inbound("IM1", "CH1", "whatsapp:+15550100001", "Yes, please", "whatsapp", "WHATSAPP", NOON, **more)
     rules = load(f"[[rule]]\nname = 'it'\n{when}\nreply = '''{reply}'''")
     return decide(
         message.__class__(**{**vars(message), "channel_facts": facts}), ConversationFacts(), rules, Policy("bot"), NOON
@@ -105,7 +105,7 @@ def test_where_nothing_came_templates_have_empty_texts():
 
 def test_a_button_without_a_text_is_no_empty_message():
     rules = load("[[rule]]\nname = 'it'\nreply = 'x'")
-    message = Message("IM1", "CH1", "whatsapp:+15550100001", "", "whatsapp", "WHATSAPP", NOON, channel_facts=PRESSED)
+    message = Inbound("IM1", "CH1", "whatsapp:+15550100001", "", "whatsapp", "WHATSAPP", NOON, channel_facts=PRESSED)
 
     assert decide(message, ConversationFacts(), rules, Policy("bot"), NOON).code == "replied"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.rules.text_matching import SEARCHED_CHARS
 from app.twilio_api.addresses import channel_of
@@ -17,11 +17,11 @@ BOT = '[bot]\ntimezone = "Europe/Berlin"\nhours = { mon-fri = "09:00-17:30" }\n'
 GOLD = ConversationFacts(attributes={"tier": "gold", "age": 30, "vip": True, "order": {"state": "late"}, "a.b": 1})
 
 
-def said(text: str = "hi", author: str = PHONE, source: str = "SMS", **more: object) -> Message:
-    return Message("IM1", "CH1", author, text, channel_of(author, source), source, NOON, **more)
+def said(text: str = "hi", author: str = PHONE, source: str = "SMS", **more: object) -> Inbound:
+    return Inbound("IM1", "CH1", author, text, channel_of(author, source), source, NOON, **more)
 
 
-def failure(when: str, message: Message, known: ConversationFacts | None = None) -> str:
+def failure(when: str, message: Inbound, known: ConversationFacts | None = None) -> str:
     rules = load(f'{BOT}[[rule]]\nname = "r"\nreply = "Yes."\nwhen = {{ {when} }}')
     return decide(message, known or ConversationFacts(), rules, POLICY, NOON).tried[0].failed
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.config import PROJECT
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.twilio_api.addresses import channel_of
 
@@ -18,7 +18,7 @@ OUT, PERHAPS, ANSWERED = "opt-out word", "may opt out", "replied"
 
 
 def code_of(text, rules=SHIPPED, author=WHATSAPP, **known):
-    message = Message("IM1", "CH1", author, text, channel_of(author, ""), "", NOON)
+    message = Inbound("IM1", "CH1", author, text, channel_of(author, ""), "", NOON)
     return decide(message, ConversationFacts(**known), rules, Policy("support-bot"), NOON).code
 
 
@@ -247,13 +247,13 @@ def test_nothing_is_said_where_somebody_else_would_get_it_who_has_opted_out():
     ],
 )
 def test_a_wish_counts_among_several_messages_that_came_together(texts, code):
-    message = Message("IM1", "CH1", WHATSAPP, "\n".join(texts), "whatsapp", "", NOON, texts=texts)
+    message = Inbound("IM1", "CH1", WHATSAPP, "\n".join(texts), "whatsapp", "", NOON, texts=texts)
 
     assert decide(message, ConversationFacts(), PLAIN, Policy("support-bot"), NOON).code == code
 
 
 def test_the_reason_names_the_words():
-    message = Message("IM1", "CH1", WHATSAPP, "Please stop texting me, I moved", "whatsapp", "", NOON)
+    message = Inbound("IM1", "CH1", WHATSAPP, "Please stop texting me, I moved", "whatsapp", "", NOON)
 
     assert decide(message, ConversationFacts(), PLAIN, Policy("support-bot"), NOON).reason == (
         'the message reads like a wish to opt out ("stop"); a person decides'

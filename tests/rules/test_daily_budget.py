@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 
 POLICY = Policy("support-bot")
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-SAID = Message("IM1", "CH1", "+15550100001", "something new", "sms", "SMS", NOON)
+SAID = Inbound("IM1", "CH1", "+15550100001", "something new", "sms", "SMS", NOON)
 DAY = tuple(NOON - timedelta(minutes=20 * n) for n in range(1, 31))
 OWN_BUDGETS = {
     "none": "",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.engine import Decision, decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.rules.schema import Rules
 from app.twilio_api.addresses import channel_of
@@ -70,15 +70,15 @@ def ago(**units: float) -> datetime:
     return NOON - timedelta(**units)
 
 
-def said(text: str = "hi", author: str = PHONE, source: str = "SMS", at: datetime = NOON, **more: object) -> Message:
-    return Message("IM1", "CH1", author, text, channel_of(author, source), source, at, **more)
+def said(text: str = "hi", author: str = PHONE, source: str = "SMS", at: datetime = NOON, **more: object) -> Inbound:
+    return Inbound("IM1", "CH1", author, text, channel_of(author, source), source, at, **more)
 
 
-def chat(text: str = "hi", author: str = "anna", **more: object) -> Message:
+def chat(text: str = "hi", author: str = "anna", **more: object) -> Inbound:
     return said(text, author, "SDK", **more)
 
 
-def decided(message: Message, known: ConversationFacts, rules: Rules = RULES, now: datetime | None = None) -> Decision:
+def decided(message: Inbound, known: ConversationFacts, rules: Rules = RULES, now: datetime | None = None) -> Decision:
     return decide(message, known, rules, POLICY, now or message.sent_at)
 
 

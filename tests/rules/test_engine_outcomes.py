@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import Actions, Decision, Template, decide, timers_of
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.twilio_api.addresses import channel_of
 
@@ -18,8 +18,8 @@ HX = "HX0123456789abcdef0123456789abcdef"
 TEMPLATE = f'template = {{ content_sid = "{HX}", variables = {{ "1" = "{{{{ text }}}}" }} }}'
 
 
-def said(text: str = "hi", author: str = PHONE, sent_at: datetime = NOON, **more: object) -> Message:
-    return Message("IM1", "CH1", author, text, channel_of(author, ""), "", sent_at, **more)
+def said(text: str = "hi", author: str = PHONE, sent_at: datetime = NOON, **more: object) -> Inbound:
+    return Inbound("IM1", "CH1", author, text, channel_of(author, ""), "", sent_at, **more)
 
 
 def rule(name: str, *lines: str) -> str:
@@ -27,7 +27,7 @@ def rule(name: str, *lines: str) -> str:
 
 
 def decided(
-    rules: str, message: Message | None = None, known: ConversationFacts | None = None, **more: object
+    rules: str, message: Inbound | None = None, known: ConversationFacts | None = None, **more: object
 ) -> Decision:
     return decide(message or said(), known or ConversationFacts(), load(rules), POLICY, NOON, **more)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.rules.business_hours import quiet_until
 from app.rules.engine import decide, timers_of
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.guards import changed_guards
 from app.rules.loader import load
 from app.rules.schema import Rules
@@ -90,7 +90,7 @@ TEXT = st.one_of(
     st.text(max_size=30),
 )
 MESSAGES = st.builds(
-    lambda texts, author, at, more, media: Message(
+    lambda texts, author, at, more, media: Inbound(
         "IM1",
         "CH1",
         author,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from app.twilio_api.addresses import channel_of
 
@@ -30,11 +30,11 @@ def ago(**units: float) -> datetime:
     return NOON - timedelta(**units)
 
 
-def said(text: str = "hi", author: str = PHONE, source: str = "SMS", at: datetime = NOON, **more: object) -> Message:
-    return Message("IM1", "CH1", author, text, channel_of(author, source), source, at, **more)
+def said(text: str = "hi", author: str = PHONE, source: str = "SMS", at: datetime = NOON, **more: object) -> Inbound:
+    return Inbound("IM1", "CH1", author, text, channel_of(author, source), source, at, **more)
 
 
-def chat(text: str = "hi", author: str = "anna", **more: object) -> Message:
+def chat(text: str = "hi", author: str = "anna", **more: object) -> Inbound:
     return said(text, author, "SDK", **more)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.lint import lint
 from app.rules.schema import Rules
 
@@ -35,7 +35,7 @@ RULES = st.fixed_dictionaries(
     {"when": st.just({}) | PARTS}, optional={"cooldown": st.just("1h"), "mode": st.just("observe")}
 )
 MESSAGES = st.builds(
-    Message,
+    Inbound,
     message_sid=st.just("IM1"),
     conversation_sid=st.just("CH1"),
     author=st.just("somebody"),

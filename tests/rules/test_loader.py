@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import RulesError, load
 from app.twilio_api.addresses import channel_of
 
@@ -266,7 +266,7 @@ AUTHORS = [PHONE, "whatsapp:+15550100001", "messenger:4711", "anna"]
 @pytest.mark.parametrize("text", ["Hi", "", "Where is my order?", "a human please", "what are your opening hours"])
 def test_the_shipped_rules_answer_a_first_message_at_any_hour_on_every_channel(author, hour, text):
     now = datetime(2026, 11, 21, hour, tzinfo=UTC)
-    message = Message("IM1", "CH1", author, text, channel_of(author, ""), "", now, has_media=not text)
+    message = Inbound("IM1", "CH1", author, text, channel_of(author, ""), "", now, has_media=not text)
 
     decision = decide(message, ConversationFacts(), load(SHIPPED), Policy("support-bot"), now)
 
@@ -276,7 +276,7 @@ def test_the_shipped_rules_answer_a_first_message_at_any_hour_on_every_channel(a
 
 def test_the_shipped_rules_do_not_repeat_themselves_in_one_conversation():
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    message = Message("IM2", "CH1", PHONE, "and another thing", "sms", "SMS", now)
+    message = Inbound("IM2", "CH1", PHONE, "and another thing", "sms", "SMS", now)
     known = ConversationFacts(first_contact=False, fired={"default": (now - timedelta(minutes=5),)})
 
     assert decide(message, known, load(SHIPPED), Policy("support-bot"), now).code == "no rule"

@@ -6,7 +6,7 @@ import pytest
 
 from app.config import PROJECT
 from app.rules.engine import decide, timers_of
-from app.rules.facts import ConversationFacts, Message, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.lint import lint
 from app.rules.loader import load
 from app.rules.reply_length import MOST_CHARACTERS
@@ -19,7 +19,7 @@ SATURDAY_NIGHT = datetime(2026, 11, 28, 22, tzinfo=UTC)
 
 
 def said(text, at=MONDAY_NOON, author="+15550100001", **more):
-    message = Message("IM1", "CH1", author, text, channel_of(author, ""), "", at, has_media=not text)
+    message = Inbound("IM1", "CH1", author, text, channel_of(author, ""), "", at, has_media=not text)
     known = ConversationFacts(**{"first_contact": True, "last_inbound_at": at} | more)
     return decide(message, known, RULES, Policy("support-bot"), at)
 
@@ -77,7 +77,7 @@ def test_who_asks_for_a_person_is_left_to_a_person():
 
 
 def test_who_still_waits_is_told_once_and_the_conversation_is_marked():
-    message = Message("IM1", "CH1", "+15550100001", "hello", "sms", "", MONDAY_NOON)
+    message = Inbound("IM1", "CH1", "+15550100001", "hello", "sms", "", MONDAY_NOON)
     (silence,) = timers_of(RULES)
     later = MONDAY_NOON + silence
     handed_over = ConversationFacts(first_contact=False, paused_until=later + timedelta(days=1), paused_by="rule")
