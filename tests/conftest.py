@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 
@@ -27,6 +28,12 @@ from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402
 # What a script starts in the background ignores Ctrl-C, and all that the tests start would inherit that.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long a machine takes to think of an input, or to try it, says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 __all__ = ["ORIGIN", "RULES", "TOKEN"]
 pytest_plugins = ["app.testing"]
@@ -163,6 +170,13 @@ def passes(clock: Clock, emulator: Emulator) -> Callable[[float], None]:
         emulator.advance(seconds)
 
     return advance
+
+
+@pytest.fixture
+def time_stands(clock: Clock) -> Iterator[None]:
+    """No time passes but what the test lets pass: for what is due, or late, within seconds."""
+    with clock.standing_still():
+        yield
 
 
 @pytest.fixture

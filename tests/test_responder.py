@@ -131,7 +131,7 @@ def test_the_worker_refuses_a_responder_that_is_not_there(environ):
 def test_gunicorn_refuses_a_responder_that_is_not_there(environ, tmp_path):
     process = launch(environ | {"BOT_RESPONDER": "not_there:answer"}, tmp_path / "output")
 
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert 'BOT_RESPONDER not_there:answer: there is no module "not_there"' in (tmp_path / "output").read_text()
 
 

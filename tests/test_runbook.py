@@ -1,7 +1,10 @@
 """Each case of docs/operations.md is made to happen, looked at and mended with the commands as they stand there."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -79,7 +82,7 @@ class TestRotation:
             yield emulator
 
     def test_after_an_unannounced_rotation_everything_is_answered_in_the_end(
-        self, follow, app, folder, environ, emulator, arrives, attempts_go_by, clock, time_passes
+        self, follow, app, folder, environ, emulator, arrives, attempts_go_by, clock, time_passes, time_stands
     ):
         arrives("hello")  # before the promotion
         attempts_go_by(1, 0)
@@ -176,6 +179,19 @@ def test_dead_events_are_brought_back_when_the_reason_is_mended(follow, arrives,
     attempts_go_by(2, 5)
     assert re.search(r"processed +3\n.*dead +0\n", steps.run("flask inbox stats"), re.DOTALL)
     assert emulator.replies() == [THANKS] * 3
+
+
+def test_what_needs_a_person_is_found_in_the_log(follow, arrives, emulator, environ, folder):
+    emulator.faults(fail_next=[{"status": 400, "code": 50513, "method": "POST"}])
+    arrives()
+    arrives(sender="+15550100002")
+    with (folder / "parley.log").open("w") as log:
+        worker = [sys.executable, "-m", "flask", "worker", "--drain"]
+        subprocess.run(worker, cwd=folder, env={**os.environ, **environ}, stdout=log, stderr=log, check=True)
+    steps = follow("Log lines")
+
+    (dead,) = steps.run("grep").splitlines()
+    assert re.search(r" error .* event\.dead .* event_type=onMessageAdded ", dead)
 
 
 def test_a_broken_edit_is_seen_and_the_mended_file_is_in_force(follow, app, rules_file):

@@ -23,7 +23,7 @@ def forms_of(server):
 
 
 def reply(api_port, conversation_sid):
-    connection = http.client.HTTPConnection("127.0.0.1", api_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", api_port, timeout=60)
     connection.request("POST", f"/v1/Services/IS1/Conversations/{conversation_sid}/Messages", b"Body=ok")
     assert connection.getresponse().status == 201
     connection.close()

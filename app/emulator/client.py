@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import requests
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
 _READY = "Emulator ready on "
 
@@ -149,7 +149,7 @@ class Emulator:
         """Return every REST request seen: method, path, query and form as lists of [name, value], status."""
         return self._list("requests")
 
-    def settle(self, timeout: float = 10.0) -> bool:
+    def settle(self, timeout: float = 60.0) -> bool:
         """Wait until no webhook post and no receipt is outstanding; False when `timeout` ran out."""
         return bool(self.do("settle", timeout=timeout)["settled"])
 

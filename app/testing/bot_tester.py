@@ -164,7 +164,7 @@ class BotTester:
 
     def _settle(self) -> None:
         if not self._emulator.settle():
-            raise RuntimeError("webhooks of the emulator are still outstanding after 10 s")
+            raise RuntimeError("webhooks of the emulator are still outstanding after 60 s")
 
 
 @dataclass(frozen=True)

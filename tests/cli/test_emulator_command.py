@@ -37,7 +37,7 @@ def start(checkout):
 
 
 def opens(url, sid, token):
-    return requests.get(f"{url}/v1/Configuration", auth=(sid, token), timeout=10).status_code == 200
+    return requests.get(f"{url}/v1/Configuration", auth=(sid, token), timeout=60).status_code == 200
 
 
 ENV_FILE = f"TWILIO_ACCOUNT_SID={SID}\nTWILIO_AUTH_TOKEN={TOKEN}\n"
@@ -77,7 +77,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(checkout):
 
 def test_a_webhook_url_comes_with_the_filters_of_webhooks_point(start):
     _said, url = start("--webhook-url", "http://127.0.0.1:9/conversations/webhook")
-    hooks = requests.get(f"{url}/v1/Configuration/Webhooks", auth=(OWN_SID, OWN_TOKEN), timeout=10).json()
+    hooks = requests.get(f"{url}/v1/Configuration/Webhooks", auth=(OWN_SID, OWN_TOKEN), timeout=60).json()
 
     assert hooks["post_webhook_url"] == "http://127.0.0.1:9/conversations/webhook"
     assert sorted(hooks["filters"]) == sorted(needed_filters())

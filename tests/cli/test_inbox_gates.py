@@ -28,7 +28,7 @@ def run(app):
 
 
 @pytest.fixture
-def out_of_order(arrives, emulator, run_worker):
+def out_of_order(arrives, emulator, run_worker, time_stands):
     """Twilio refuses everything, and has done so often enough; seven customers wait."""
     emulator.faults(fail="500:1", reads=True)
     for number in range(FAILURES + 2):

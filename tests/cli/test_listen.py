@@ -46,9 +46,9 @@ def states(followed):
     return [(one.row.event_type, one.row.state) for one in followed]
 
 
-def test_what_was_there_before_is_shown_only_when_asked_for(customer_writes, run_worker, listen):
+def test_what_was_there_before_is_shown_only_when_asked_for(customer_writes, settle, listen):
     customer_writes("hello")
-    run_worker()
+    settle()
 
     assert listen() == ""
     assert listen("--last", "10").count("onMessageAdded") == 1
@@ -192,7 +192,7 @@ def test_it_follows_until_it_is_interrupted(environ, customer_writes):
         customer_writes("hello again")
         assert eventually(lambda: len(lines) == 2)
         it.send_signal(signal.SIGINT)
-        assert it.wait(timeout=20) == 0
+        assert it.wait(timeout=60) == 0
         reader.join()
 
     assert [json.loads(line)["event_type"] for line in lines] == ["onMessageAdded", "onMessageAdded"]

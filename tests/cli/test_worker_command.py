@@ -43,7 +43,7 @@ def test_a_worker_ends_with_0_when_asked(worker_process, number):
         pass
     process.send_signal(number)
 
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_draining_worker_answers_and_ends(customer_writes, worker_process, emulator, flask_command):

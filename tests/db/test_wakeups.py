@@ -42,7 +42,7 @@ def words(db: Database) -> Iterator["queue.Queue[bool]"]:
     heard: queue.Queue[bool] = queue.Queue()
     listener = Listener(db, lambda: heard.put(True))
     listener.start()
-    heard.get(timeout=10)
+    heard.get(timeout=60)
     yield heard
     listener.stop()
 
@@ -59,14 +59,14 @@ def store(db: Database, *events: NewEvent) -> None:
 def test_a_group_of_events_is_one_word(db, words):
     store(db, an_event("first", "CH1"), an_event("second", "CH2"), an_event("third", "CH2"))
 
-    words.get(timeout=5)
+    words.get(timeout=60)
     with pytest.raises(queue.Empty):
         words.get(timeout=0.3)
 
 
 def test_an_event_for_a_lane_that_is_ready_already_is_no_word(db, words):
     store(db, an_event("first"))
-    words.get(timeout=5)
+    words.get(timeout=60)
     store(db, an_event("second"))
 
     with pytest.raises(queue.Empty):
@@ -84,15 +84,15 @@ def test_what_is_undone_is_no_word(db, words):
 
 def test_a_lane_that_must_wait_or_need_not_wait_any_longer_is_a_word(db, words):
     store(db, an_event("first"))
-    words.get(timeout=5)
+    words.get(timeout=60)
     claimed = inbox.claim(db)
     with db.write() as tx:
         inbox.postpone(tx, claimed, "later", timedelta(hours=1), db.instant(tx), counts_as_attempt=False)
-    words.get(timeout=5)
+    words.get(timeout=60)
     with db.write() as tx:
         inbox.pull_forward(tx, "CH1", db.instant(tx))
 
-    assert words.get(timeout=5)
+    assert words.get(timeout=60)
 
 
 @pytest.fixture

@@ -115,8 +115,8 @@ def test_those_with_priority_go_before_the_others_of_every_process(tmp_path, tur
     priority.start()
     assert eventually(lambda: is_locked(tmp_path / "parley.db.queue"))
     go_on(holder)
-    priority.join(timeout=10)
-    ends = [process.wait(timeout=10) for process in (holder, patient)]
+    priority.join(timeout=60)
+    ends = [process.wait(timeout=60) for process in (holder, patient)]
 
     assert ends == [0, 0]
     assert written.read_text() == "priority patient "
@@ -133,7 +133,7 @@ def test_no_load_of_writers_with_priority_stops_the_others(tmp_path, turns):
         turns.release()
     stopping.set()
     for load in loads:
-        load.join(timeout=10)
+        load.join(timeout=60)
     others.close()
 
     assert not any(load.is_alive() for load in loads)
@@ -144,7 +144,7 @@ def test_waiting_for_another_process_ends_with_an_error(tmp_path, turns):
     with pytest.raises(LockTimeout, match="another process"):
         turns.acquire(0.1)
     go_on(holder)
-    holder.wait(timeout=10)
+    holder.wait(timeout=60)
 
     turns.acquire(0.1)
     turns.release()
@@ -170,7 +170,7 @@ def test_waiting_for_another_thread_ends_with_an_error(turns):
 def test_a_killed_process_gives_its_turn_back(tmp_path, turns):
     holder = other_process(HOLD, tmp_path / "parley.db")
     holder.kill()
-    holder.wait(timeout=10)
+    holder.wait(timeout=60)
 
     turns.acquire(1)
     turns.release()
@@ -183,8 +183,8 @@ def test_a_turn_not_given_leaves_the_queue_free_for_the_next(tmp_path, turns):
     waiting = threading.Thread(target=turns.acquire, args=(5,))
     waiting.start()
     go_on(holder)
-    waiting.join(timeout=5)
-    holder.wait(timeout=10)
+    waiting.join(timeout=60)
+    holder.wait(timeout=60)
 
     assert not waiting.is_alive()
     turns.release()

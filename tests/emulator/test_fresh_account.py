@@ -169,7 +169,7 @@ def test_every_service_begins_with_twilios_four_roles(v1):
 def test_a_media_store_wants_the_same_credentials(fresh, v1):
     service = v1.configuration().fetch().default_chat_service_sid
     answer = requests.post(
-        f"{fresh.url}/v1/Services/{service}/Media", b"x", auth=("AC" + "9" * 32, "0123456789abcdef" * 2), timeout=5
+        f"{fresh.url}/v1/Services/{service}/Media", b"x", auth=("AC" + "9" * 32, "0123456789abcdef" * 2), timeout=60
     )
 
     assert answer.status_code == 401

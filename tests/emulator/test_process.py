@@ -30,7 +30,7 @@ def test_a_signal_ends_it_cleanly(number):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     ready = process.stdout.readline()
     process.send_signal(number)
-    rest, errors = process.communicate(timeout=10)
+    rest, errors = process.communicate(timeout=60)
 
     assert re.fullmatch(r"Emulator ready on http://127\.0\.0\.1:\d+\n", ready)
     assert (process.returncode, rest, errors) == (0, "", "")

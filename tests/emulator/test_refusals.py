@@ -166,7 +166,7 @@ def test_a_conversation_has_five_webhooks_at_most(conversation):
     ],
 )
 def test_without_credentials_there_is_a_401(emulator, user, secret):
-    answer = requests.get(f"{emulator.url}/v1/Conversations", auth=(user, secret), timeout=5)
+    answer = requests.get(f"{emulator.url}/v1/Conversations", auth=(user, secret), timeout=60)
 
     assert (answer.status_code, answer.json()["code"]) == (401, 20003)
     assert answer.json()["more_info"] == "https://www.twilio.com/docs/errors/20003"
@@ -197,6 +197,6 @@ def test_a_missing_conversation_is_told_by_50350_below_and_20404_itself(twilio):
 )
 def test_a_list_twilio_could_not_page_is_refused(emulator, conversation, query):
     url = f"{emulator.url}/v1/Conversations/{conversation.sid}/Messages"
-    answer = requests.get(url, query, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5)
+    answer = requests.get(url, query, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60)
 
     assert (answer.status_code, answer.json()["code"]) == (400, 20001)

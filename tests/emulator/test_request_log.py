@@ -40,7 +40,7 @@ def test_a_request_is_kept_with_its_query(emulator, twilio):
     ids=["unknown path", "unknown method"],
 )
 def test_a_request_that_leads_nowhere_is_kept_too(emulator, method, path, status):
-    answer = requests.request(method, emulator.url + path, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=10)
+    answer = requests.request(method, emulator.url + path, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60)
 
     (kept,) = emulator.requests()
     assert (kept["method"], kept["path"], kept["status"], answer.status_code) == (method, path, status, status)
@@ -66,15 +66,15 @@ def test_numbers_are_forgotten_with_everything_else(emulator, twilio):
 
 def test_another_account_has_no_numbers_here(emulator):
     path = f"/2010-04-01/Accounts/AC{'9' * 32}/IncomingPhoneNumbers.json"
-    answer = requests.get(emulator.url + path, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=10)
+    answer = requests.get(emulator.url + path, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60)
 
     assert (answer.status_code, answer.json()["code"]) == (404, 20404)
 
 
 def test_the_date_of_an_answer_is_the_emulators(emulator):
     url, credentials = f"{emulator.url}/v1/Configuration", (ACCOUNT_SID, AUTH_TOKEN)
-    before = parsedate_to_datetime(requests.get(url, auth=credentials, timeout=10).headers["Date"])
+    before = parsedate_to_datetime(requests.get(url, auth=credentials, timeout=60).headers["Date"])
     emulator.advance(3600)
-    after = parsedate_to_datetime(requests.get(url, auth=credentials, timeout=10).headers["Date"])
+    after = parsedate_to_datetime(requests.get(url, auth=credentials, timeout=60).headers["Date"])
 
     assert 3600 <= (after - before).total_seconds() < 3700

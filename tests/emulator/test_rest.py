@@ -105,7 +105,7 @@ def test_indexes_grow_and_are_not_reused(twilio, conversation):
 def test_the_author_is_system_unless_given_and_media_url_is_ignored(emulator, conversation):
     url = f"{emulator.url}/v1/Conversations/{conversation.sid}/Messages"
     form = {"Body": "hi", "MediaUrl": "https://example.com/cat.jpg"}
-    answer = requests.post(url, form, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5)
+    answer = requests.post(url, form, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60)
 
     assert answer.status_code == 201
     assert (answer.json()["author"], answer.json()["media"]) == ("system", None)
@@ -197,12 +197,14 @@ def test_media_goes_up_is_sent_once_and_comes_down(emulator, twilio, conversatio
     url = f"{emulator.url}/v1/Services/{conversation.chat_service_sid}/Media"
     auth = (ACCOUNT_SID, AUTH_TOKEN)
     header = {"Content-Type": "image/png"}
-    stored = requests.post(url, b"\x89PNG..", auth=auth, headers=header, params={"Filename": "a.png"}, timeout=5).json()
+    stored = requests.post(
+        url, b"\x89PNG..", auth=auth, headers=header, params={"Filename": "a.png"}, timeout=60
+    ).json()
     message = conversation.messages.create(author="support-bot", media_sid=stored["sid"])
 
-    shown = requests.get(f"{url}/{stored['sid']}", auth=auth, timeout=5).json()
-    content = requests.get(emulator.url + shown["links"]["content"], auth=auth, timeout=5)
-    public = requests.get(shown["links"]["content_direct_temporary"], timeout=5)
+    shown = requests.get(f"{url}/{stored['sid']}", auth=auth, timeout=60).json()
+    content = requests.get(emulator.url + shown["links"]["content"], auth=auth, timeout=60)
+    public = requests.get(shown["links"]["content_direct_temporary"], timeout=60)
     assert (content.content, content.headers["Content-Type"]) == (b"\x89PNG..", "image/png")
     assert public.content == b"\x89PNG.."
     assert message.media == [{"sid": stored["sid"], "size": 6, "content_type": "image/png", "filename": "a.png"}]
@@ -212,11 +214,11 @@ def test_media_goes_up_is_sent_once_and_comes_down(emulator, twilio, conversatio
 
 def test_a_temporary_link_refuses_other_credentials(emulator, conversation):
     url = f"{emulator.url}/v1/Services/{conversation.chat_service_sid}/Media"
-    stored = requests.post(url, b"GIF89a", auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5).json()
+    stored = requests.post(url, b"GIF89a", auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60).json()
     link = stored["links"]["content_direct_temporary"]
 
-    assert requests.get(link, timeout=5).status_code == 200
-    assert requests.get(link, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=5).status_code == 400
+    assert requests.get(link, timeout=60).status_code == 200
+    assert requests.get(link, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60).status_code == 400
 
 
 def test_users_and_roles_are_kept(twilio):

@@ -32,12 +32,12 @@ class World:
         }
 
     def call(self, method: str, path: str, form: dict[str, str] | None = None) -> dict[str, str]:
-        return requests.request(method, self._url + path, data=form, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=10).json()
+        return requests.request(method, self._url + path, data=form, auth=(ACCOUNT_SID, AUTH_TOKEN), timeout=60).json()
 
     def ask(self, row: Refused) -> requests.Response:
         form = {name: self._filled(value) for name, value in row.form.items()}
         path, auth = self._filled(row.path), (row.account, AUTH_TOKEN)
-        return requests.post(self._url + path, form, headers=row.headers, auth=auth, timeout=10)
+        return requests.post(self._url + path, form, headers=row.headers, auth=auth, timeout=60)
 
     def _filled(self, text: str) -> str:
         for name, value in self._names.items():

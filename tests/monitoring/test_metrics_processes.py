@@ -82,12 +82,12 @@ def while_stopped(pid, ask):
 
 def forge(origin, times):
     return [
-        requests.post(f"{origin}/conversations/webhook", data={"a": "b"}, timeout=10).status_code for _ in range(times)
+        requests.post(f"{origin}/conversations/webhook", data={"a": "b"}, timeout=60).status_code for _ in range(times)
     ]
 
 
 def scraped(origin):
-    answer = requests.get(f"{origin}/metrics", auth=("prometheus", PASSWORD), timeout=10)
+    answer = requests.get(f"{origin}/metrics", auth=("prometheus", PASSWORD), timeout=60)
     assert answer.status_code == 200
     return read(answer.text)
 

@@ -192,7 +192,7 @@ def test_ctrl_c_ends_following_without_an_error(environ, conversation, emulator)
     emulator.inbound("one")
     assert json.loads(process.stdout.readline())["body"] == "one"
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=60)
 
     assert (process.returncode, output, errors) == (0, "", "")
 

@@ -76,7 +76,7 @@ def test_it_still_refuses_what_it_refused(settings, former, tmp_path):
     (tmp_path / "rules.toml").write_text("[[rule]\n")
     process = launch(settings | {"BOT_RESPONDER": "nobody:answers"}, tmp_path / "output", *former)
 
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     _, refusal = (tmp_path / "output").read_text().split("Parley does not start:\n")
     assert [line.split()[1] for line in refusal.splitlines() if line.startswith("  - ")] == [
         "BOT_RULES",

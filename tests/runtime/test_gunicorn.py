@@ -94,7 +94,7 @@ def test_a_gunicorn_that_cannot_be_changed_does_not_start(tmp_path):
     lacking = "from gunicorn.workers import gthread\ndel gthread.DEFAULT_WORKER_DATA_TIMEOUT"
     process = launch(SETTINGS, tmp_path / "output", *configured(tmp_path, lacking))
 
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     _, refusal = (tmp_path / "output").read_text().split("Parley does not start:\n")
     (problem,) = re.findall("^  - (.*)", refusal, re.MULTILINE)
     assert "has no workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT" in problem

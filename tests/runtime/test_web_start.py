@@ -19,7 +19,7 @@ def refusal(tmp_path: Path, environ: dict[str, str]) -> list[str]:
     """Return the lines that gunicorn printed, after it has refused to start."""
     output = tmp_path / "output"
     process = launch({"DATABASE_URL": f"sqlite:///{tmp_path}/parley.db"} | environ, output)
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     lines = [line for line in output.read_text().splitlines() if " gunicorn.error " not in line]
     assert lines.pop(0) == "Parley does not start:"
     return [line.removeprefix("  - ") for line in lines]

@@ -45,7 +45,7 @@ class Server:
     def crash(self) -> None:
         """End it without a chance to write anything more; as it starts again it recovers from its log."""
         self._server.get_postmaster_info().process.send_signal(signal.SIGQUIT)
-        self._server.get_postmaster_info().process.wait(20)
+        self._server.get_postmaster_info().process.wait(60)
 
     def start(self) -> None:
         self._server.ensure_postgres_running()

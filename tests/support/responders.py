@@ -49,7 +49,7 @@ class Slow:
     def __call__(self, message: Any, context: Any) -> str:
         """Return an answer that quotes the question, once we may."""
         self.asked.append(message.text)
-        assert self.may_answer.wait(20)
+        assert self.may_answer.wait(60)
         return f"You wrote: {message.text}"
 
 
