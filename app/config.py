@@ -208,7 +208,7 @@ def _sid(prefix: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
             raise ValueError(
-                f"must be {prefix} and 32 hexadecimal digits, but begins with {text[:2]!r} and is {len(text)} long"
+                f"must be {prefix} and 32 hexadecimal digits, but begins with '{text[:2]}' and is {len(text)} long"
             )
         return text
 
@@ -278,14 +278,14 @@ def _path(text: str) -> Path:
 def _function(text: str) -> str:
     module, _, path = text.partition(":")
     if not all(step.isidentifier() for step in [*module.split("."), *path.split(".")]):
-        raise ValueError(f"is {text[:60]!r}")
+        raise ValueError(f"is '{text[:60]}'")
     return text
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
-            raise ValueError(f"is {text[:20]!r}")
+            raise ValueError(f"is '{text[:20]}'")
         return text
 
     return parse
@@ -294,7 +294,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,12}", text) or not least <= int(text) <= most:
-            raise ValueError(f"is {text[:20]!r}")
+            raise ValueError(f"is '{text[:20]}'")
         return int(text)
 
     return parse

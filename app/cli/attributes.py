@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 
 from app.cli.account_options import conversation_argument, operating, service_option
 from app.cli.output import json_option, show_json
+from app.quoting import quoted
 from app.twilio_api.form import in_unicode
 
 WHO = "MB...|+1...|whatsapp:+1...|IDENTITY"
@@ -42,7 +43,7 @@ def get_command(conversation: str, key: str | None, service_sid: str, as_json: b
         found = operations.get(operations.OfConversation(account, conversation))
     if key is not None and key not in found:
         there = ", ".join(found) or "none"
-        raise click.ClickException(f"{conversation} has no attribute {key[:40]!r}; it has: {there}")
+        raise click.ClickException(f"{conversation} has no attribute {quoted(key, 40)}; it has: {there}")
     return show_json(found if key is None else found[key])
 
 

@@ -13,6 +13,7 @@ from app.cli.output import json_option, parley, reading, show_json, show_table, 
 from app.cli.param_types import Since
 from app.inbox import admin
 from app.inbox.describe import shown
+from app.quoting import quoted
 from app.store import rate_limits
 from app.store.rate_limits import ClosedGate
 from app.twilio_api.form import read_form
@@ -159,7 +160,7 @@ def gates_command(lift: str | None, as_json: bool) -> None:
 def _lift(scope: str, closed: list[ClosedGate], as_json: bool) -> None:
     one = next((one for one in closed if one.scope == scope), None)
     if one is None:
-        raise click.ClickException(f"no gate {scope!r} is closed; `flask inbox gates` lists those that are")
+        raise click.ClickException(f"no gate {quoted(scope)} is closed; `flask inbox gates` lists those that are")
     with writing() as (tx, now):
         rate_limits.lift(tx, scope)
         due = admin.make_due(tx, now, [one.reason, one.reason.removeprefix(f"{rate_limits.ASKED}: ")])

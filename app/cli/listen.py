@@ -17,6 +17,7 @@ from app.cli.output import database, explained
 from app.cli.param_types import NearestChoice, Number, Since
 from app.db.database import Database, Record
 from app.inbox import admin
+from app.quoting import quoted
 from app.twilio_api.events import EVENT_CLASSES
 from app.twilio_api.form import in_unicode
 from app.twilio_api.parsing import is_pre_action
@@ -28,7 +29,7 @@ _SIDS = ("MessageSid", "ParticipantSid", "DeliveryReceiptSid", "UserSid")
 
 def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch("CH[0-9a-fA-F]{32}", value):
-        raise click.BadParameter(f"{value!r} is not CH and 32 hexadecimal digits")
+        raise click.BadParameter(f"{quoted(value)} is not CH and 32 hexadecimal digits")
     return value
 
 

@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 from app import private_files
 from app.cli.account_options import operating, service_option
 from app.cli.output import in_utc, json_option, one_line, show_json, show_table
+from app.quoting import quoted
 from app.twilio_api.form import in_unicode
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def export_command(conversation: str, out: Path | None, service_sid: str) -> Non
             part.replace(out)
         except OSError as error:
             raise click.ClickException(
-                f"{str(out)!r} cannot be written ({error.strerror}); give another --out"
+                f"{quoted(out)} cannot be written ({error.strerror}); give another --out"
             ) from error
         finally:
             part.unlink(missing_ok=True)

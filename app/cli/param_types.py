@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from app.quoting import quoted
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST_AGO = timedelta(days=100_000)  # a date before the year 1 cannot be told
 
@@ -27,7 +29,7 @@ class NearestChoice(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.names:
-            self.fail(f"{value!r} is unknown; {suggestion(value, self.names)}", param, ctx)
+            self.fail(f"{quoted(value)} is unknown; {suggestion(value, self.names)}", param, ctx)
         return str(value)
 
 
@@ -55,7 +57,7 @@ class Number(click.FloatRange):
         """Return the number."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a valid number.", param, ctx)
+            self.fail(f"{quoted(value)} is not a valid number.", param, ctx)
         return number
 
 
@@ -71,11 +73,11 @@ class Since(click.ParamType[timedelta | datetime]):
         """Return how long ago, or when."""
         if found := re.fullmatch(rf"(\d{{1,6}})([{self._units}])", value):
             ago = timedelta(**{_UNITS[found[2]]: int(found[1])})
-            return ago if ago < _LONGEST_AGO else self.fail(f"{value!r} is too long ago", param, ctx)
+            return ago if ago < _LONGEST_AGO else self.fail(f"{quoted(value)} is too long ago", param, ctx)
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write {self._examples}", param, ctx)
+            self.fail(f"{quoted(value)} is no time; write {self._examples}", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -89,9 +91,9 @@ class JsonObject(click.ParamType[dict[str, Any]]):
         try:
             found = json.loads(value) if isinstance(value, str) else value
         except ValueError as error:
-            self.fail(f'{value!r} is not JSON ({error}); write \'{{"tier": "gold"}}\'', param, ctx)
+            self.fail(f'{quoted(value)} is not JSON ({error}); write \'{{"tier": "gold"}}\'', param, ctx)
         if not isinstance(found, dict):
-            self.fail(f'{value!r} is no JSON object; write \'{{"tier": "gold"}}\'', param, ctx)
+            self.fail(f'{quoted(value)} is no JSON object; write \'{{"tier": "gold"}}\'', param, ctx)
         return found
 
 
@@ -110,9 +112,9 @@ class UrlParam(click.ParamType[str]):
         except ValueError:
             usable = False
         if not usable or not value.isascii() or any(char.isspace() for char in value):
-            self.fail(f"{value!r} must be http:// or https:// and a host", param, ctx)
+            self.fail(f"{quoted(value)} must be http:// or https:// and a host", param, ctx)
         if self._is_origin and (parts.query or parts.fragment or parts.path.strip("/")):
-            self.fail(f"{value!r} must be an origin alone, e.g. https://bot.example.com", param, ctx)
+            self.fail(f"{quoted(value)} must be an origin alone, e.g. https://bot.example.com", param, ctx)
         return value.rstrip("/") if self._is_origin else value.partition("#")[0]
 
 

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from app.cli.dev_environment import local_settings
 from app.cli.output import json_option, parley, show_json, show_table
 from app.config import Settings
+from app.quoting import quoted
 from app.receiver import rejections
 from app.receiver.candidates import Received
 from app.receiver.diagnosis import check, explain
@@ -63,7 +64,7 @@ def verify_command(file: Path, url: str | None, as_json: bool) -> None:
     if url is None:
         _want_public_url(settings)
     elif not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"--url {url[:60]!r} is no URL; give it whole, with https:// and the path")
+        raise click.UsageError(f"--url {quoted(url, 60)} is no URL; give it whole, with https:// and the path")
     checked = signature.public_url(settings.public_url, received.target) if url is None else url
     verdict = check(received, keys, checked)
     if as_json:

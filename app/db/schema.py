@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from app import private_files
 from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable
+from app.quoting import quoted
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -41,7 +42,9 @@ def is_migrated(tx: Connection) -> bool:
         return False
     revision = tx.scalar(text("SELECT version_num FROM alembic_version"))
     if revision and not re.fullmatch(r"\d{4}", revision):
-        raise DatabaseUnavailable(f"the database belongs to another program, whose schema is at revision {revision!r}")
+        raise DatabaseUnavailable(
+            f"the database belongs to another program, whose schema is at revision {quoted(revision)}"
+        )
     return bool(revision) and revision >= newest_revision()
 
 

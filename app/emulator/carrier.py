@@ -11,6 +11,7 @@ from datetime import timedelta
 from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt, Participant
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import Pair, State
+from app.quoting import quoted
 
 OPTED_OUT = 21610
 OUTSIDE_WINDOW = 63016
@@ -93,7 +94,7 @@ class Carrier:
             return
         status = status or "undelivered"
         if status not in _PATHS:
-            raise ValueError(f"status must be one of {', '.join(_PATHS)}, not {status!r}")
+            raise ValueError(f"status must be one of {', '.join(_PATHS)}, not {quoted(status)}")
         self._outcomes[address] = CarrierOutcome(status, error_code or 0)
 
     def hear(self, pair: Pair, body: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.quoting import quoted
+
 REORDER_SECONDS = 0.2
 _NUMBERS = ("duplicate", "reorder", "delay", "drop", "cut_after_store", "latency", "early_receipt")
 _CODES = {429: 20429, 500: 20500, 503: 20503, 404: 20404, 401: 20003}
@@ -218,5 +220,5 @@ def _read_fail(text: str) -> tuple[int, float]:
         return 0, 0.0
     status, _, chance = text.partition(":")
     if not status.isdigit() or not 400 <= int(status) <= 599:
-        raise ValueError(f"fail must look like 503:0.1 (status and probability), not {text!r}")
+        raise ValueError(f"fail must look like 503:0.1 (status and probability), not {quoted(text)}")
     return int(status), float(chance or 1)

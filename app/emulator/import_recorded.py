@@ -11,6 +11,7 @@ from app.emulator import conversations
 from app.emulator.account import EmulatedAccount
 from app.emulator.conversations import ConversationDraft
 from app.emulator.models import Conversation, EmulatedMessage, Participant
+from app.quoting import quoted
 
 OUR_NUMBER = "+15550100099"
 
@@ -22,7 +23,7 @@ def adopt(account: EmulatedAccount, form: Mapping[str, str]) -> Conversation:
     """
     sid = form.get("ConversationSid", "")
     if not re.fullmatch(r"CH[0-9a-fA-F]{32}", sid):
-        raise ValueError(f"ConversationSid {sid[:40]!r} is not CH and 32 hexadecimal digits")
+        raise ValueError(f"ConversationSid {quoted(sid, 40)} is not CH and 32 hexadecimal digits")
     state = account.state
     with state.lock:
         service_sid = form.get("ChatServiceSid") or state.configuration.chat_service_sid

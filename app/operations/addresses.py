@@ -10,6 +10,7 @@ from typing import Any
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 # Source: api/address-configuration-resource and Twilio's OpenAPI description of 2026-04-14.
 TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
@@ -82,7 +83,7 @@ def create(
         raise Refused("autocreation of type studio needs a flow; give it with --auto-creation-studio-flow-sid FW...")
     if address_country:
         if not re.fullmatch(r"[A-Za-z]{2}", address_country):
-            raise Refused(f"{address_country[:20]!r} is no country; write two letters, like US")
+            raise Refused(f"{quoted(address_country, 20)} is no country; write two letters, like US")
         wanted["address_country"] = address_country.upper()
     return document(
         account.ask_account(lambda v1: v1.address_configurations.create(type=type, address=where, **wanted))
@@ -131,7 +132,9 @@ def address_of(type: str, text: str) -> str:
         short_code = re.fullmatch(r"\d{4,8}", text)
         return text if short_code else validation.phone_number(text)
     if not text or len(text) > validation.NAME_CHARS or not text.isprintable() or re.search(r"\s", text):
-        raise Refused(f"{text[:40]!r} is no address; it needs 1 to {validation.NAME_CHARS} characters without spaces")
+        raise Refused(
+            f"{quoted(text, 40)} is no address; it needs 1 to {validation.NAME_CHARS} characters without spaces"
+        )
     return text
 
 
@@ -145,7 +148,7 @@ def _named(which: str) -> str:
     if re.fullmatch(r"(whatsapp:)?\+.*", which):
         return validation.address(which)
     if not re.fullmatch(r"[\w.~+@:-]{1,256}", which, re.ASCII) or which in (".", ".."):
-        raise Refused(f"{which[:40]!r} is neither the SID of an address configuration (IG...) nor an address")
+        raise Refused(f"{quoted(which, 40)} is neither the SID of an address configuration (IG...) nor an address")
     return which
 
 
@@ -174,5 +177,5 @@ def _url(text: str) -> str:
 
 def _known(value: str, among: Sequence[str], what: str) -> str:
     if value not in among:
-        raise Refused(f"{value[:40]!r} is no {what}; use one of {', '.join(among)}")
+        raise Refused(f"{quoted(value, 40)} is no {what}; use one of {', '.join(among)}")
     return value

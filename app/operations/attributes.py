@@ -14,6 +14,7 @@ from app.operations import conversations, participants, validation
 from app.operations.account import Account
 from app.operations.participants import Shown
 from app.operations.validation import CONVERSATION_ATTRIBUTES, OTHER_ATTRIBUTES, Refused
+from app.quoting import quoted
 
 Attributes = dict[str, Any]
 
@@ -95,7 +96,7 @@ def unset(owner: Owner, keys: Sequence[str]) -> Attributes:
     missing = [key for key in keys if key not in before]
     if missing:
         there = ", ".join(before) or "none"
-        raise Refused(f"{owner.name} has no attribute {missing[0][:40]!r}; it has: {there}")
+        raise Refused(f"{owner.name} has no attribute {quoted(missing[0], 40)}; it has: {there}")
     return _write(owner, {key: value for key, value in before.items() if key not in keys})
 
 

@@ -13,6 +13,7 @@ from app.operations.file_types import AMR, JPG, MP3, MP4, MP4_AUDIO, PDF, PNG, V
 from app.operations.media import MOST_BYTES, MediaFile
 from app.operations.safe_download import MEGABYTE, in_megabytes
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22.
 PHONE_CHARACTERS = 1600
@@ -79,7 +80,7 @@ def check_author(channels: Channels, author: str) -> None:
     """
     if channels.is_group and author not in channels.names:
         raise Refused(
-            f"in a group MMS the author must be one of the participants, and {author!r} is not; "
+            f"in a group MMS the author must be one of the participants, and {quoted(author)} is not; "
             f"use --author {channels.own_name or '+1...'}"
         )
 
@@ -102,7 +103,7 @@ def _must_be_one_of(file: MediaFile, kinds: Sequence[FileType], channel: str) ->
         known = ", ".join(dict.fromkeys(kind.label for kind in kinds))
         what = file.kind.label if file.kind else file.content_type or "of no known type"
         raise Refused(
-            f"{file.filename!r} is {what}, and {channel} carries {known} only; convert it, send a "
+            f"{quoted(file.filename)} is {what}, and {channel} carries {known} only; convert it, send a "
             "link to it, or give --force if the chat alone shall have it"
         )
 
@@ -110,7 +111,7 @@ def _must_be_one_of(file: MediaFile, kinds: Sequence[FileType], channel: str) ->
 def _must_be_small(file: MediaFile, most: int, rule: str) -> None:
     if file.size > most:
         raise Refused(
-            f"{file.filename!r} has {in_megabytes(file.size)}, and {rule}; make it smaller, send a "
+            f"{quoted(file.filename)} has {in_megabytes(file.size)}, and {rule}; make it smaller, send a "
             "link to it, or give --force if the chat alone shall have it"
         )
 

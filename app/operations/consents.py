@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.operations import validation
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.store import audit, consent
 from app.store.consent import OPTED_OUT, ConsentChange, Kind, Person
 from app.twilio_api.addresses import number_in, without_marks
@@ -29,7 +30,9 @@ def person_named(text: str) -> Person:
     if number_in(rest) or re.fullmatch(r"\+.*|[0-9\s().\-]{7,}", rest):
         return Person(validation.phone_number(rest))
     if not text.isprintable() or len(text) > validation.NAME_CHARS or (prefix and not rest):
-        raise Refused(f"{text[:40]!r} names nobody; write a number like +15550100001 or the identity of a chat user")
+        raise Refused(
+            f"{quoted(text, 40)} names nobody; write a number like +15550100001 or the identity of a chat user"
+        )
     return Person(text) if prefix else Person(validation.identity(text), "chat")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.operations import channel_limits, conversations, validation
 from app.operations.participant_spec import ParticipantSpec, newcomer
 from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
+from app.quoting import quoted
 
 # Source: conversations-classic/conversations-limits and /api/conversation-with-participants-resource, read 2026-11-22.
 MOST_PARTICIPANTS, MOST_PHONES, GROUP_SIZES = 1000, 50, range(3, 11)
@@ -84,7 +85,7 @@ def plan(
         found = validation.attributes(attributes, CONVERSATION_ATTRIBUTES)
         parameters["attributes"] = validation.as_json(found, CONVERSATION_ATTRIBUTES)
     if state not in ("", "active", "inactive"):
-        raise Refused(f"a conversation cannot be created {state[:20]!r}; use active or inactive")
+        raise Refused(f"a conversation cannot be created {quoted(state, 20)}; use active or inactive")
     if state or timers_inactive or timers_closed:
         parameters["state"] = state or "active"
     _check_people(people)

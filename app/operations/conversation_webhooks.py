@@ -13,6 +13,7 @@ from typing import Any
 from app.operations import validation, webhooks
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 TARGETS = ("webhook", "trigger", "studio")
 MOST_WEBHOOKS = 5
@@ -77,14 +78,14 @@ def delete_hooks(account: Account, conversation: str, sids: Sequence[str]) -> li
 def _parameters(hook: Hook) -> dict[str, Any]:
     """Return what the SDK is to be given for a target. Raises Refused for what is missing or does not fit."""
     if hook.target not in TARGETS:
-        raise Refused(f"the target {hook.target[:20]!r} is not one of {', '.join(TARGETS)}")
+        raise Refused(f"the target {quoted(hook.target, 20)} is not one of {', '.join(TARGETS)}")
     if hook.target == "studio":
         _want(not (hook.url or hook.filters or hook.triggers), "a studio webhook has a flow only; leave the rest out")
         return {"configuration_flow_sid": validation.sid("FW", hook.flow_sid)}
     _want(not hook.flow_sid, "--flow-sid is for --target studio")
     _want(bool(hook.url), "a URL is needed; give --post-webhook-url")
     _want(len(hook.url) <= LONGEST_URL, f"the URL has {len(hook.url)} characters; Twilio takes {LONGEST_URL}")
-    _want(hook.method in webhooks.METHODS, f"the method {hook.method[:20]!r} is not one of GET, POST")
+    _want(hook.method in webhooks.METHODS, f"the method {quoted(hook.method, 20)} is not one of GET, POST")
     called = {"configuration_url": webhooks.url(hook.url), "configuration_method": hook.method.lower()}
     if hook.target == "trigger":
         _want(not hook.filters, "--filter is for --target webhook; a trigger has words")

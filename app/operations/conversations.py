@@ -8,6 +8,7 @@ from typing import Any
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.twilio_api.errors import SendError
 
 # Source: api/conversation-resource and api/participant-conversation-resource, the largest PageSize; Twilio's OpenAPI
@@ -164,7 +165,7 @@ def change(account: Account, conversation: str, changes: Mapping[str, str]) -> D
 
 def _known_state(state: str) -> str:
     if state and state not in STATES:
-        raise Refused(f"{state[:40]!r} is no state to look for; use one of {', '.join(STATES)}")
+        raise Refused(f"{quoted(state, 40)} is no state to look for; use one of {', '.join(STATES)}")
     return state
 
 

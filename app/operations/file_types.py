@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def recognize(content: bytes, name: str) -> FileType:
     found = _by_content(content)
     if found is None:
         what = "is empty" if not content else f"is none of {', '.join(LABELS)}"
-        raise Refused(f"{name[:80]!r} {what}; look at the file, convert it, or send a link to it")
+        raise Refused(f"{quoted(name)} {what}; look at the file, convert it, or send a link to it")
     return found
 
 
@@ -114,7 +115,7 @@ def must_fit(name: str, found: FileType) -> None:
     claimed = [kind for kind in ALL if _ending(name) in kind.endings]
     if claimed and found not in claimed:
         raise Refused(
-            f"{name[:80]!r} is named like a {claimed[0].label} but holds a {found.label}; "
+            f"{quoted(name)} is named like a {claimed[0].label} but holds a {found.label}; "
             "check that it is the right file, or rename it"
         )
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from app.operations.validation import Refused, is_address
+from app.quoting import quoted
 from app.twilio_api.addresses import BETWEEN_DIGITS, in_ascii_digits, number_in, without_marks
 
 COLUMNS = ("address", "identity", "channel", "proxy_address", "attributes")
@@ -80,7 +81,7 @@ def of_plain(line: str) -> Row:
     one = line[1:-1] if re.fullmatch('"[^"]*"', line) else line
     one = re.sub("^(tel|sms):(?=.)", "", one, flags=re.IGNORECASE)
     if any(delimiter in one for delimiter in DELIMITERS):
-        raise Refused(f"{line[:40]!r}: {_SEVERAL}")
+        raise Refused(f"{quoted(line, 40)}: {_SEVERAL}")
     if re.match(r"whatsapp:", one, re.IGNORECASE):
         return {"address": "whatsapp:" + one[len("whatsapp:") :]}
     bare = re.sub(f"[{BETWEEN_DIGITS}]", "", in_ascii_digits(one))
@@ -88,13 +89,13 @@ def of_plain(line: str) -> Row:
         return {"address": one}
     if re.fullmatch(r"\W*[0-9]+\W*", bare):
         raise Refused(
-            f"{line[:40]!r} has no letter, so it is rather a number without its country; write it with + and the "
+            f"{quoted(line, 40)} has no letter, so it is rather a number without its country; write it with + and the "
             "country code, or, if it is a chat identity, give it with --identity or under a header `identity`"
         )
     if any(number_in(found) for found in re.findall(rf"(?<!\w)\+[0-9{BETWEEN_DIGITS}]{{7,}}", one)):
-        raise Refused(f"{line[:40]!r} is more than a number; write the number alone, or a CSV with a header")
+        raise Refused(f"{quoted(line, 40)} is more than a number; write the number alone, or a CSV with a header")
     if is_address(one):
-        raise Refused(f"{line[:40]!r} is an address of a channel that nobody can be added by; leave the line out")
+        raise Refused(f"{quoted(line, 40)} is an address of a channel that nobody can be added by; leave the line out")
     return {"identity": one}
 
 
@@ -104,15 +105,15 @@ def _refuse_header(saying: Sequence[tuple[int, str]]) -> None:
     words = re.sub(r"[\s_]+", "", first.strip('"').lower())
     is_alone = bool(others) and _is_name(first) and not any(_is_name(line) for _, line in others)
     if any(delimiter in first for delimiter in DELIMITERS) and _is_name(first):
-        named = ", ".join(repr(name[:40]) for name in _cells(first, next(one for one in DELIMITERS if one in first)))
+        named = ", ".join(quoted(name, 40) for name in _cells(first, next(one for one in DELIMITERS if one in first)))
         raise Refused(
             f"line {number}: of the columns {named[:300]} none is called address or identity; call the one with the "
             f"numbers address and leave out what is none of {', '.join(COLUMNS)}"
         )
     if words in _HEADERS or (is_alone and len(others) > 1):
         raise Refused(
-            f"line {number}: {first[:40]!r} looks like a header; call it address (or identity), or leave it out; if "
-            "it is a chat identity, give it with --identity"
+            f"line {number}: {quoted(first, 40)} looks like a header; call it address (or identity), or leave it out; "
+            "if it is a chat identity, give it with --identity"
         )
 
 
@@ -148,7 +149,9 @@ def _check_header(header: list[str], line: int) -> None:
     named = [name for name in header if name]
     unknown = [name for name in named if name not in COLUMNS]
     if unknown:
-        raise Refused(f"line {line}: the CSV has a column {unknown[0][:40]!r}; the columns are {', '.join(COLUMNS)}")
+        raise Refused(
+            f"line {line}: the CSV has a column {quoted(unknown[0], 40)}; the columns are {', '.join(COLUMNS)}"
+        )
     if len(set(named)) < len(named):
         raise Refused(f"line {line}: the CSV names a column twice: {', '.join(named)}")
     if not set(named) & {"address", "identity"}:
@@ -184,4 +187,6 @@ def _check_cells(cells: list[str], header: list[str], line: int) -> None:
             'like "{""vip"": true}"'
         )
     if nameless := [cell for name, cell in zip(header, cells, strict=False) if cell and not name]:
-        raise Refused(f"line {line}: {nameless[0][:40]!r} stands in a column without a name; name it in the header")
+        raise Refused(
+            f"line {line}: {quoted(nameless[0], 40)} stands in a column without a name; name it in the header"
+        )

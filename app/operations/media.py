@@ -19,6 +19,7 @@ from app.operations.account import Account, must_exist
 from app.operations.file_types import FileType, ending_of, fitting_name, must_fit, of_content_type, recognize
 from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.twilio_api import media as media_service
 
 MOST_BYTES = 150 * MEGABYTE  # Source: conversations-classic/conversations-limits, read 2026-11-22
@@ -57,15 +58,19 @@ def from_path(text: str) -> MediaFile:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise Refused(f"{text[:200]!r} is not a file; give the path of one, a URL or a media SID (ME...)")
+            raise Refused(f"{quoted(text, 200)} is not a file; give the path of one, a URL or a media SID (ME...)")
         if status.st_size > MOST_BYTES:
-            raise Refused(f"{text[:200]!r} has {in_megabytes(status.st_size)}; Twilio takes {in_megabytes(MOST_BYTES)}")
+            raise Refused(
+                f"{quoted(text, 200)} has {in_megabytes(status.st_size)}; Twilio takes {in_megabytes(MOST_BYTES)}"
+            )
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, Refused):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise Refused(f"{text[:200]!r} cannot be read ({reason}); give the path of a file, a URL or ME...") from error
+        raise Refused(
+            f"{quoted(text, 200)} cannot be read ({reason}); give the path of a file, a URL or ME..."
+        ) from error
     kind = recognize(content, path.name)
     must_fit(path.name, kind)
     return _made(content, path.name, kind)
@@ -170,4 +175,4 @@ def _write(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise Refused(f"{str(path)[:200]!r} cannot be written ({error.strerror}); choose another --out") from error
+        raise Refused(f"{quoted(str(path), 200)} cannot be written ({error.strerror}); choose another --out") from error

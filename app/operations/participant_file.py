@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.operations.list_format import Row, decode, of_plain, rows
 from app.operations.participant_spec import KINDS, ParticipantSpec, newcomer
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 NAMED_AT_MOST = 20  # bad lines in one refusal
 
@@ -93,9 +94,9 @@ def _newcomer(row: Row, default: Row) -> ParticipantSpec:
     address, identity = row.get("address", ""), row.get("identity", "")
     channel = row.get("channel", "").lower() or _channel_of(address)
     if channel not in KINDS:
-        raise Refused(f"{channel[:40]!r} is no channel; choose one of {', '.join(KINDS)}")
+        raise Refused(f"{quoted(channel, 40)} is no channel; choose one of {', '.join(KINDS)}")
     if channel == "chat" and address:
-        raise Refused(f"{address[:40]!r} is an address and its channel is chat; put it into the column identity")
+        raise Refused(f"{quoted(address, 40)} is an address and its channel is chat; put it into the column identity")
     if channel != "chat" and not address:
         raise Refused(f"the channel is {channel}, so the column address must not be empty")
     named = {"identity": identity} | ({channel: address} if address else {})

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from app.operations import validation
 from app.operations.validation import Refused
+from app.quoting import quoted
 
 Kind = Literal["sms", "whatsapp", "chat", "group"]
 KINDS: tuple[Kind, ...] = ("sms", "whatsapp", "chat", "group")
@@ -67,7 +68,9 @@ def newcomer(
     """
     given = [text for text in (sms, whatsapp, group, identity) if text]
     if identity and len(given) > 1:
-        raise Refused(f"{identity[:40]!r} is a chat identity and {given[0][:40]!r} an address; add two participants")
+        raise Refused(
+            f"{quoted(identity, 40)} is a chat identity and {quoted(given[0], 40)} an address; add two participants"
+        )
     if len(given) > 1:
         raise Refused(f"one participant has one address, not {' and '.join(given)}; add them one by one")
     text = json_of(attributes)
@@ -106,12 +109,14 @@ def _by_sms(sms: str, proxy_address: str, projected_address: str, attributes: st
     if projected_address:
         raise Refused("a projected address belongs to a group MMS; add its members with --group instead of --sms")
     if _is_whatsapp(sms):
-        raise Refused(f"{sms[:40]!r} is a WhatsApp address; add it with --whatsapp")
+        raise Refused(f"{quoted(sms, 40)} is a WhatsApp address; add it with --whatsapp")
     if not proxy_address:
-        raise Refused(f"{sms[:40]!r} by SMS needs one of your Twilio numbers too; give it with --proxy-address +1...")
+        raise Refused(
+            f"{quoted(sms, 40)} by SMS needs one of your Twilio numbers too; give it with --proxy-address +1..."
+        )
     if _is_whatsapp(proxy_address):
         raise Refused(
-            f"the proxy address {proxy_address[:40]!r} is of WhatsApp and {sms[:40]!r} is not; "
+            f"the proxy address {quoted(proxy_address, 40)} is of WhatsApp and {quoted(sms, 40)} is not; "
             "both must be of one channel"
         )
     address, proxy = validation.phone_number(sms), validation.phone_number(proxy_address)
@@ -124,7 +129,7 @@ def _by_whatsapp(
     if group or projected_address:
         raise Refused("Conversations has no WhatsApp groups; add each person with --whatsapp and --proxy-address")
     if not proxy_address:
-        raise Refused(f"{whatsapp[:40]!r} needs your WhatsApp sender too; give it with --proxy-address +1...")
+        raise Refused(f"{quoted(whatsapp, 40)} needs your WhatsApp sender too; give it with --proxy-address +1...")
     address, proxy = validation.whatsapp_address(whatsapp), validation.whatsapp_address(proxy_address)
     return ParticipantSpec("whatsapp", address=_unlike(address, proxy), proxy_address=proxy, attributes=attributes)
 

@@ -10,6 +10,7 @@ from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.participant_spec import Kind, ParticipantSpec, newcomer
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.twilio_api.addresses import without_marks
 from app.twilio_api.errors import SendError, named
 
@@ -147,10 +148,12 @@ def names_of(participant: Shown) -> list[str]:
 def _the_one(everybody: list[Shown], name: str, conversation: str) -> Shown:
     found = [it for it in everybody if it["sid"] == name or name in names_of(it)]
     if not found:
-        raise Refused(f"nobody in {conversation} is {name[:40]!r}; `flask participants list {conversation}` shows who")
+        raise Refused(
+            f"nobody in {conversation} is {quoted(name, 40)}; `flask participants list {conversation}` shows who"
+        )
     if len(found) > 1:
         which = ", ".join(f"{it['sid']} ({kind_of(it)}, by {_proxy(it)})" for it in found)
-        raise Refused(f"{name[:40]!r} is {len(found)} participants: {which}; give the SID of one")
+        raise Refused(f"{quoted(name, 40)} is {len(found)} participants: {which}; give the SID of one")
     return found[0]
 
 

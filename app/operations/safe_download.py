@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.operations.validation import Refused, web_url
+from app.quoting import quoted
 from app.twilio_api.client import is_here
 
 MEGABYTE = 1024 * 1024
@@ -267,7 +268,7 @@ def _ascii_host(parts: SplitResult) -> str:
     try:
         return (parts.hostname or "").encode("idna").decode("ascii")
     except UnicodeError:
-        raise Refused(f"{(parts.hostname or '')[:80]!r} is not the name of a host; check the spelling") from None
+        raise Refused(f"{quoted(parts.hostname or '')} is not the name of a host; check the spelling") from None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

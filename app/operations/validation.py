@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.quoting import quoted
 from app.twilio_api.addresses import in_ascii_digits, number_in, without_marks
 from app.twilio_api.form import written_attributes
 
@@ -31,7 +32,9 @@ class Refused(ValueError):
 def sid(prefix: str, text: str) -> str:
     """Return a SID, matched in full, e.g. sid("IM", "IM0123..."). Raises Refused."""
     if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
-        raise Refused(f"{text[:40]!r} is not a SID that begins with {prefix} and has 32 hexadecimal digits after it")
+        raise Refused(
+            f"{quoted(text, 40)} is not a SID that begins with {prefix} and has 32 hexadecimal digits after it"
+        )
     return text
 
 
@@ -49,9 +52,9 @@ def identity(text: str) -> str:
     """Return the identity of a chat user, at most 256 characters. Raises Refused."""
     name = without_marks(text)
     if not name.strip() or len(name) > NAME_CHARS or not name.isprintable():
-        raise Refused(f"{text[:40]!r} is no identity; it needs 1 to {NAME_CHARS} characters that can be printed")
+        raise Refused(f"{quoted(text, 40)} is no identity; it needs 1 to {NAME_CHARS} characters that can be printed")
     if is_address(name):
-        raise Refused(f"{text[:40]!r} is an address, not an identity; add it with --sms or --whatsapp")
+        raise Refused(f"{quoted(text, 40)} is an address, not an identity; add it with --sms or --whatsapp")
     return name
 
 
@@ -70,9 +73,11 @@ def phone_number(text: str) -> str:
     """
     number = number_in(text)
     if not number:
-        raise Refused(f"{text[:40]!r} is not a phone number; write it with + and the country code, like +15550100001")
+        raise Refused(
+            f"{quoted(text, 40)} is not a phone number; write it with + and the country code, like +15550100001"
+        )
     if fault := _impossible(number):
-        raise Refused(f"{text[:40]!r} cannot be a phone number: {fault}; look at its country code and its digits")
+        raise Refused(f"{quoted(text, 40)} cannot be a phone number: {fault}; look at its country code and its digits")
     return number
 
 
@@ -107,7 +112,7 @@ def web_url(text: str, *, secure: bool = False) -> str:
     except ValueError:
         usable = False
     if not usable or any(char.isspace() or not char.isprintable() for char in text):
-        raise Refused(f"{text[:80]!r} is not a URL; write one like https://bot.example.com/path")
+        raise Refused(f"{quoted(text)} is not a URL; write one like https://bot.example.com/path")
     return text
 
 
@@ -171,7 +176,7 @@ def duration(text: str, what: str) -> str:
     """Return an ISO 8601 duration such as PT10M; `what` says of which timer in the error. Raises Refused."""
     shape = r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?"
     if not re.fullmatch(shape, text, re.ASCII):
-        raise Refused(f"{what} {text[:20]!r} is not an ISO 8601 duration; write it like PT10M, PT2H or P1D")
+        raise Refused(f"{what} {quoted(text, 20)} is not an ISO 8601 duration; write it like PT10M, PT2H or P1D")
     return text
 
 
@@ -193,7 +198,7 @@ def span(text: str) -> timedelta:
     """Return a length of time written with a unit, such as 30m. Raises Refused."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
     if not found:
-        raise Refused(f"{text[:20]!r} is no length of time; write a number and a unit, like 30m, 2h or 1d")
+        raise Refused(f"{quoted(text, 20)} is no length of time; write a number and a unit, like 30m, 2h or 1d")
     return int(found[1]) * UNITS[found[2]]
 
 
@@ -202,7 +207,7 @@ def day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise Refused(f"{text[:20]!r} is no day; write it like 2026-11-22") from None
+        raise Refused(f"{quoted(text, 20)} is no day; write it like 2026-11-22") from None
 
 
 def address(text: str) -> str:
@@ -218,12 +223,12 @@ def address(text: str) -> str:
         return whatsapp_address(plain)
     shaped = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*:\S+", plain)
     if not shaped or len(plain) > NAME_CHARS or not plain.isprintable():
-        raise Refused(f"{text[:40]!r} is no address; write +15550100001, whatsapp:+15550100001 or messenger:...")
+        raise Refused(f"{quoted(text, 40)} is no address; write +15550100001, whatsapp:+15550100001 or messenger:...")
     return prefix.lower() + colon + rest
 
 
 def _in_a_url(text: str, what: str, next_step: str) -> str:
     """Return a name if it needs no encoding: a slash or a question mark would address something else."""
     if not re.fullmatch(r"[\w.~+@:-]{1,256}", text, re.ASCII) or text in (".", ".."):
-        raise Refused(f"the {what} {text[:40]!r} cannot stand in a URL as it is; {next_step}")
+        raise Refused(f"the {what} {quoted(text, 40)} cannot stand in a URL as it is; {next_step}")
     return text

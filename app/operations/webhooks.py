@@ -10,6 +10,7 @@ from typing import Any
 from app.operations import validation
 from app.operations.account import Account
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.twilio_api import events, parsing
 
 ROUTE = "/conversations/webhook"  # where Parley listens, below PUBLIC_URL
@@ -113,7 +114,7 @@ def plan(now: Webhook, change: WebhookChange, service_sid: str = "") -> Webhook:
         raise Refused("no URL is set yet; give --post-webhook-url (or --pre-webhook-url)")
     method = change.method or "POST"
     if method not in METHODS:
-        raise Refused(f"the method {method[:20]!r} is not one of {', '.join(METHODS)}")
+        raise Refused(f"the method {quoted(method, 20)} is not one of {', '.join(METHODS)}")
     if change.filters is None:
         filters = {*now.filters, *needed_filters()} if post else set(now.filters)
         if not pre:
@@ -134,7 +135,7 @@ def pointed_at(now: Webhook, address: str) -> Webhook:
     """
     origin = url(address).rstrip("/").removesuffix(ROUTE)
     if "?" in origin:
-        raise Refused(f"{address[:80]!r} has a query; give the address alone, like https://bot.example.com")
+        raise Refused(f"{quoted(address)} has a query; give the address alone, like https://bot.example.com")
     return plan(now, WebhookChange(post_webhook_url=origin + ROUTE, pre_webhook_url=""))
 
 
@@ -165,7 +166,7 @@ def url(text: str) -> str:
     Source: usage/webhooks/webhooks-connection-overrides, read 2026-11-22: not for Conversations.
     """
     if "#" in text:
-        raise Refused(f"{text[:80]!r} has a #; Conversations takes no connection overrides, so leave that part out")
+        raise Refused(f"{quoted(text)} has a #; Conversations takes no connection overrides, so leave that part out")
     return validation.web_url(text)
 
 
@@ -177,7 +178,7 @@ def checked_filters(filters: Sequence[str], known: Sequence[str]) -> tuple[str, 
     """Return event types without repetition, if they are all known here. Raises Refused."""
     if unknown := [name for name in filters if name not in known]:
         raise Refused(
-            f"{unknown[0][:40]!r} is not an event this webhook can ask for; known: {', '.join(sorted(known))}"
+            f"{quoted(unknown[0], 40)} is not an event this webhook can ask for; known: {', '.join(sorted(known))}"
         )
     return tuple(dict.fromkeys(filters))
 

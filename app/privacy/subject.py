@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.quoting import quoted
 from app.store.consent import Person
 from app.twilio_api.addresses import (
     BETWEEN_DIGITS,
@@ -46,7 +47,7 @@ class Subject:
             return cls(number, True)
         if not name or len(name) > 256 or name.startswith("+") or not name.isprintable():
             raise NoSubject(
-                f"{text[:20]!r} is neither a number such as +15550100001 nor an address or identity from the page"
+                f"{quoted(text, 20)} is neither a number such as +15550100001 nor an address or identity from the page"
             )
         channel, name = _split(name)
         return cls(f"{channel}:{name}" if channel else name, False)

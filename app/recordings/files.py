@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
+from app.quoting import quoted
 from app.twilio_api import signature
 from app.twilio_api.form import Form, read_date, read_form, webhook_date
 
@@ -41,10 +42,12 @@ def parse(raw: bytes) -> RecordedRequest:
         raise Unreadable("has headers that are not ASCII") from None
     words = request_line.split(" ")
     if len(words) != 3 or words[0] not in ("GET", "POST") or not words[2].startswith("HTTP/"):
-        raise Unreadable(f"does not begin with a request line such as POST /path HTTP/1.1, but {request_line[:40]!r}")
+        raise Unreadable(
+            f"does not begin with a request line such as POST /path HTTP/1.1, but {quoted(request_line, 40)}"
+        )
     for line in header_lines:
         if not re.match(r"[A-Za-z0-9-]+: ", line):
-            raise Unreadable(f"has a header that is not `Name: value`: {line[:40]!r}")
+            raise Unreadable(f"has a header that is not `Name: value`: {quoted(line, 40)}")
     return RecordedRequest(words[0], words[1], dict(line.split(": ", 1) for line in header_lines), body)
 
 

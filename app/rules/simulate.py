@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from app.quoting import quoted
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
 from app.rules.facts import ConversationFacts, Inbound, Policy, writer_of
@@ -176,9 +177,9 @@ def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     try:
         local = _on_a_day(found, here) if found else datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValueError(f"{text!r} is no time; write {FORMS}") from None
+        raise ValueError(f"{quoted(text)} is no time; write {FORMS}") from None
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
-        raise ValueError(f"{text!r} is too far away; write a year from {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(f"{quoted(text)} is too far away; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     aware = local if local.tzinfo else local.replace(tzinfo=zone)
     return aware.astimezone(UTC).astimezone(zone)  # a time that the clock skips in spring is the one after it
 

@@ -15,4 +15,4 @@ def find(name: str) -> object:
     if name in FUNCTIONS:
         found: object = getattr(import_module("app.runtime.from_settings"), FUNCTIONS[name])
         return found
-    raise AttributeError(f"module 'app' has no attribute {name!r}")
+    raise AttributeError(f"module 'app' has no attribute '{name}'")

@@ -20,6 +20,7 @@ from app import config, create_app
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
+from app.quoting import quoted
 from app.recordings import expectations, files
 from app.recordings.files import SUFFIX, RecordedRequest
 from app.runtime.worker import make_worker
@@ -174,7 +175,7 @@ def replay(
 
     def run(pattern: str = f"*{SUFFIX}") -> list[str]:
         paths = sorted(fixtures_folder.glob(pattern))
-        assert paths, f"no recording in {fixtures_folder} matches {pattern!r}"
+        assert paths, f"no recording in {fixtures_folder} matches {quoted(pattern)}"
         requests = [files.read(path) for path in paths]
         dates = [date for request in requests if (date := files.newest_date(request))]
         offset = clock() - min(dates) if dates else timedelta()

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from app.emulator.client import Emulator
 from app.inbox import admin
+from app.quoting import quoted
 from app.runtime.process import Runtime
 from app.runtime.worker import make_worker
 from app.store import messages
@@ -153,7 +154,7 @@ class BotTester:
         if not self._conversations:
             raise RuntimeError("an agent writes in a customer's conversation; let bot.customer(...) write first")
         if to and to not in self._conversations:
-            raise RuntimeError(f"the customer {to!r} has not written yet; {', '.join(self._conversations)} have")
+            raise RuntimeError(f"the customer {quoted(to)} has not written yet; {', '.join(self._conversations)} have")
         sid = self._conversations[to] if to else list(self._conversations.values())[-1]
         return self._note(self._emulator.chat(sid, identity, body))
 

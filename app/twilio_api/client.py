@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from app.quoting import quoted
 from app.twilio_api.errors import SendError, named, no_answer, refusal
 from app.twilio_api.look_up import MARKER, Found, Sought, look_through
 from app.twilio_api.resources import Change
@@ -155,7 +156,7 @@ class Conversations:
 
 def _check_sid(prefix: str, sid: str) -> None:
     if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
-        raise SendError(f"{sid[:40]!r} is not a SID that begins with {prefix}", "give up")
+        raise SendError(f"{quoted(sid, 40)} is not a SID that begins with {prefix}", "give up")
 
 
 def is_here(url: str) -> bool:

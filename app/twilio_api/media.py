@@ -11,6 +11,7 @@ import re
 from io import BytesIO
 from typing import Any
 
+from app.quoting import quoted
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
 
@@ -49,7 +50,7 @@ def upload(twilio: Conversations, service_sid: str, content: bytes, content_type
 def _service(twilio: Conversations, service_sid: str) -> str:
     sid = service_sid or twilio.default_service_sid or twilio.ask(_default_service)
     if not re.fullmatch("IS[0-9a-fA-F]{32}", sid):
-        raise SendError(f"{sid[:40]!r} is not a SID that begins with IS", "give up")
+        raise SendError(f"{quoted(sid, 40)} is not a SID that begins with IS", "give up")
     return sid
 
 

@@ -20,6 +20,7 @@ from app.cli.trigger.sample_webhooks import Form, SampleIds, forms, fresh_sid
 from app.cli.trigger.scenarios import TriggerRefused
 from app.cli.trigger.signed_post import Posted, post, target_of
 from app.config import Settings
+from app.quoting import quoted
 from app.twilio_api.client import is_here
 from app.twilio_api.events import DeliveryUpdated, MessageEvent
 
@@ -116,7 +117,7 @@ def _read_pairs(recipe: Recipe, pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--set")
+            raise click.BadParameter(f"{quoted(pair)} is not NAME=VALUE", param_hint="--set")
         _check_name(recipe, name)
         _check_value(name, value)
         wanted[name] = value
@@ -131,7 +132,7 @@ def _check_name(recipe: Recipe, name: str) -> None:
     meant = MISTAKEN.get(name) or nearest(name, known, cutoff=0.75)
     if name not in known and meant:
         raise click.BadParameter(
-            f"{name!r} is no parameter of {recipe.name}; did you mean {meant}?", param_hint="--set"
+            f"{quoted(name)} is no parameter of {recipe.name}; did you mean {meant}?", param_hint="--set"
         )
 
 
@@ -139,7 +140,7 @@ def _check_value(name: str, value: str) -> None:
     if name in CHOICES:
         NearestChoice(CHOICES[name]).convert(value, _Named(f"--set {name}"), None)
     if name in NUMBERS and not (value.isascii() and value.isdigit()):
-        raise click.BadParameter(f"{value!r} is no number", param_hint=f"--set {name}")
+        raise click.BadParameter(f"{quoted(value)} is no number", param_hint=f"--set {name}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -161,7 +162,7 @@ def _check(order: Order, to: str | None, signed_for: str | None) -> None:
     recipe = order.recipe
     if order.channel not in recipe.channels:
         allowed = " or ".join(recipe.channels)
-        raise click.BadParameter(f"{order.channel!r} has no {recipe.name}; use {allowed}", param_hint="--channel")
+        raise click.BadParameter(f"{quoted(order.channel)} has no {recipe.name}; use {allowed}", param_hint="--channel")
     if order.shuffle and not recipe.before:
         raise click.UsageError(f"--shuffle: nothing else belongs to {recipe.name}")
     if signed_for and not to:
