@@ -7,8 +7,9 @@ import pytest
 
 from app import config, create_app
 from app.config import PROJECT
+from app.rules.fault_words import TABLES
 from app.rules.guards import MAY_OPT_OUT
-from app.rules.loader import TABLES, load
+from app.rules.loader import load
 from app.rules.templates import REPLY_VARIABLES
 
 PAGE = (PROJECT / "docs" / "rules.md").read_text(encoding="utf-8")
@@ -28,6 +29,7 @@ CODES = [
     "opt-in word",
     "help word",
     MAY_OPT_OUT,
+    "removed",
     "opted out",
     "closed",
     "paused",

@@ -3,7 +3,6 @@
 A rules file that is wrong is refused as a whole, and the error lists every problem at once.
 """
 
-import difflib
 import os
 import re
 import stat
@@ -13,26 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from app.rules import schema
 from app.rules.fault_lines import line_of, line_of_table
-from app.rules.schema import BotSettings, Rule, Rules, When
+from app.rules.fault_words import PARTS, what_to_do
+from app.rules.schema import Rules
 
-TABLES: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Rules,
-    ("bot",): BotSettings,
-    ("bot", "reply_budget"): schema.Budget,
-    ("bot", "quiet_hours"): schema.QuietHours,
-    ("rule",): Rule,
-    ("rule", "when"): When,
-    ("rule", "when", "part"): schema.Condition,
-    ("rule", "template"): schema.ContentTemplate,
-    ("rule", "add_participant"): schema.NewParticipant,
-    ("rule", "quota"): schema.Quota,
-}
 MAX_BYTES = 4 * 1024 * 1024
-PARTS = ("any", "all", "not")
 
 
 class RulesError(ValueError):
@@ -109,8 +95,8 @@ def _double_names(document: dict[str, Any], text: str) -> Iterator[str]:
 
 def _conflicts(document: dict[str, Any], text: str) -> Iterator[str]:
     for n, rule in _tables_of_rules(document):
-        for key, what_to_do in conflicts(rule):
-            yield f"{_rule_at(n, document, text, key.split('.'))}: {key}: {what_to_do}"
+        for key, next_step in conflicts(rule):
+            yield f"{_rule_at(n, document, text, key.split('.'))}: {key}: {next_step}"
 
 
 def _tables_of_rules(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
@@ -126,10 +112,10 @@ def _first_errors(error: ValidationError) -> list[Any]:
 
 
 def _problem(fault: Any, document: dict[str, Any], text: str) -> str:
-    what_to_do = _what_to_do(fault)
-    named = re.match(r"([a-z_]+): ", what_to_do)  # a fault of several keys together names one itself
+    said = what_to_do(fault)
+    named = re.match(r"([a-z_]+): ", said)  # a fault of several keys together names one itself
     where, key = _place(fault["loc"], named[1] if named else "", document, text)
-    return f"{where}: {key}: {what_to_do}" if key else f"{where}: {what_to_do}"
+    return f"{where}: {key}: {said}" if key else f"{where}: {said}"
 
 
 def _place(path: tuple[int | str, ...], named: str, document: dict[str, Any], text: str) -> tuple[str, str]:
@@ -167,35 +153,6 @@ def _rule_at(position: int, document: dict[str, Any], text: str, path: Sequence[
     return f"{label} (line {line_of(text, path, lines[position], end)})"
 
 
-def _what_to_do(fault: Any) -> str:
-    *path, key = fault["loc"]
-    if fault["type"] == "extra_forbidden":
-        return _unknown_key(str(key), [step for step in path if isinstance(step, str)])
-    if fault["type"] == "missing":
-        return f'is missing; add {key} = "..."'
-    if fault["type"] in ("too_short", "string_too_short"):
-        return "is empty; write at least one"
-    if fault["type"] == "model_type":
-        return "is not a table of keys and values; see the comments in rules.toml"
-    if fault["type"] == "string_pattern_mismatch":
-        return (
-            "is not a ContentSid; write HX and 32 digits or letters from a to f, from Twilio's Content Template Builder"
-        )
-    message = fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    return message if fault["type"] == "value_error" else f"{message}; see the comments in rules.toml"
-
-
-def _unknown_key(key: str, path: list[str]) -> str:
-    if path[2:] and set(path[2:]) <= set(PARTS):
-        path = [*path[:2], "part"]
-        if key == "unanswered_for":
-            return "belongs directly into when, not into any, all or not; move it there"
-    known = [field.alias or name for name, field in TABLES[tuple(path)].model_fields.items()]
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f'write "{close[0]}"' if close else f"remove it; there are {', '.join(known)}"
-    return f"is not a key of this table; {hint}"
-
-
 MAX_DEPTH = 6  # of any, all and not inside each other
 DEEDS = ("reply", "media", "template", "set_attributes", "hand_over", "pause", "add_participant", "close")
 
@@ -226,9 +183,15 @@ def _participant(added: Any) -> Iterator[Conflict]:
     if not isinstance(added, dict):
         return
     if ("identity" in added) == ("address" in added):
-        yield "add_participant", "needs either an identity, or an address and a proxy_address"
+        yield (
+            "add_participant",
+            'needs either an identity, or an address and a proxy_address; write { identity = "ann" }, say',
+        )
     elif ("address" in added) != ("proxy_address" in added):
-        yield "add_participant", "needs both the address and our own number that it talks to, proxy_address"
+        yield (
+            "add_participant",
+            "needs both the address and our own number that it talks to; write address and proxy_address",
+        )
 
 
 def _has_keywords(when: Any) -> bool:

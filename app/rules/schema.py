@@ -1,11 +1,11 @@
 """What a rules file may say: its tables as frozen models, each key checked by itself.
 
-What may not stand together is in conflicts.py, how a fault is told in loader.py; single values are
-checked in rule_values.py.
+What may not stand together is in loader.py, how a fault is told in fault_words.py; single values are
+checked in values.py.
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from app.rules.templates import checked_reply
 from app.rules.text_matching import Phrase, without_accents, words_of
 from app.rules.values import (
     Channels,
+    Day,
     Duration,
     MediaType,
     Pattern,
@@ -83,7 +84,7 @@ class BotSettings(_Table):
 
     timezone: Annotated[ZoneInfo, BeforeValidator(time_zone)] = ZoneInfo("UTC")
     hours: Annotated[Week | None, BeforeValidator(week)] = None
-    holidays: tuple[date, ...] = ()
+    holidays: tuple[Day, ...] = ()
     quiet_hours: QuietHours | None = None
     pause_after_agent: Duration = timedelta(minutes=30)
     reply_budget: Annotated[tuple[Budget, ...], Field(min_length=1), BeforeValidator(one_or_more)] = (Budget(),)

@@ -140,7 +140,7 @@ def checked_pattern(source: str) -> str:
     try:
         compiled_pattern(source)
     except (regex.error, ValueError, OverflowError, RecursionError, MemoryError, KeyError) as error:
-        raise ValueError(f'is not a regular expression: {error or type(error).__name__}; correct "{source}"') from None
+        raise ValueError(f"is not a regular expression: {str(error) or 'it is too deep'}; correct it") from None
     return source
 
 

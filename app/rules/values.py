@@ -6,7 +6,7 @@ Each takes what TOML gave and returns what the rules use, or raises ValueError w
 import math
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -58,6 +58,15 @@ def hint_at_fixed_zone(name: str) -> str:
     signs = "" if name in _PLACES else ", and its sign is the other way round: Etc/GMT-1 is an hour ahead of UTC"
     place = _PLACES.get(name, "Europe/Berlin")
     return f'"{name}" has no summer time{signs}; name the place, such as "{place}", unless its clocks never change'
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, datetime) or not isinstance(value, date | str):
+        raise ValueError('is not a day; write it like "2026-12-25"')
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError('is not a day; write it like "2026-12-25"') from None
 
 
 def week(value: Any) -> Week:
@@ -154,6 +163,7 @@ def attribute(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Positive = Annotated[timedelta, BeforeValidator(_positive)]
+Day = Annotated[date, BeforeValidator(_day)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Channels = Annotated[tuple[str, ...], BeforeValidator(_channels)]
 MediaType = Annotated[str, BeforeValidator(_media_type)]
