@@ -101,11 +101,14 @@ NOT_CONNECTED = Ruling("retry", "Twilio cannot be reached")
 CUT_OFF = Ruling("retry", "no answer from Twilio", uncertain=True)
 UNNAMED = Ruling("retry", "Twilio's answer names nothing", uncertain=True)
 
-# What the code of a delivery receipt means; after the semicolon what to do. Source: as above, read 2026-11-29 too.
+# What the code of a delivery receipt means; after the semicolon what to do. Source: as above, read 2026-11-29 too;
+# 21614: usage/test-credentials ("incapable of receiving SMS"); 63032: help article 17388935157915. The pages of 30035
+# and 63112 could not be read: their sentences say no more than the names of the codes.
 MEANINGS = {
-    21408: "SMS to the recipient's country is not allowed; allow it in the Twilio console, Messaging > Geo permissions",
+    21408: "SMS to the recipient's country is not allowed; allow it in the Twilio console, Messaging > Settings > Geo "
+    "permissions, and check the number's country code",
     21610: "the recipient opted out (STOP); they must write START before anything reaches them",
-    21614: "the number is no mobile number; ask the customer for one that takes SMS",
+    21614: "the number cannot receive SMS; ask the customer for a mobile number",
     30001: "the queue overflowed, too many messages at once for this sender; send more slowly, then this one again",
     30002: "the account is suspended; look into the Twilio console",
     30003: "the handset cannot be reached: off, out of coverage, or it takes no SMS; try again later",
@@ -115,20 +118,23 @@ MEANINGS = {
     30007: "the carrier filtered the message as spam; look at its text and your sender registration",
     30008: "the carrier gave no reason; send a test with another text or to another number",
     30022: "too many messages for the rate of your US A2P 10DLC campaign, or to one number; send more slowly",
-    30032: "the toll-free number is not verified; verify it in the Twilio console before it may send",
+    30032: "the toll-free number is not verified for the US and Canada; verify it in the Twilio console and wait "
+    "for the approval",
     30034: "the US number is not registered for A2P 10DLC; register the campaign",
-    30035: "the US number's A2P 10DLC registration is not complete yet; wait, or look at its campaign in the console",
+    30035: "the US number is not ready for A2P 10DLC; look at its registration in the Twilio console",
     50504: "the message is too long for this channel; shorten it",
     63001: "the channel refused Twilio's login for this sender; connect the sender again in the Twilio console",
     63003: "the channel does not know the recipient's address; check the number, and whether it has WhatsApp",
     63013: "the message is against the channel's policy; look at its text, and for many spaces in template variables",
-    63015: "the WhatsApp sandbox reaches only who has joined it; let the recipient send its join code, or use a sender",
+    63015: "the sandbox reaches only who has joined it within three days; let the recipient send its join code again, "
+    "or use a WhatsApp sender",
     63016: "outside WhatsApp's 24 hour window; only an approved template reaches the recipient",
     63018: "the channel's rate limit was exceeded; send more slowly",
     63024: "the recipient's WhatsApp number is not valid; check it with the customer",
-    63032: "WhatsApp keeps this message from the recipient, whose number is in an experiment; use another channel",
-    63049: "Meta chose not to deliver this marketing message; do not send it again at once, or use a utility template",
-    63112: "Meta has disabled the sender's WhatsApp Business or Meta account; appeal in Meta's Business Manager",
+    63032: "Meta keeps marketing messages from the recipient, who is in an experiment of its; use SMS",
+    63049: "Meta chose not to deliver this marketing message, as always in the US; send it much later or by SMS, or "
+    "use a utility template",
+    63112: "Meta has disabled the sender's WhatsApp Business or Meta account; look into Meta's Business Manager",
 }
 
 # What to do about the code of a refused request. Source: as above.
