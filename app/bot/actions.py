@@ -9,7 +9,8 @@ from typing import Any
 
 from app.bot import gates
 from app.bot.context import HandlerContext
-from app.bot.facts_loader import ReplyContext, recheck_guards
+from app.bot.facts_loader import ReplyContext
+from app.bot.recheck import recheck_guards
 from app.bot.sending import is_final
 from app.rules.engine import Actions
 from app.store import actions as action_log

@@ -14,7 +14,7 @@ from app.bot.facts_loader import read_messages, stored_message
 from app.bot.responder_pool import Call
 from app.db.database import Record
 from app.db.tables import messages, replies
-from app.inbox import queue
+from app.inbox import waiting
 from app.inbox.job import Reschedule
 from app.responder import NAME, Context, Message
 from app.rules import business_hours, engine
@@ -106,7 +106,7 @@ def _decision(decision: Decision, code: str, reason: str, failed: str, *, reply:
 
 def _opted_out_meanwhile(tx: Connection, message: Inbound, context: HandlerContext) -> bool:
     """Return whether the customer's wish for silence is stored behind the message and not yet worked on."""
-    behind = read_messages(queue.waiting(tx, context.job.claimed, MessageAdded.event_type))
+    behind = read_messages(waiting.from_anybody(tx, context.job.claimed, MessageAdded.event_type))
     texts = [one.body for one in behind if one.author == message.author]
     return newest_wish(reversed(texts), context.rules.bot, message.channel) in ("out", "perhaps out")
 

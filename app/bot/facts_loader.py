@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,8 +13,7 @@ from app.bot.context import HandlerContext
 from app.db.database import Record
 from app.inbox import internal_events, queue
 from app.inbox.queue import Claimed
-from app.rules import facts, guards
-from app.rules.consent_words import Wanted, wanted_by
+from app.rules import facts
 from app.store import conversations, messages, replies, rule_usage
 from app.store.messages import DecisionKey
 from app.twilio_api.addresses import channel_of
@@ -22,8 +21,6 @@ from app.twilio_api.channel_facts import channel_facts
 from app.twilio_api.events import MessageAdded, MessageEvent
 from app.twilio_api.form import read_form
 from app.twilio_api.parsing import message_key
-
-_LAST_WORDS = 20  # messages; who wants silence says so at the end
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,6 @@ class ReplyContext:
     @property
     def timer(self) -> timedelta | None:
         return timedelta(seconds=self.key.timer_seconds) if self.key.timer_seconds else None
-
-
-@dataclass(frozen=True)
-class Suppression:
-    """Why nothing may be said now; `human`: because of a person's act or wish, so that nothing else is done either."""
-
-    reason: str
-    human: bool
 
 
 def message_of(event: MessageEvent, received_at: datetime) -> facts.Inbound:
@@ -138,7 +127,7 @@ def load_facts(
         participant_attributes=author.attributes if author else {},
         last_inbound_at=max(filter(None, [message.sent_at, author and author.last_inbound_at])),
     )
-    return _as_of_now(tx, message, known, context, context.now, rows.conversation)
+    return as_of_now(tx, message, known, context, context.now, rows.conversation)
 
 
 def add_history(
@@ -188,7 +177,7 @@ def _same_texts(tx: Connection, message: facts.Inbound, index: int | None) -> in
     return known + before.count(last)
 
 
-def _as_of_now(
+def as_of_now(
     tx: Connection,
     message: facts.Inbound,
     known: facts.ConversationFacts,
@@ -231,59 +220,6 @@ def _role(author: Record | None, context: HandlerContext) -> str:
     if author is None:
         return ""
     return "agent" if author.attributes.get("role") == "agent" or author.role_sid in context.policy.agents else ""
-
-
-def recheck_guards(occasion: ReplyContext, context: HandlerContext) -> Suppression | None:
-    """Ask the guards that can change once more; return why nothing may be said, or None."""
-    message, now = occasion.message, context.job.now()
-    here = conversations.conversation(context.tx, message.conversation_sid)
-    known = _as_of_now(context.tx, message, occasion.known, context, now, here)
-    behind = queue.newest_waiting(context.tx, context.job.claimed, MessageAdded.event_type, limit=_LAST_WORDS)
-    known = _with_wishes(known, _wishes_that_wait(behind, message, context), message.author)
-    human_wrote = _human_answered(occasion, context) or (bool(behind) and _human_waits(message, known, context))
-    reason = guards.changed_guards(
-        message, known, context.policy, now, human_wrote, bot=context.rules.bot, timer=occasion.timer
-    )
-    if reason is None:
-        return None
-    agent_took_over = known.paused_by == "agent" and known.paused_until is not None and known.paused_until > now
-    unwanted = known.opted_out or known.may_opt_out or known.others_opted_out
-    return Suppression(reason, human_wrote or unwanted or known.state == "closed" or agent_took_over)
-
-
-def _human_answered(occasion: ReplyContext, context: HandlerContext) -> bool:
-    """Return whether the wait that a follow-up is about is over."""
-    if not occasion.key.timer_seconds:
-        return False
-    here = conversations.conversation(context.tx, occasion.conversation_sid)
-    return here is None or here.waiting_since != occasion.waiting_since
-
-
-def _human_waits(message: facts.Inbound, known: facts.ConversationFacts, context: HandlerContext) -> bool:
-    """Return whether a human agent's message is stored behind this one and not yet worked on."""
-    stored = queue.waiting_from_clients(context.tx, context.job.claimed, MessageAdded.event_type)
-    by_author = {one.author: one for one in read_messages(stored) if one.author != message.author}
-    return any(is_agent(context.tx, one, known, context) for one in by_author.values())
-
-
-def _wishes_that_wait(behind: Sequence[Record], message: facts.Inbound, context: HandlerContext) -> dict[str, Wanted]:
-    """Return what each author wants whose opt-out or opt-in is stored behind this message and not yet worked on."""
-    found: dict[str, Wanted] = {}
-    for author, text in (internal_events.read_said(*one) for one in behind):
-        if not found.get(author):
-            channel = message.channel if author == message.author else channel_of(author, "")
-            found[author] = wanted_by(text, context.rules.bot, channel)
-    return found
-
-
-def _with_wishes(known: facts.ConversationFacts, wishes: Mapping[str, Wanted], author: str) -> facts.ConversationFacts:
-    return replace(
-        known,
-        opted_out=known.opted_out or wishes.get(author) == "out",
-        may_opt_out=known.may_opt_out or wishes.get(author) == "perhaps out",
-        others_opted_out=known.others_opted_out
-        or any(wish in ("out", "perhaps out") for name, wish in wishes.items() if name != author),
-    )
 
 
 def read_messages(stored: Iterable[Claimed]) -> list[MessageAdded]:

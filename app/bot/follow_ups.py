@@ -20,7 +20,17 @@ from app.store import conversations, messages
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # Who wrote this waits for nobody, or nobody may answer.
-NO_WAIT = ("another account", "opt-out word", "opt-in word", "help word", "opted out", "closed", "empty", "found late")
+NO_WAIT = (
+    "another account",
+    "opt-out word",
+    "opt-in word",
+    "help word",
+    "opted out",
+    "closed",
+    "empty",
+    "found late",
+    "removed",
+)
 
 
 def record_waiting(occasion: ReplyContext, code: str, context: HandlerContext) -> None:

@@ -102,11 +102,11 @@ def _read(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | 
         known = load_facts(tx, message, context, rows)
         if earlier:
             return _Earlier(ReplyContext(key, message, known, event.chat_service_sid), earlier.reason)
-        members = bursts.gather(tx, message, known, context)
-        burst = bursts.as_one(event, message, members)
+        gathered = bursts.gather(tx, message, known, context)
+        burst = bursts.as_one(event, gathered.first, gathered.members)
         known = add_history(tx, burst, known, context, index=event.index)
         occasion = ReplyContext(key, message, known, event.chat_service_sid)
-        return _Loaded(event, occasion, burst, members, unknown.read(tx, event, rows, context))
+        return _Loaded(event, occasion, burst, gathered.members, unknown.read(tx, event, rows, context))
 
 
 def _load_follow_up(event: FollowUpDue, context: HandlerContext) -> ReplyContext | _Earlier | str:

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from app.bot import gates
 from app.bot.context import HandlerContext
-from app.bot.facts_loader import ReplyContext, Suppression, recheck_guards
+from app.bot.facts_loader import ReplyContext
+from app.bot.recheck import Suppression, recheck_guards
 from app.inbox.job import Reschedule
 from app.store import actions, replies
 from app.store.replies import StoredReply

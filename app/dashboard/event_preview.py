@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from app.bot import follow_ups
 from app.bot.context import HandlerContext
-from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, recheck_guards
+from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of
 from app.bot.handlers import HANDLERS
+from app.bot.recheck import recheck_guards
 from app.bot.replying import decide_follow_up
 from app.db.database import Instant, Record
 from app.inbox import internal_events

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, bindparam, case, exists, func, select, text, update
+from sqlalchemy import Connection, Insert, bindparam, case, exists, func, select, update
 
 from app.db.database import Database, Instant, Record, insert_into
-from app.db.tables import CLIENTS, inbox, lanes
+from app.db.tables import inbox, lanes
 from app.db.wakeups import telling
 from app.inbox import leases
 from app.inbox.leases import LEASE_SECONDS, Lease
@@ -62,17 +61,9 @@ class Claimed:
 # Statements of the hot paths, built once: building one costs as much as running it.
 _DUE = select(lanes.c.lane).where(lanes.c.ready_at <= bindparam("now"), leases.FREE).order_by(lanes.c.ready_at).limit(1)
 _NEXT_READY = select(func.min(lanes.c.ready_at)).where(lanes.c.ready_at > bindparam("now"))
-_UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
-_STORED = [inbox.c[one.name] for one in fields(Claimed) if one.name in inbox.c]
-_OLDEST_ID = select(inbox.c.id).where(*_UNFINISHED).order_by(inbox.c.id).limit(1)
-_WAITING = (
-    select(*_STORED)
-    .where(*_UNFINISHED, inbox.c.id > bindparam("an_id"), inbox.c.event_type == bindparam("event_type"))
-    .limit(bindparam("most"))
-)
-_FROM_CLIENTS = _WAITING.where(text(CLIENTS)).order_by(inbox.c.id.desc())  # in the words of its index, else unused
-_FROM_ANYBODY = _WAITING.order_by(inbox.c.id)
-_NEWEST_FIRST = _WAITING.with_only_columns(inbox.c.method, inbox.c.target, inbox.c.body).order_by(inbox.c.id.desc())
+UNFINISHED = (inbox.c.lane == bindparam("a_lane"), inbox.c.finished_at.is_(None))
+STORED = [inbox.c[one.name] for one in fields(Claimed) if one.name in inbox.c]
+_OLDEST_ID = select(inbox.c.id).where(*UNFINISHED).order_by(inbox.c.id).limit(1)
 _LANE = update(lanes).where(lanes.c.lane == bindparam("a_lane"))
 _LEASE = (
     update(lanes)
@@ -90,7 +81,7 @@ _START = (
     update(inbox)
     .where(inbox.c.id == _OLDEST_ID.scalar_subquery())
     .values(state="processing", attempts=inbox.c.attempts + 1)
-    .returning(*_STORED)
+    .returning(*STORED)
 )
 _FINISH = (
     update(inbox)
@@ -251,31 +242,3 @@ def back_off(attempts: int, *, least_seconds: float = 0.0) -> timedelta:
     The waits of eleven retries add up to two and a quarter hours on average.
     """
     return timedelta(seconds=max(least_seconds, random.uniform(0, 8 * 2 ** (attempts - 1))))  # noqa: S311
-
-
-def waiting_from_clients(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:
-    """Return newer unfinished events of the lane that did not come from a carrier, newest first.
-
-    People who write through a chat client or the API are among them; this is how a reply finds out that
-    a human has answered in the meantime.
-    """
-    return _waiting(tx, _FROM_CLIENTS, claimed, event_type, limit)
-
-
-def waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int = 200) -> list[Claimed]:
-    """Return newer unfinished events of the lane, oldest first: what a burst consists of."""
-    return _waiting(tx, _FROM_ANYBODY, claimed, event_type, limit)
-
-
-def newest_waiting(tx: Connection, claimed: Claimed, event_type: str, *, limit: int) -> Sequence[Record]:
-    """Return method, target and body of the newest unfinished events of the lane behind this one, newest first."""
-    return tx.execute(_NEWEST_FIRST, _behind(claimed, event_type, limit)).all()
-
-
-def _waiting(tx: Connection, query: Select[Any], claimed: Claimed, event_type: str, limit: int) -> list[Claimed]:
-    found = tx.execute(query, _behind(claimed, event_type, limit))
-    return [Claimed(claimed.instant, claimed.lease, *row) for row in found]
-
-
-def _behind(claimed: Claimed, event_type: str, limit: int) -> dict[str, object]:
-    return {"a_lane": claimed.lane, "an_id": claimed.id, "event_type": event_type, "most": limit}

@@ -44,6 +44,7 @@ class Inbound:
     was_answered: bool = False  # of one that was found late: an answer of ours stood behind it at Twilio
     account_sid: str = ""
     before_start: bool = False  # of one that was found late: nobody had started us yet, so others were to answer it
+    was_removed: bool = False  # by whoever wrote it or by us, before it was decided
     has_binding: bool = True  # of the author of one that was found late: an address that can be answered
 
 

@@ -18,6 +18,7 @@ WHATSAPP_WINDOW = timedelta(hours=24)
 FOUND_LATE = "found late"
 MAY_OPT_OUT = "may opt out"
 NO_AUTHOR = ("no author", "the message has no author")
+REMOVED = ("removed", "the message was removed before it was answered")
 
 Stop = tuple[str, str] | None  # the code and the reason
 
@@ -131,6 +132,10 @@ def _found_too_late(asked: DecisionInput) -> Stop:
     return None
 
 
+def _removed(asked: DecisionInput) -> Stop:
+    return REMOVED if asked.message.was_removed else None
+
+
 def _conversation_forbids(asked: DecisionInput) -> Stop:
     return _no_longer_wanted(asked.known, asked.now, asked.bot.timezone, asked.timer)
 
@@ -231,6 +236,7 @@ GUARDS: tuple[Callable[[DecisionInput], Stop], ...] = (
     _older_than_what_is_kept,
     _keyword_of_the_carrier,
     _wish_to_opt_out,
+    _removed,
     _found_too_late,
     _conversation_forbids,
     _quiet_hours,

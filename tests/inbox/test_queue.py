@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.db.database import DatabaseUnavailable
 from app.db.tables import inbox as inbox_table
-from app.inbox import leases, queue
+from app.inbox import leases, queue, waiting
 from app.inbox.leases import LeaseLost
 from app.inbox.probe import try_to_store
 from app.inbox.queue import NewEvent
@@ -152,7 +152,7 @@ def test_only_newer_unfinished_events_of_clients_are_seen_behind_an_event(db):
     add(db, new("another type", source="SDK", event_type="onMessageUpdated"))
     head = claim(db)
     with db.read() as tx:
-        seen = queue.waiting_from_clients(tx, head, "onMessageAdded")
+        seen = waiting.from_clients(tx, head, "onMessageAdded")
 
     assert [key_of(db, one) for one in seen] == ["two", "one"]
 
@@ -163,7 +163,7 @@ def test_a_look_for_clients_reads_no_more_of_a_long_lane_than_they_wrote(db):
     head, steps = claim(db), []
     with db.read() as tx:
         tx.connection.driver_connection.set_progress_handler(lambda: steps.append(1), 100)
-        (seen,) = queue.waiting_from_clients(tx, head, "onMessageAdded")
+        (seen,) = waiting.from_clients(tx, head, "onMessageAdded")
         tx.connection.driver_connection.set_progress_handler(None, 0)
 
     assert key_of(db, seen) == "agent"
