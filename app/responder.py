@@ -33,6 +33,11 @@ class Message:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     has_media: bool = False
     texts: tuple[str, ...] = ()
+    media_type: str = ""  # of its first file: "image/jpeg"
+    button: str = ""  # the button that was pressed, and what is behind it; these three on channels that tell them
+    button_payload: str = ""
+    profile_name: str = ""
+    channel_metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

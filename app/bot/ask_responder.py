@@ -137,6 +137,11 @@ def _said_by(message: Inbound, known: ConversationFacts, context: HandlerContext
         attributes=message.attributes,
         has_media=message.has_media,
         texts=message.texts or (message.text,),
+        media_type=next(iter(message.media_types), ""),
+        button=message.channel_facts.button,
+        button_payload=message.channel_facts.button_payload,
+        profile_name=message.channel_facts.profile_name,
+        channel_metadata=message.channel_facts.channel_metadata,
     )
 
 

@@ -149,7 +149,7 @@ def _now(form: Form, found: Rules) -> datetime:
 def _supposed(form: Form) -> SimulatedMessage:
     """Return what the form supposes; what is wrong with it is written into the form."""
     texts = tuple(text for text in (form["text"][:LONGEST_TEXT].strip(),) if text)
-    if not texts and not form["media"]:
+    if not texts and not any(form[name].strip() for name in ("media", "media_type", "button")):
         form.problems["text"] = "Write the text of the message."
     roles = tuple(role for role in (one.strip() for one in form["roles"].split(",")) if role)
     return SimulatedMessage(
@@ -161,6 +161,11 @@ def _supposed(form: Form) -> SimulatedMessage:
         roles=roles,
         first_contact=form["contact"] != "known",
         media=bool(form["media"]),
+        media_type=form["media_type"].strip(),
+        button=form["button"].strip(),
+        button_payload=form["button_payload"].strip(),
+        profile_name=form["profile_name"].strip(),
+        channel_metadata=_object(form, "channel_metadata"),
         paused=bool(form["paused"]),
         opted_out=bool(form["opted_out"]),
     )

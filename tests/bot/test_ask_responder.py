@@ -1,5 +1,6 @@
 """The responder is asked where no rule matched: one answer or one fallback, whatever it does."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -217,3 +218,21 @@ def test_without_a_responder_nobody_is_asked(arrives, app, run_worker, emulator,
     run_worker()
 
     assert (emulator.replies(), decision(message).code) == ([], "no rule")
+
+
+def test_the_responder_knows_what_the_channel_tells_beside_the_text(arrives, responds, run_worker, emulator):
+    seen = []
+    responds(lambda message, context: seen.append(message))
+    metadata = {"type": "whatsapp", "data": {"context": {"ProfileName": "Ann"}}}
+    arrives(
+        "Yes",
+        ButtonText="Yes",
+        ButtonPayload="confirm",
+        ChannelMetadata=json.dumps(metadata),
+        Media='[{"Sid": "ME00000000000000000000000000000009", "ContentType": "audio/ogg; codecs=opus", "Size": 1}]',
+    )
+    run_worker()
+
+    (message,) = seen
+    assert (message.button, message.button_payload, message.profile_name) == ("Yes", "confirm", "Ann")
+    assert (message.media_type, message.channel_metadata) == ("audio/ogg", metadata)

@@ -198,6 +198,28 @@ class TestDryRun:
     def test_guards_are_asked_first(self, fields, verdict, try_out):
         assert f"{verdict} keeps the bot silent" in words(try_out(**fields).text)
 
+    def test_what_the_channel_tells_counts(self, try_out, rules_file):
+        rules_file.write_text("""
+[[rule]]
+name = "confirmed"
+when = { button_payload = "confirm", media_type = "image/*", channel_metadata = { type = "whatsapp" } }
+reply = "{{ profile_name }} pressed {{ button }}."
+""")
+        fields = {
+            "text": "",
+            "button": "Yes",
+            "button_payload": "confirm",
+            "media_type": "image/jpeg",
+            "profile_name": "Ann",
+            "channel_metadata": '{"type": "whatsapp"}',
+        }
+        answer = try_out(**fields)
+
+        assert "Ann pressed Yes." in words(answer.text)
+        assert all(f'name="{name}" value="{value}"' in answer.text for name, value in list(fields.items())[1:5])
+        assert "pressed" not in words(try_out(**fields | {"button_payload": "cancel"}).text)
+        assert "This is no JSON object" in words(try_out(**fields | {"channel_metadata": "[]"}).text)
+
     def test_attributes_and_being_known_count(self, try_out, rules_file):
         rules_file.write_text("""
 [[rule]]

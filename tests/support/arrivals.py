@@ -16,10 +16,13 @@ def webhook_of(message: dict[str, Any], body: str, sender: str = SENDER) -> dict
 
 
 def arrive(
-    emulator: Emulator, post_webhook: Callable[..., Any], body: str = "hello", *, sender: str = SENDER
+    emulator: Emulator, post_webhook: Callable[..., Any], body: str = "hello", *, sender: str = SENDER, **told: str
 ) -> dict[str, Any]:
-    """Let a customer write and post the one webhook that tells of it; return the message's SIDs."""
+    """Let a customer write and post the one webhook that tells of it; return the message's SIDs.
+
+    `told` are parameters that it has beside those.
+    """
     message = emulator.inbound(body, sender=sender)
-    answer = post_webhook("onMessageAdded__sms_text", webhook_of(message, body, sender))
+    answer = post_webhook("onMessageAdded__sms_text", webhook_of(message, body, sender) | told)
     assert answer.status_code == 204
     return message
