@@ -125,10 +125,10 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """The same for people: `12:00:01 info parley.worker event.processed inbox_id=3 outcome=...`."""
+    """The same for people: `2026-11-29T12:00:01Z info parley.worker event.processed inbox_id=3 outcome=...`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         facts = "".join(f" {key}={_quoted(value)}" for key, value in _facts(record).items())
         if record.exc_info and record.exc_info[1]:
             facts += f" error={_quoted(describe_error(record.exc_info[1]))}"

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 
@@ -52,7 +53,8 @@ def test_a_json_line_has_the_facts_of_the_step():
 def test_a_text_line_can_be_read_and_quotes_what_has_spaces():
     line = written("text", "event.processed", extra={"inbox_id": 3, "outcome": "replied by rule", "sid": "IM1"})
 
-    assert line[8:] == ' info parley.test event.processed inbox_id=3 outcome="replied by rule" sid=IM1\n'
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line[:20])
+    assert line[20:] == ' info parley.test event.processed inbox_id=3 outcome="replied by rule" sid=IM1\n'
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,7 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
     broken = list(dict.fromkeys(one for one in findings if one.repair)) if fix else []
     mended = [one for one in broken if _mend(context, one, yes)]
     if mended:
-        click.echo("", err=True)
-        findings = _examine(context, as_json)
+        findings = _examine(context, as_json, shown=findings)
     problems = sum(one.state == "problem" for one in findings)
     if as_json:
         show_json({"problems": problems, "findings": [asdict(one) for one in findings]})
@@ -67,14 +67,14 @@ def _patient() -> DoctorContext:
     return DoctorContext(settings, parley().db, account, lambda: datetime.now(UTC))
 
 
-def _examine(context: DoctorContext, as_json: bool) -> list[Finding]:
-    """Return all findings; shown one by one as they come, unless a program reads them."""
+def _examine(context: DoctorContext, as_json: bool, *, shown: Sequence[Finding] = ()) -> list[Finding]:
+    """Return all findings; told one by one as they come, but those `shown` already, unless a program reads them."""
     from app.operations.doctor import examine
 
     findings = []
     for finding in examine(context):
         findings.append(finding)
-        if not as_json:
+        if not as_json and finding not in shown:
             step = f" -> {finding.next_step}" if finding.next_step else ""
             click.echo(f"{finding.state:<11}  {finding.check:<14}  {finding.found}{step}")
     return findings

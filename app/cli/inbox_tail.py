@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 from sqlalchemy import Connection
@@ -111,12 +110,11 @@ class Follower:
 
 def show(followed: Followed) -> None:
     """Print the two lines of an event."""
-    received = followed.row.received_at
-    at = received.strftime("%H:%M:%S") if received.date() == datetime.now(UTC).date() else in_utc(received)
+    at = in_utc(followed.row.received_at)
     state = followed.row.state if followed.is_finished else "stored"
     took = f", {milliseconds(followed.row)} ms" if followed.is_finished else ""
     click.echo(f"{at}  in   {followed.row.event_type:<26} {followed.came_in}")
-    click.echo(f"          out  {state:<26} {followed.went_out}{took}")
+    click.echo(f"{'':{len(at)}}  out  {state:<26} {followed.went_out}{took}")
 
 
 def milliseconds(row: Record) -> int | None:

@@ -12,6 +12,8 @@ from app.operations import doctor_account, doctor_inbox, doctor_local, webhooks
 from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, DoctorContext, Finding, account_scope
 from app.twilio_api.errors import SendError, sentence
 
+REFUSED_CREDENTIALS = 20003
+
 
 def examine(context: DoctorContext) -> Iterator[Finding]:
     """Yield what is found, one thing after the other, in the order in which to mend it."""
@@ -49,4 +51,5 @@ def _asked(name: str, check: Check, context: DoctorContext) -> list[Finding]:
         return check(context)
     except SendError as error:
         state = PROBLEM if name == "credentials" else WARNING
-        return [Finding(name, state, f"could not be looked at: {sentence(error)}")]
+        said = error.reason if error.code == REFUSED_CREDENTIALS else sentence(error)  # the rest of which names us
+        return [Finding(name, state, f"could not be looked at: {said}")]

@@ -30,8 +30,8 @@ def gates(context: DoctorContext) -> list[Finding]:
 
 
 def _in_words(one: ClosedGate) -> str:
-    since = f", failing since {one.failing_since:%H:%M:%S}" if one.failing_since else ""
-    return f"{one.scope} until {one.opens_at:%H:%M:%S} UTC{since}: {one.reason}"
+    since = f", failing since {one.failing_since:%Y-%m-%d %H:%M:%S} UTC" if one.failing_since else ""
+    return f"{one.scope} until {one.opens_at:%Y-%m-%d %H:%M:%S} UTC{since}: {one.reason}"
 
 
 def _step(one: ClosedGate) -> str:

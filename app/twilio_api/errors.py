@@ -139,7 +139,7 @@ MEANINGS = {
 
 # What to do about the code of a refused request. Source: as above.
 NEXT_STEPS = {
-    20003: "check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or the API key) with `flask doctor`",
+    20003: "`flask doctor` looks at them; with an API key look at TWILIO_API_KEY and TWILIO_API_SECRET too",
     20404: "check the SID and the service: `--service IS...` says in which service to look",
     20429: "wait a little and run the command again; what is done is not done twice",
     50063: "wait a little and run the command again; a conversation takes about 30 writes in a second",

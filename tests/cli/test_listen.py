@@ -61,9 +61,11 @@ def test_a_finished_event_is_two_aligned_lines_without_text_and_numbers(customer
     run_worker()
 
     first, second = listen("--last", "10", "--event-type", "onMessageAdded").splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d  in   onMessageAdded             \+1555…0001: \(14 characters\)", first)
     assert re.fullmatch(
-        r" {10}out  processed                  rule order -> \(30 characters\) \(sent\), \d+ ms", second
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  in   onMessageAdded             \+1555…0001: \(14 characters\)", first
+    )
+    assert re.fullmatch(
+        r" {25}out  processed                  rule order -> \(30 characters\) \(sent\), \d+ ms", second
     )
 
 

@@ -275,3 +275,23 @@ def test_a_program_that_takes_anything_is_a_problem(v1, doctor, change_settings,
 
     assert (code, found["signature"]["state"]) == (1, "problem")
     assert "answers 404 when signed and 404 when not" in found["signature"]["found"]
+
+
+def test_refused_credentials_are_told_with_one_advice(healthy, app, change_settings):
+    change_settings(api_key="", auth_token="f" * 32)
+    output = app.test_cli_runner().invoke(args=["doctor"]).output
+
+    assert output.count("check TWILIO_ACCOUNT_SID") == 1
+    assert "`flask doctor` looks" not in output
+
+
+def test_after_mending_only_what_has_changed_is_told(healthy, app, tmp_path):
+    empty = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}
+    app.extensions["parley"].db = create_app(config.from_environment(empty)).extensions["parley"].db
+    result = app.test_cli_runner().invoke(args=["doctor", "--fix", "--yes"])
+    lines = result.stdout.splitlines()
+
+    assert result.exit_code == 0, result.output
+    assert len(lines) == len(set(lines))
+    assert [line.split()[0] for line in lines if "migrations" in line] == ["problem", "ok"]
+    assert lines[-1] == "All is well."

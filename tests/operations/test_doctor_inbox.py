@@ -35,7 +35,8 @@ def test_a_gate_that_is_closed_in_front_of_twilio_is_a_warning_with_the_command_
 
     assert gate["state"] == "warning"
     assert re.fullmatch(
-        r"account until \d\d:\d\d:\d\d UTC: Twilio asked us to wait: too many requests \(20429\)", gate["found"]
+        r"account until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: Twilio asked us to wait: too many requests \(20429\)",
+        gate["found"],
     )
     assert gate["next_step"] == OPENS
 
@@ -47,7 +48,7 @@ def test_an_outage_is_a_warning_that_says_since_when_and_where_to_look(doctor, d
             rate_limits.record_failure(tx, passage, "Twilio has a fault (500)", db.now(tx))
     (gate,) = doctor("gates")
 
-    assert "failing since" in gate["found"]
+    assert re.search(r"failing since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: ", gate["found"])
     assert "Twilio has a fault (500), again and again" in gate["found"]
     assert gate["next_step"] == f"see status.twilio.com; {OPENS}"
 
