@@ -6,7 +6,7 @@ TESTERS = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
 .PHONY: demo test pythons check picture slow torture fuzz browser screenshots bench bench-quick emulator-coverage emulator-node audit lock clean
 
-demo: .venv/ready  ## play a conversation offline, then stay up (ONCE=1: end after the story; PORT=8100 EMULATOR_PORT=4100)
+demo: .venv/runs  ## play a conversation offline, then stay up (ONCE=1: end after the story; PORT=8100 EMULATOR_PORT=4100)
 	$(BIN)/flask dev --story $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 test: .venv/ready  ## all that is quick, on SQLite and a real PostgreSQL, in about 6 minutes on 2 cores; then there is `make slow`
@@ -63,11 +63,16 @@ lock: .venv/ready  ## write down the versions that are installed and were tested
 clean:
 	rm -rf .venv instance .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/ready: requirements.txt requirements-dev.txt requirements.lock
+# What runs Parley; what tests it comes with .venv/ready, which takes three times as long.
+.venv/runs: requirements.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { echo "python -m venv does not work here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -c requirements.lock
+	@touch $@
+
+.venv/ready: .venv/runs requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
 	@touch $@
 
