@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -44,7 +45,15 @@ def explained() -> Iterator[None]:
     except Refused as refused:
         raise click.ClickException(str(refused)) from refused
     except SendError as error:
-        raise click.ClickException(sentence(error)) from error
+        raise click.ClickException(sentence(error) + _where(error)) from error
+
+
+def _where(error: SendError) -> str:
+    """Return which address was not reached, where it is another than Twilio's own."""
+    url = parley().settings.api_base_url
+    if not url or error.status or not error.is_outage:
+        return ""
+    return f" at {re.sub('//.*@', '//', url)}; is `flask emulator` running there (TWILIO_API_BASE_URL)?"
 
 
 def confirm(question: str, yes: bool) -> None:

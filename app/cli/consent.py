@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import explained
 from app.cli.dev_environment import local_settings
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
+from app.quoting import quoted
 
 if TYPE_CHECKING:
     from app.store.consent import Kind, Standing
@@ -85,20 +86,29 @@ def opt_in_command(person: str, why: str, by: str, as_json: bool) -> None:
 def show_command(person: str, as_json: bool) -> None:
     """Show whether a person has opted out, and every change of that, the newest first.
 
+    Nothing known of them: ends with 1.
+
     \b
     Example: flask consent show whatsapp:+15550100001
     """
-    from app.operations.consents import person_named
+    from app.operations.consents import is_known, person_named
     from app.store import consent
 
     with explained():
         who = person_named(person)
         with reading() as (tx, _now):
+            known = is_known(tx, who)
             standing, changes = consent.standing(tx, who), consent.history(tx, who, limit=_SHOWN)
     rows = [{name: getattr(one, name) for name in _CHANGES} for one in changes]
     if as_json:
         since = {"changed_at": standing.changed_at, "undecided_since": standing.undecided_since}
-        return show_json({"opted_out": standing.opted_out, **since, "changes": rows})
+        show_json({"is_known": known, "opted_out": standing.opted_out, **since, "changes": rows})
+        raise click.exceptions.Exit(0 if known else 1)
+    if not known:
+        raise click.ClickException(
+            f"nothing is known of {quoted(person)}; look at how the page writes the name: an address, or the identity "
+            "of a chat user"
+        )
     click.echo(_in_words(standing))
     return show_table(rows, _CHANGES, empty="Nothing was said or done about it.")
 

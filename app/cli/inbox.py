@@ -10,9 +10,10 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
-from app.cli.param_types import Since
+from app.cli.param_types import Since, suggestion
 from app.inbox import admin
 from app.inbox.describe import shown
+from app.inbox.internal_events import EVENT_TYPES
 from app.quoting import quoted
 from app.store import rate_limits
 from app.store.rate_limits import ClosedGate
@@ -39,6 +40,10 @@ def list_command(state: str | None, event_type: str | None, limit: int, as_json:
         rows = [
             dict(row._mapping) for row in admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)
         ]
+    if not rows and event_type and event_type not in EVENT_TYPES:
+        raise click.BadParameter(
+            f"{quoted(event_type)} is unknown; {suggestion(event_type, EVENT_TYPES)}", param_hint="--event-type"
+        )
     if as_json:
         return show_json(rows)
     columns = ["id", "received_at", "event_type", "state", "attempts", "outcome"]

@@ -17,6 +17,7 @@ from app.cli.dev_environment import local_settings
 from app.cli.output import database, json_option, parley, show_json
 from app.cli.privacy import must_be_known, subject_of
 from app.operations.validation import Refused
+from app.quoting import quoted
 from app.twilio_api.errors import SendError, sentence
 from app.twilio_api.form import in_unicode
 
@@ -57,6 +58,7 @@ def export_command(person: str, folder: Path, no_files: bool, as_json: bool) -> 
     with explained():
         known = gather(db, subject, settings.bot_agents)
     if not known:
+        click.echo(f"Nothing is known of {quoted(subject.text)}, so nothing was written.", err=True)
         return must_be_known(False, subject)
     counts = {name: len(rows) for name, rows in known.rows.items()}
     with explained():

@@ -88,7 +88,7 @@ def main() -> None:
     """Serve as the command line asks; a fault that makes no sense is told in one sentence."""
     try:
         serve(**read_arguments())
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error
 
 

@@ -74,7 +74,10 @@ def _collect(parts: Iterable[bytes]) -> bytes:
 
 
 def listen(app: Flask, port: int) -> BaseWSGIServer:
-    """Return a server that listens on 127.0.0.1; port 0 takes a free one."""
+    """Return a server that listens on 127.0.0.1; port 0 takes a free one. Raises OSError for a port that is taken."""
+    with socket.socket() as tried:  # the library would print sentences of its own, and end the process
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind(("127.0.0.1", port))
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=KeepAliveHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]
     return server

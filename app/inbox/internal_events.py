@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from app.store.messages import DecisionKey
 from app.twilio_api import parsing
-from app.twilio_api.events import Event
+from app.twilio_api.events import EVENT_CLASSES, Event
 from app.twilio_api.form import Form, parameter, read_date, read_flag, read_form, read_number, read_text
 
 METHOD = "PARLEY"
@@ -94,6 +94,7 @@ def was_before_start(event: Event) -> bool:
 
 
 _CLASSES: dict[str, type[Wait]] = {cls.event_type: cls for cls in (TimerEnded, FollowUpDue)}
+EVENT_TYPES = (*EVENT_CLASSES, *_CLASSES)  # those that we know; what Twilio adds some day is stored as well
 _TEXT: dict[type, Callable[[Any], str]] = {bool: lambda value: str(value).lower(), datetime: datetime.isoformat}
 
 

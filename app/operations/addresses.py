@@ -11,6 +11,7 @@ from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
 from app.quoting import quoted
+from app.twilio_api.errors import SendError
 
 # Source: api/address-configuration-resource and Twilio's OpenAPI description of 2026-04-14.
 TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
@@ -85,8 +86,29 @@ def create(
         if not re.fullmatch(r"[A-Za-z]{2}", address_country):
             raise Refused(f"{quoted(address_country, 20)} is no country; write two letters, like US")
         wanted["address_country"] = address_country.upper()
-    return document(
-        account.ask_account(lambda v1: v1.address_configurations.create(type=type, address=where, **wanted))
+    try:
+        made = account.ask_account(lambda v1: v1.address_configurations.create(type=type, address=where, **wanted))
+    except SendError as refused:
+        if refused.status in (400, 409) and (there := _configured(account, where)):
+            raise Refused(_in_words(there, where)) from refused
+        raise
+    return document(made)
+
+
+def _configured(account: Account, address: str) -> Document | None:
+    """Return the configuration that an address has already, if Twilio tells."""
+    try:
+        return document(account.ask_account(lambda v1: v1.address_configurations(address).fetch()))
+    except SendError:
+        return None
+
+
+def _in_words(there: Document, address: str) -> str:
+    begins = bool((there.get("auto_creation") or {}).get("enabled"))
+    does, switch = ("begins conversations by itself", "--disabled") if begins else ("begins none", "--enabled")
+    return (
+        f"{address} has a configuration already, {there['sid']}, and {does}; `flask addresses show {address}` shows "
+        f"it, `flask addresses update {address} {switch}` changes that"
     )
 
 

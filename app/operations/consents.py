@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from app.operations import validation
 from app.operations.validation import Refused
 from app.quoting import quoted
-from app.store import audit, consent
+from app.store import audit, consent, conversations
 from app.store.consent import OPTED_OUT, ConsentChange, Kind, Person
-from app.twilio_api.addresses import number_in, without_marks
+from app.twilio_api.addresses import is_whatsapp_user_id, number_in, spellings, without_marks
 
 LONGEST_REASON = 300
 _ACTIONS = {OPTED_OUT: "opted a person out", consent.OPTED_IN: "opted a person in"}
@@ -21,7 +21,8 @@ _ACTIONS = {OPTED_OUT: "opted a person out", consent.OPTED_IN: "opted a person i
 def person_named(text: str) -> Person:
     """Return who is meant by a number, another address, or the identity of a chat user. Raises Refused.
 
-    A number is the person on every channel, whether "whatsapp:" stands before it or not. "chat:4711555" is a chat user.
+    A number is the person on every channel, whether "whatsapp:" stands before it or not, and so is WhatsApp's id of a
+    user (US.1349...). "chat:4711555" is a chat user.
     """
     text = without_marks(text.strip()).strip()
     prefix, rest = re.fullmatch(r"(?:([A-Za-z][A-Za-z0-9_-]*):)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -29,11 +30,21 @@ def person_named(text: str) -> Person:
         return Person(validation.identity(rest), "chat")
     if number_in(rest) or re.fullmatch(r"\+.*|[0-9\s().\-]{7,}", rest):
         return Person(validation.phone_number(rest))
+    if is_whatsapp_user_id(text):
+        return Person(f"whatsapp:{text}")
     if not text.isprintable() or len(text) > validation.NAME_CHARS or (prefix and not rest):
         raise Refused(
             f"{quoted(text, 40)} names nobody; write a number like +15550100001 or the identity of a chat user"
         )
     return Person(text) if prefix else Person(validation.identity(text), "chat")
+
+
+def is_known(tx: Connection, person: Person) -> bool:
+    """Return whether anything is stored of a person: a change of consent, or that they were in a conversation."""
+    if consent.standing(tx, person) != consent.NOTHING or consent.history(tx, person, limit=1):
+        return True
+    addresses, identity = ((), person.name) if person.channel == "chat" else (spellings(person.name), "")
+    return conversations.knows_anybody(tx, addresses, identity)
 
 
 def decide(

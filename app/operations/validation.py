@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.quoting import quoted
-from app.twilio_api.addresses import in_ascii_digits, number_in, without_marks
+from app.twilio_api.addresses import in_ascii_digits, is_whatsapp_user_id, number_in, without_marks
 from app.twilio_api.form import written_attributes
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22; characters, and bytes of JSON.
@@ -59,9 +59,9 @@ def identity(text: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Return whether a name is rather a number with its plus, or begins with a channel as addresses do."""
+    """Return whether a name is rather a number with its plus or WhatsApp's id of a user, or begins with a channel."""
     prefix, _, rest = text.rpartition(":")
-    if prefix.lower() in _ADDRESSES:
+    if prefix.lower() in _ADDRESSES or is_whatsapp_user_id(text.strip()):
         return True
     return "+" in in_ascii_digits(rest) and bool(number_in(rest))
 

@@ -134,6 +134,12 @@ def people_of(tx: Connection, conversation_sid: str, address: str) -> Sequence[R
     return tx.execute(_PEOPLE, {"sid": conversation_sid, "address": address or "-"}).all()
 
 
+def knows_anybody(tx: Connection, addresses: Sequence[str], identity: str) -> bool:
+    """Return whether somebody under one of these addresses, or with this identity, is or was in any conversation."""
+    called = participants.c.address.in_(addresses) if addresses else participants.c.identity == identity
+    return tx.execute(select(participants.c.participant_sid).where(called).limit(1)).first() is not None
+
+
 def pause(tx: Connection, conversation_sid: str, until: datetime, why: str, *, by: str) -> None:
     """Silence the bot in a conversation until a time; a longer pause is never shortened.
 

@@ -32,6 +32,15 @@ def is_phone_number(address: str) -> bool:
     return re.fullmatch(r"\+[0-9]{2,15}", address) is not None
 
 
+def is_whatsapp_user_id(name: str) -> bool:
+    """Return whether a name is the id that WhatsApp gives a user for a business, in place of a number: US.134912...
+
+    Twilio writes "whatsapp:" before it, people leave that out. Source: shapes that other products have published
+    (business-scoped user ids, 2026), read 2026-11-29.
+    """
+    return re.fullmatch(r"[A-Z]{2}\.[0-9]{10,}", name) is not None
+
+
 # The same telephone is written with and without a digit before its number. Source: WhatsApp's and Twilio's pages on
 # numbers of Mexico (a 1 until 2019), Brazil (the ninth digit) and Argentina (a 9), read 2026-11-29.
 _WRITTEN_IN_TWO_WAYS = (

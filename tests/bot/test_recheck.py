@@ -46,17 +46,6 @@ def test_what_anybody_else_wants_elsewhere_changes_nothing(two_conversations, cu
     assert emulator.replies() == [THANKS, THANKS, THANKS]
 
 
-def test_a_start_that_waits_elsewhere_behind_the_stop_lets_the_bot_speak(
-    two_conversations, customer_writes, settle, emulator
-):
-    customer_writes("and a question")
-    customer_writes("STOP", channel="whatsapp")
-    customer_writes("START", channel="whatsapp")
-    settle()
-
-    assert emulator.replies() == [THANKS, THANKS, THANKS]
-
-
 PER_CHANNEL = '[bot]\nopt_out_per_channel = true\n\n[[rule]]\nname = "default"\nreply = "Thanks."'
 
 

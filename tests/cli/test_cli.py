@@ -211,3 +211,18 @@ def flask(folder, *arguments, **environ):
         timeout=60,
         check=False,
     )
+
+
+def test_an_unknown_type_of_event_is_answered_with_those_that_we_know(app):
+    run = app.test_cli_runner().invoke
+    near, far = (run(args=["inbox", "list", "--event-type", name]) for name in ("onMesageAdded", "nonsense"))
+
+    assert (near.exit_code, far.exit_code) == (2, 2)
+    assert "'onMesageAdded' is unknown; did you mean onMessageAdded?" in near.output
+    assert "'nonsense' is unknown; known are " in far.output and "onDeliveryUpdated" in far.output
+
+
+def test_a_type_that_only_twilio_knows_is_listed_where_such_events_are(app, flask_command, post_webhook):
+    post_webhook("onPollAnswered__unknown_type")
+
+    assert "onPollAnswered" in flask_command("inbox", "list", "--event-type", "onPollAnswered")

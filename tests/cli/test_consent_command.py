@@ -64,13 +64,14 @@ def test_start_of_the_customer_lifts_what_an_operator_said(bot, consent):
     assert bot.replies() == ["Hi."]
 
 
-def test_chat_users_are_named_by_their_identity(bot, consent):
+def test_chat_users_are_named_by_their_identity(bot, consent, refused):
     consent("opt-out", "anna", "--why", "asked")
     consent("opt-out", "chat:15550100001", "--why", "asked")
 
     assert json.loads(consent("show", "anna", "--json"))["opted_out"]
     assert json.loads(consent("show", "chat:15550100001", "--json"))["opted_out"]
-    assert not json.loads(consent("show", NUMBER, "--json"))["opted_out"]
+    code, output = refused("show", NUMBER, "--json")
+    assert (code, json.loads(output)["is_known"], json.loads(output)["opted_out"]) == (1, False, False)
 
 
 def test_every_change_is_shown_with_who_when_and_why(bot, consent, db):
@@ -132,6 +133,8 @@ def test_who_may_want_to_opt_out_is_listed_until_somebody_decides(bot, consent):
         (("opt-out", "chat:", "--why", "x"), 1, "is no identity"),
         (("show", "messenger:"), 1, "names nobody"),
         (("show", " "), 1, "is no identity"),
+        (("show", "nobody"), 1, "nothing is known of 'nobody'; look at how the page writes the name"),
+        (("show", "+15550109999"), 1, "nothing is known of '+15550109999'"),
     ],
 )
 def test_what_names_nobody_or_has_no_reason_is_refused(refused, arguments, code, says):
@@ -139,3 +142,24 @@ def test_what_names_nobody_or_has_no_reason_is_refused(refused, arguments, code,
 
     assert ended == code
     assert says in output
+
+
+USER_ID = "US.13491208655302741918"
+
+
+@pytest.mark.parametrize("named", [USER_ID, f"whatsapp:{USER_ID}"])
+def test_whatsapps_id_of_a_user_is_read_as_an_address_and_as_no_identity(consent, named, bot, post_webhook):
+    consent("opt-out", named, "--why", "asked on the telephone")
+    message_sid = "IM" + "7" * 32
+    told = {"Author": f"whatsapp:{USER_ID}", "MessageSid": message_sid, "DateCreated": None}
+    assert post_webhook("onMessageAdded__whatsapp_text", told).status_code == 204
+    bot.works()
+
+    assert bot.reason(message_sid) == "the recipient has opted out"
+    assert consent("show", USER_ID).startswith("They have opted out")
+
+
+def test_of_somebody_who_wrote_and_said_nothing_about_it_that_is_shown(consent, bot):
+    bot.customer(NUMBER).says("hello")
+
+    assert consent("show", WHATSAPP) == "They have not opted out.\nNothing was said or done about it.\n"

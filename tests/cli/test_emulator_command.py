@@ -93,3 +93,13 @@ def test_the_printed_lines_let_trigger_find_it_on_any_port(start, checkout):
 
     assert "onMessageAdded" in {post["event_type"] for post in json.loads(triggered.stdout)}, triggered.stderr
     assert "onMessageAdded" in tried
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence(start, checkout):
+    _said, url = start()
+    port = url.rpartition(":")[2]
+    refused = checkout.run("emulator", "--port", port)
+
+    assert refused.returncode == 1
+    assert refused.stderr == f"Error: port {port} cannot be used (Address already in use); take another --port\n"
+    assert refused.stdout == ""

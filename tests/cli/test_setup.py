@@ -1,6 +1,7 @@
 """`flask setup`: from an empty account, as strict as Twilio's, to a test message; each step shown before it is done."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from werkzeug.serving import make_server
@@ -161,3 +162,13 @@ def test_with_yes_nothing_is_asked_and_what_is_missing_is_named(run, lacking):
     code, said = run("--yes")
 
     assert (code, "TWILIO_AUTH_TOKEN is empty" in said) == (1, True)
+
+
+def test_where_nobody_answers_the_address_is_named(run, app, free_port):
+    url = f"http://127.0.0.1:{free_port()}"
+    parley = app.extensions["parley"]
+    parley.settings = replace(parley.settings, api_base_url=url)
+    code, said = run("--yes")
+
+    assert code == 1
+    assert f"Error: Twilio cannot be reached at {url}; is `flask emulator`" in said

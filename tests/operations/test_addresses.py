@@ -231,3 +231,16 @@ def test_an_event_that_does_not_exist_is_a_wrong_call(app):
     arguments = ["addresses", "create", "--address", NUMBER, "--webhook-filter", "onMessageAdd"]
 
     assert app.test_cli_runner().invoke(args=arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("switch", "does", "other"),
+    [("--enabled", "begins conversations by itself", "--disabled"), ("--disabled", "begins none", "--enabled")],
+)
+def test_an_address_that_has_a_configuration_is_told_with_what_changes_it(create, app, switch, does, other):
+    made = create(NUMBER, switch)
+    result = app.test_cli_runner().invoke(args=["addresses", "create", "--address", NUMBER, "--enabled"])
+
+    assert result.exit_code == 1
+    assert f"Error: {NUMBER} has a configuration already, {made['sid']}, and {does}; " in result.output
+    assert f"`flask addresses update {NUMBER} {other}` changes that" in result.output

@@ -103,6 +103,9 @@ REFUSED = [
         "Ann +1 555-010-0001\n", ["'Ann +1 555-010-0001' is more than a number"], id="a name before the number"
     ),
     pytest.param("messenger:7777777777\n", ["is an address of a channel that nobody can be added by"], id="Messenger"),
+    pytest.param(
+        "US.13491208655302741918\n", ["is an address of a channel that nobody can"], id="WhatsApp's id of a user"
+    ),
     pytest.param("", ["the list names nobody: it is empty; write one number"], id="empty"),
     pytest.param("    \n# nobody yet\n", ["it is empty"], id="remarks alone"),
     pytest.param(codecs.BOM_UTF16_LE, ["it is empty"], id="a mark alone"),

@@ -65,8 +65,9 @@ def emulator_command(auth_token: str | None, account_sid: str | None, **options:
             webhook_filters=needed_filters() if options["webhook_url"] else (),
             when_ready=lambda url: click.echo(account.introduction(url)),
         )
-    except (OSError, SystemExit) as error:
-        raise click.ClickException(f"port {options['port']} cannot be used ({error}); take another --port") from error
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise click.ClickException(f"port {options['port']} cannot be used ({why}); take another --port") from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
