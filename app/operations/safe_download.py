@@ -6,17 +6,24 @@ used, and a name is resolved once: the connection goes to the very address that 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any
+from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from app.checked_http import (
+    PORTS,
+    Address,
+    CheckedConnection,
+    Resolve,
+    address_of,
+    is_public,
+    resolved,
+    trusted_certificates,
+)
 from app.operations.validation import Refused, web_url
 from app.quoting import quoted
 from app.twilio_api.client import is_here
@@ -24,45 +31,7 @@ from app.twilio_api.client import is_here
 MEGABYTE = 1024 * 1024
 MOST_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
 _CHUNK = 64 * 1024
-# Addresses that carry an IPv4 address inside, which is the one that is reached in the end.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
-_ISATAP = 0x5EFE  # RFC 5214: the third 16 bits from the end of the interface, 0 or 0x200 before it
-# On no internet, though Python's ipaddress (as old as the interpreter) may not know: RFC 3879, 7526, 8215, 9602, 9637.
-_NOT_PUBLIC = tuple(
-    map(ipaddress.ip_network, ("fec0::/10", "192.88.99.0/24", "64:ff9b:1::/48", "100::/32", "5f00::/16", "3fff::/20"))
-)
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[..., Sequence[tuple[Any, ...]]]
-
-
-def is_public(address: Address) -> bool:
-    """Return whether an address is on the internet; for IPv6 that carries an IPv4 address, whether that one is."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour
-        last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inside is None and address in _NAT64:
-            inside = last
-        if inside is not None:
-            return is_public(inside)
-        if address in _IPV4_COMPATIBLE or (_is_isatap(address) and not is_public(last)):
-            return False
-    if any(address in network for network in _NOT_PUBLIC):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
-
-
-def _is_isatap(address: ipaddress.IPv6Address) -> bool:
-    return (int(address) >> 32) & 0xFDFFFFFF == _ISATAP
-
-
-def _trusted_certificates() -> ssl.SSLContext:
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())
 
 
 @dataclass(frozen=True)
@@ -76,7 +45,7 @@ class Guard:
     seconds: float = 60.0
     is_allowed: Callable[[Address], bool] = is_public
     resolve: Resolve = socket.getaddrinfo
-    tls: Callable[[], ssl.SSLContext] = _trusted_certificates
+    tls: Callable[[], ssl.SSLContext] = trusted_certificates
     trusted_origin: str = ""
 
 
@@ -123,7 +92,7 @@ def _ask(parts: SplitResult, guard: Guard, deadline: float) -> tuple[bytes, str 
     """Return the file, or where to look for it."""
     host = _ascii_host(parts)
     addresses = _addresses(parts, host, guard, deadline)
-    connection = _Connection(host, addresses, parts.port or _PORTS[parts.scheme], deadline)
+    connection = _Download(host, addresses, parts.port or PORTS[parts.scheme], deadline)
     if parts.scheme == "https":
         connection.use_tls(guard.tls())
     try:
@@ -138,13 +107,16 @@ def _ask(parts: SplitResult, guard: Guard, deadline: float) -> tuple[bytes, str 
 
 def _addresses(parts: SplitResult, host: str, guard: Guard, deadline: float) -> list[str]:
     """Return the addresses of a host; all of them must be allowed, for any of them may be taken."""
-    port = parts.port or _PORTS[parts.scheme]
-    found = [str(entry[4][0]) for entry in _resolved(guard.resolve, host, port, deadline)]
+    port = parts.port or PORTS[parts.scheme]
+    try:
+        found = resolved(guard.resolve, host, port, deadline)
+    except TimeoutError:
+        raise Refused(f"the host {host[:80]} was not found in time; try again later") from None
     if not found:
         raise Refused(f"the host of {_shown(parts)} is not known; check the spelling")
     is_trusted = bool(guard.trusted_origin) and _origin(parts) == _origin(urlsplit(guard.trusted_origin))
     for address in found:
-        if not (is_trusted or guard.is_allowed(ipaddress.ip_address(address.partition("%")[0]))):
+        if not (is_trusted or guard.is_allowed(address_of(address))):
             raise Refused(
                 f"{_shown(parts)} is not a public address, so nothing is fetched from it; "
                 "save the file and give its path"
@@ -152,43 +124,12 @@ def _addresses(parts: SplitResult, host: str, guard: Guard, deadline: float) -> 
     return found
 
 
-def _resolved(resolve: Resolve, host: str, port: int, deadline: float) -> Sequence[tuple[Any, ...]]:
-    """Return what the resolver says, nothing if it fails; it has no time-out of its own, so it is not waited for."""
-    found: list[tuple[Any, ...]] = []
-
-    def ask() -> None:
-        try:
-            found.extend(resolve(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError):
-            return
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(max(0.0, deadline - time.monotonic()))
-    if thread.is_alive():
-        raise Refused(f"the host {host[:80]} was not found in time; try again later")
-    return found
-
-
-class _Connection(HTTPConnection):
-    """One request to a host at addresses that were checked, cut off at the deadline whatever it is doing then."""
-
-    def __init__(self, host: str, addresses: Sequence[str], port: int, deadline: float) -> None:
-        super().__init__(host, port)
-        self.is_late = False
-        self._addresses, self._deadline = addresses, deadline
-        self._tls: ssl.SSLContext | None = None
-        self._alarm = threading.Timer(max(0.0, deadline - time.monotonic()), self._cut)
-        self._alarm.daemon = True
-
-    def use_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS, with the certificate checked for the host's name."""
-        self._tls = context
-        self.default_port = _PORTS["https"]
+class _Download(CheckedConnection):
+    """One request for a file to a host at addresses that were checked."""
 
     def exchange(self, parts: SplitResult, guard: Guard) -> tuple[bytes, str | None]:
         """Return the content, or the Location of a redirect. Raises Refused, OSError, HTTPException."""
-        self._alarm.start()
+        self.start_clock()
         target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (f"?{_quoted(parts.query)}" if parts.query else "")
         self.request("GET", target, headers={"User-Agent": "Parley", "Accept": "*/*"})
         response = self.getresponse()
@@ -200,40 +141,6 @@ class _Connection(HTTPConnection):
         if self.is_late:
             raise TimeoutError
         return content, None
-
-    def connect(self) -> None:
-        """Connect to the first address that answers; never asks for the name again."""
-        self.sock = self._reach()
-        if self._tls is not None:
-            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self.sock.do_handshake()
-        if self.is_late:  # the alarm went off before there was a socket to cut
-            raise TimeoutError
-
-    def end(self) -> None:
-        """Close the connection."""
-        self._alarm.cancel()
-        self.close()
-
-    def _reach(self) -> socket.socket:
-        failure: OSError = TimeoutError()
-        for address in self._addresses:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                break
-            try:
-                return socket.create_connection((address, self.port), timeout=left)
-            except OSError as error:
-                failure = error
-        raise failure
-
-    def _cut(self) -> None:
-        self.is_late = True
-        try:
-            if self.sock is not None:
-                self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it ended by itself
 
 
 def _read(response: HTTPResponse, most: int, parts: SplitResult) -> bytes:
@@ -272,7 +179,7 @@ def _ascii_host(parts: SplitResult) -> str:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
 
 
 def _quoted(query: str) -> str:

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.operations.safe_download import Guard, fetch, guard_at, is_public
+from app.checked_http import is_public
+from app.operations.safe_download import Guard, fetch, guard_at
 from app.operations.validation import Refused
 from tests.support.loopback_site import PHOTO, on_loopback, resolving
 
