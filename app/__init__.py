@@ -19,6 +19,7 @@ from app.inbox import locked_lanes, probe, queue
 from app.monitoring import health, metrics
 from app.receiver import rejections, webhook
 from app.receiver.group_commit import GroupCommit
+from app.runtime.from_settings import make_alarms
 from app.runtime.process import Runtime
 from app.twilio_api import signature
 
@@ -61,6 +62,7 @@ def _receiver(runtime: Runtime) -> webhook.Receiver:
     settings, db = runtime.settings, runtime.db
     tokens = tuple(token for token in (settings.auth_token, settings.secondary_auth_token) if token)
     keys = signature.Keys(tokens=tokens, shared=settings.shared_keys)
+    many_refused, not_stored = make_alarms(settings, db)
     return webhook.Receiver(
         public_url=settings.public_url,
         keys=keys,
@@ -72,8 +74,13 @@ def _receiver(runtime: Runtime) -> webhook.Receiver:
         ),
         stored=runtime.stored,
         refusals=rejections.Refusals(
-            keys, settings.public_url, settings.instance_folder / rejections.FILE, settings.account_sid
+            keys,
+            settings.public_url,
+            settings.instance_folder / rejections.FILE,
+            settings.account_sid,
+            told=many_refused,
         ),
+        not_stored=not_stored,
     )
 
 

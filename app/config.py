@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+
+from app import setting_addresses
 
 VERSION = "0.2.0"
 _BESIDE_APP = Path(__file__).resolve().parent.parent
@@ -24,10 +26,7 @@ DEFAULT_RULES = _SHIPPED_RULES if _SHIPPED_RULES.exists() and not _OUR_RULES.exi
 _OUR_ORIGIN = "set the address that Twilio calls, e.g. https://bot.example.com"
 DEFAULT_DATABASE = "sqlite:///instance/parley.db"
 _A_DATABASE = f"e.g. {DEFAULT_DATABASE} or postgresql://user:password@host/name"
-# What SQLAlchemy can read: user:password@, host or [IPv6 address], :port, /name and ?options may each be absent.
-_POSTGRESQL_URL = re.compile(
-    r"[\w+]+://([^:/]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^/:?\[\]]+)?(:\d+)?(/[^?]*)?(\?.*)?", re.DOTALL
-)
+_database_url = partial(setting_addresses.database_url, PROJECT)
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Settings:
     reconcile_seconds: int = 300
     admin_password: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
+    notify: Mapping[str, str] = field(default_factory=dict, repr=False)  # addresses by the names of targets
+    notify_secret: bytes = field(default=b"", repr=False)
     log_format: str = "text"
     web_concurrency: int = 2
     run_id: str = ""  # given by `flask dev --live` to the app it starts, to know it again; nobody sets it
@@ -120,8 +121,10 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "api_key": read("TWILIO_API_KEY", _sid("SK"), "", "create one in the Twilio console or leave it empty"),
         "api_secret": read("TWILIO_API_SECRET", _secret, "", "it is shown once, when the API key is created"),
         "service_sid": read("TWILIO_SERVICE_SID", _sid("IS"), "", "leave it empty for the default service"),
-        "api_base_url": read("TWILIO_API_BASE_URL", _origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"),
-        "public_url": read("PUBLIC_URL", _origin, "", _OUR_ORIGIN),
+        "api_base_url": read(
+            "TWILIO_API_BASE_URL", setting_addresses.origin, "", "leave it empty, or e.g. http://127.0.0.1:4010"
+        ),
+        "public_url": read("PUBLIC_URL", setting_addresses.origin, "", _OUR_ORIGIN),
         "database_url": read("DATABASE_URL", _database_url, _database_url(DEFAULT_DATABASE), _A_DATABASE),
         "bot_author": read("BOT_AUTHOR", _identity, "support-bot", "use up to 256 characters"),
         "bot_agents": read("BOT_AGENTS", _words, ("support-agent",), "write identities with commas between"),
@@ -132,12 +135,16 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         "max_reply_age_seconds": read("BOT_MAX_REPLY_AGE_SECONDS", _whole(0, 10**9), 3600, "use seconds, 0 for off"),
         "retention_days": read("BOT_RETENTION_DAYS", _whole(1, 36500), 30, "use a number of days"),
         "reconcile_seconds": read("BOT_RECONCILE_SECONDS", _whole(0, 10**6), 300, "use seconds, 0 for off"),
+        "notify": read("BOT_NOTIFY", setting_addresses.notify_targets, {}, "write name=address,name=address"),
+        "notify_secret": read("BOT_NOTIFY_SECRET", setting_addresses.notify_secret, b"", "see docs/notifications.md"),
         "admin_password": read("BOT_ADMIN_PASSWORD", _long_secret, "", "use 12 characters or more"),
         "secret_key": read("SECRET_KEY", _long_secret, "", "use 12 random characters or more, or leave it empty"),
         "log_format": read("BOT_LOG_FORMAT", _one_of("text", "json"), "text", "use text or json"),
         "web_concurrency": read("WEB_CONCURRENCY", _whole(1, 256), 2, "use a number of processes"),
     }
-    return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), problems=tuple(read.problems))
+    of_targets = setting_addresses.target_problems(values["notify"], values["notify_secret"], values["api_base_url"])
+    problems = [*read.problems, *(one for one in of_targets if not read.has_refused(one.partition(" is ")[0]))]
+    return Settings(**values, run_id=read.environ.get("PARLEY_RUN_ID", ""), problems=tuple(problems))
 
 
 def problems_for_rest(settings: Settings) -> list[str]:
@@ -154,12 +161,13 @@ def problems_for_rest(settings: Settings) -> list[str]:
 
 def problems_for_worker(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
     """Return one sentence for each reason why a worker must not start."""
-    return problems_for_rest(settings) + _storage_problems(settings, os.environ if environ is None else environ)
+    return _problems_for_storing(settings, environ) + setting_addresses.without_apprise(settings.notify)
 
 
 def problems_for_serving(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
     """Return one sentence for each reason why the web process must not start."""
-    problems = problems_for_worker(settings, environ)
+    needed = problems_for_worker if settings.runs_inline_worker else _problems_for_storing
+    problems = needed(settings, environ)
     if not settings.auth_token and not settings.shared_keys:
         _missing(problems, "TWILIO_AUTH_TOKEN", "copy it from the Twilio console: an API key cannot check signatures")
     if not settings.public_url:
@@ -168,6 +176,10 @@ def problems_for_serving(settings: Settings, environ: Mapping[str, str] | None =
 
 
 faults_for_serving = problems_for_serving  # a gunicorn.conf.py of 0.1.0 calls it so: app/runtime/former_names.py
+
+
+def _problems_for_storing(settings: Settings, environ: Mapping[str, str] | None) -> list[str]:
+    return problems_for_rest(settings) + _storage_problems(settings, os.environ if environ is None else environ)
 
 
 def _storage_problems(settings: Settings, environ: Mapping[str, str]) -> list[str]:
@@ -203,6 +215,10 @@ class _Reader:
             self.problems.append(f"{name} {fault}; {next_step} (see .env.example)")
             return default
 
+    def has_refused(self, name: str) -> bool:
+        """Return whether the value of a setting could not be read."""
+        return any(problem.startswith(f"{name} ") for problem in self.problems)
+
 
 def _sid(prefix: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
@@ -232,33 +248,6 @@ def _shared_keys(text: str) -> dict[str, str]:
     if any(not key or not secret for key, _, secret in pairs):
         raise ValueError("has an entry that is not id:secret")
     return {key: secret for key, _, secret in pairs}
-
-
-def _origin(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or any(char.isspace() for char in text):
-        raise ValueError("must be http:// or https:// and a host, without a query")
-    if parts.path.rstrip("/").endswith("/conversations/webhook"):
-        raise ValueError("must be the origin alone, without /conversations/webhook")
-    return text.rstrip("/")
-
-
-def _database_url(text: str) -> str:
-    text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
-    if text.startswith("postgresql+psycopg://"):
-        if not _POSTGRESQL_URL.fullmatch(text):
-            raise ValueError("cannot be taken apart into user, password, host, port and name")
-        return text
-    if not text.startswith("sqlite:///"):
-        raise ValueError("must start with sqlite:/// or postgresql://")
-    path = text.removeprefix("sqlite:///")
-    if path in ("", ":memory:") or path.startswith("file:"):
-        raise ValueError("must name a file: a database in memory forgets everything at the end of the process")
-    return f"sqlite:///{PROJECT / path}"
 
 
 def _identity(text: str) -> str:

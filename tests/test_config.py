@@ -205,7 +205,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code, beside which a `.env` may lie."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "app").mkdir()
-    shutil.copy(PROJECT / "app" / "config.py", folder / "app" / "config.py")
+    for name in ("config.py", "setting_addresses.py"):
+        shutil.copy(PROJECT / "app" / name, folder / "app" / name)
     (folder / "app" / "__init__.py").touch()
     return folder
 

@@ -81,19 +81,23 @@ def _has_opted_out(standing: Standing, rows: Sequence[Record]) -> bool:
     return consent.has_opted_out(standing, [row.opted_out_at for row in rows])
 
 
-def record_wish(message: facts.Inbound, known: facts.ConversationFacts, code: str, context: HandlerContext) -> None:
-    """Store what a customer's message says about hearing from us, if anything; `code` is that of the decision."""
+def record_wish(message: facts.Inbound, known: facts.ConversationFacts, code: str, context: HandlerContext) -> bool:
+    """Store what a customer's message says about hearing from us, if anything; `code` is that of the decision.
+
+    Return whether it may be a wish to opt out that nobody knew of.
+    """
     texts, words = message.texts or (message.text,), context.rules.bot
     if code in ("opt-out word", "opt-in word"):
         word = consent_words.word_of(texts, words, message.channel, code)
         _record(message, consent.OPTED_OUT if code == "opt-out word" else consent.OPTED_IN, word, context)
     elif code == guards.MAY_OPT_OUT and (wish := guards.wish_of(message, words)):
-        _record(message, consent.MAY_OPT_OUT, wish, context)
+        return _record(message, consent.MAY_OPT_OUT, wish, context) and not known.wished_before
     elif known.wished_before:
         _record(message, consent.WROTE_AGAIN, "", context)
+    return False
 
 
-def _record(message: facts.Inbound, change: consent.Kind, word: str, context: HandlerContext) -> None:
+def _record(message: facts.Inbound, change: consent.Kind, word: str, context: HandlerContext) -> bool:
     at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, context.now)
     told = ConsentChange(
         person=Person(message.author, message.channel),
@@ -104,7 +108,7 @@ def _record(message: facts.Inbound, change: consent.Kind, word: str, context: Ha
         conversation_sid=message.conversation_sid,
         participant_sid=message.participant_sid,
     )
-    consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)
+    return consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)
 
 
 def record_refusal_of_carrier(

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.inbox.job import Job
+from app.notify.recording import Recorder
 from app.rules.facts import Policy
 from app.rules.schema import Rules
 from app.twilio_api.client import Conversations
@@ -28,6 +29,7 @@ class HandlerContext:
     policy: Policy
     responder: Any = None  # asked where no rule matched; None: nobody is
     folder: Path = Path()  # of the rules file; media are found from here
+    recorder: Recorder | None = None  # of what somebody is to be told; None: BOT_NOTIFY names nobody
 
     @contextmanager
     def calling_twilio(self, *, within: float | None = None) -> Iterator[Conversations]:

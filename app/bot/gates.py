@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from app.bot import notices
 from app.bot.context import HandlerContext
 from app.inbox.job import Reschedule
 from app.store import rate_limits
@@ -53,7 +54,10 @@ def ask(
 def _record_answer(passage: Passage, context: HandlerContext, only_read: bool) -> None:
     """Note that Twilio has answered, where it has failed before."""
     if passage.failures:
-        rate_limits.record_success(context.tx, context.job.now(), only_read=only_read)
+        now = context.job.now()
+        rate_limits.record_success(context.tx, now, only_read=only_read)
+        if passage.failing_since and not only_read:
+            notices.record_outage(passage.failing_since, notices.OUTAGE_ENDED, "", now, context)
 
 
 def _record_failure(
@@ -63,6 +67,8 @@ def _record_failure(
     now = context.job.now()
     if error.is_outage and not error.asks_to_wait:
         closed = rate_limits.record_failure(context.tx, passage, error.reason, now)
+        if closed.failing_since and closed.failures == rate_limits.FAILURES:
+            notices.record_outage(closed.failing_since, notices.OUTAGE_BEGAN, error.reason, now, context)
         if closed.opens_at and not context.job.counts_as_attempt(asked_to_wait=True):
             context.job.commit()
             raise Reschedule(closed.opens_at, closed.reason) from error

@@ -10,12 +10,14 @@ import logging
 from app.bot.consents import record_refusal_of_carrier
 from app.bot.context import HandlerContext
 from app.bot.follow_ups import put_follow_up_in_line
+from app.bot.notices import record_failed_answer
 from app.bot.recording import record_message
 from app.bot.replying import follow_up, reply_to_message
 from app.db.database import Record
 from app.inbox.dispatch import Handler
 from app.inbox.internal_events import FollowUpDue, TimerEnded
-from app.store import conversations, deliveries, mirror, rate_limits, replies
+from app.store import conversations, deliveries, messages, mirror, rate_limits, replies
+from app.store.messages import DecisionKey
 from app.twilio_api.client import ReceiptDetail
 from app.twilio_api.errors import SendError, meaning
 from app.twilio_api.events import (
@@ -91,9 +93,18 @@ def _explain_failure(event: DeliveryUpdated, delivery: Record, context: HandlerC
     if code == OPTED_OUT:
         at = min(event.date_updated or context.now, context.now)
         record_refusal_of_carrier(event.participant_sid, code, event.conversation_sid, event.message_sid, at, context)
+    if context.recorder and (agent := _agent_who_wrote(event.message_sid, context)):
+        record_failed_answer(event, code, agent, meaning(code), context)
     facts = {"message_sid": event.message_sid, "participant_sid": event.participant_sid, "error_code": code}
     log.warning("delivery.failed", extra={"status": event.status, **facts, "meaning": meaning(code), "detail": detail})
     return f"{event.status} {code}: {meaning(code)}" if code else f"{event.status}, no error code"
+
+
+def _agent_who_wrote(message_sid: str, context: HandlerContext) -> str:
+    """Return which human agent wrote a message; "" for what nobody of them did."""
+    decided = messages.decision(context.tx, DecisionKey(message_sid))
+    row = messages.message(context.tx, message_sid) if decided and decided.code == "agent" else None
+    return row.author if row else ""
 
 
 def _ask_about(event: DeliveryUpdated, context: HandlerContext) -> ReceiptDetail:

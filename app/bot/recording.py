@@ -40,17 +40,21 @@ def record_author(
     writer: str,
     code: str,
     context: HandlerContext,
-) -> None:
-    """Store what a message tells of its author: who they are, that they wrote, took over, or want silence."""
+) -> bool:
+    """Store what a message tells of its author: who they are, that they wrote, took over, or want silence.
+
+    Return whether it may be a wish to opt out that nobody knew of.
+    """
     tx, sid, address = context.tx, message.conversation_sid, address_of(message)
     who = {"address": address, "identity": "" if address else message.author}
     if writer == "customer":
         conversations.record_inbound(tx, sid, message.participant_sid, who, message.sent_at)
-        record_wish(message, known, code, context)
-    elif writer == "agent":
+        return record_wish(message, known, code, context)
+    if writer == "agent":
         if message.participant_sid:
             conversations.record_participant(tx, message.participant_sid, {"conversation_sid": sid, **who})
         record_takeover(tx, sid, message.sent_at, context.rules.bot.pause_after_agent)
+    return False
 
 
 def record_takeover(tx: Connection, conversation_sid: str, wrote_at: datetime, pause_for: timedelta) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.bot import ask_responder, bursts, follow_ups, unknown
+from app.bot import ask_responder, bursts, follow_ups, notices, unknown
 from app.bot.actions import planned_actions, run_actions
 from app.bot.bursts import Member
 from app.bot.context import HandlerContext
@@ -148,7 +148,8 @@ def _record(decision: Decision, loaded: _Loaded, context: HandlerContext) -> Non
     writer = facts.writer_of(occasion.message, known, context.policy)
     for one in [loaded.event, *(member.event for member in loaded.members)]:
         record_message(one, context)
-    record_author(loaded.burst, known, writer, decision.code, context)
+    if record_author(loaded.burst, known, writer, decision.code, context):
+        notices.record_wish(loaded.burst, known, context)
     _record_decision(decision, occasion, context)
     for member in loaded.members:
         _record_member(member, occasion.message.message_sid, context)
@@ -165,6 +166,7 @@ def _record_decision(decision: Decision, occasion: ReplyContext, context: Handle
     messages.record_decision(tx, stored, now)
     replies.intend(tx, key, where, rule, _contents(decision, occasion), now)
     actions.intend(tx, key, where, rule, planned_actions(decision.actions), now)
+    notices.record_decided(decision, occasion, context)
 
 
 def _record_member(member: Member, first_sid: str, context: HandlerContext) -> None:

@@ -35,6 +35,7 @@ def register(app: Flask) -> None:
     from app.cli.inbox import inbox_commands
     from app.cli.listen import listen_command
     from app.cli.messages import messages_commands
+    from app.cli.notify import notify_commands
     from app.cli.participants import participants_commands
     from app.cli.privacy import privacy_commands
     from app.cli.privacy_export import export_command
@@ -64,6 +65,7 @@ def register(app: Flask) -> None:
         inbox_commands,
         listen_command,
         messages_commands,
+        notify_commands,
         participants_commands,
         privacy_commands,
         reconcile_command,

@@ -13,6 +13,7 @@ from app.cli.rules_explain import explain_command
 from app.cli.rules_simulate import test_command
 
 if TYPE_CHECKING:
+    from app.config import Settings
     from app.rules.lint import LintFinding
     from app.rules.schema import BotSettings, Rules
 
@@ -41,7 +42,7 @@ def check_command(file: Path | None, as_json: bool) -> None:
 
     settings = parley().settings
     path = file or settings.bot_rules
-    rules, findings = _check(path, has_responder=bool(settings.bot_responder))
+    rules, findings = _check(path, settings)
     count = len(rules.rules) if rules else 0
     errors = [one for one in findings if one.severity == "error"]
     warnings = [one for one in findings if one.severity == "warning"]
@@ -65,9 +66,10 @@ def check_command(file: Path | None, as_json: bool) -> None:
     click.echo(summary)
 
 
-def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[LintFinding]]:
+def _check(path: Path, settings: Settings) -> tuple[Rules | None, list[LintFinding]]:
     """Return the rules of a file, and what is found in it; a file that cannot be used is one error for each fault."""
     from app.rules.lint import LintFinding, lint
+    from app.rules.lint_notices import unknown_targets
     from app.rules.loader import RulesError, load, read, rule_lines
 
     try:
@@ -78,7 +80,9 @@ def _check(path: Path, *, has_responder: bool) -> tuple[Rules | None, list[LintF
         return None, [LintFinding("invalid", "error", "", None, problem) for problem in problems or [title]]
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read ({why_of(error)}); correct BOT_RULES") from None
-    return rules, lint(rules, lines=rule_lines(text), folder=path.parent, has_responder=has_responder)
+    lines = rule_lines(text)
+    found = lint(rules, lines=lines, folder=path.parent, has_responder=bool(settings.bot_responder))
+    return rules, found + unknown_targets(rules, settings.notify, lines=lines)
 
 
 def _opt_outs(bot: BotSettings) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from app.bot.recording import record_takeover
 from app.db.database import Database, Record
 from app.db.tables import conversations
+from app.notify.recording import NotificationCause, Recorder
 from app.operations import message_plan, messages
 from app.operations.account import Account, document
 from app.operations.message_plan import Draft
@@ -45,7 +46,9 @@ class WrittenAnswer:
     form: str
 
 
-def give(db: Database, account: Account, answer: WrittenAnswer, pause_for: timedelta) -> Outcome:
+def give(
+    db: Database, account: Account, answer: WrittenAnswer, pause_for: timedelta, recorder: Recorder | None = None
+) -> Outcome:
     """Send an answer, unless that has been done, and return how it went.
 
     Raises Refused before anything is changed; SendError, after which the same form may be submitted again;
@@ -75,7 +78,7 @@ def give(db: Database, account: Account, answer: WrittenAnswer, pause_for: timed
     try:
         (sent,) = messages.send(account, ready, wait=_wait_for_nothing)
     except SendError as error:
-        _record_failure(db, begun, answer, error)
+        _record_failure(db, begun, answer, error, recorder)
         raise
     with db.write() as tx:
         _store(tx, begun.stored, sent, db.now(tx))
@@ -171,13 +174,30 @@ def _wait_for_nothing(seconds: float) -> None:
     raise SendError(f"Twilio asks to wait {seconds:.0f} s", "retry")
 
 
-def _record_failure(db: Database, begun: _Begun, answer: WrittenAnswer, error: SendError) -> None:
+def _record_failure(
+    db: Database, begun: _Begun, answer: WrittenAnswer, error: SendError, recorder: Recorder | None
+) -> None:
     with db.write() as tx:
         state: State = "uncertain" if error.uncertain else "failed"
         tried = replace(begun.stored, state=state, tried_at=db.now(tx))
         _write_down(tx, tried, len(answer.text), reason=error.reason)
+        if recorder:
+            recorder.record_unrouted(tx, _failure(answer, error), tried.tried_at)
         if not error.uncertain:
             memory.take_back_agent(tx, begun.before, begun.at)  # who waited still waits
+
+
+def _failure(answer: WrittenAnswer, error: SendError) -> NotificationCause:
+    """Return what is to be told of an answer that failed; tried again with the same form it is the same cause."""
+    how = "may not have arrived" if error.uncertain else "was not sent"
+    return NotificationCause(
+        kind="human_answer_failed",
+        key=f"answer {answer.form}",
+        reason=f"what {answer.author} wrote on the page {how}: {error.reason}",
+        path=f"/c/{answer.conversation_sid}",
+        conversation_sid=answer.conversation_sid,
+        facts={"agent": answer.author},
+    )
 
 
 def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: datetime) -> None:

@@ -15,12 +15,13 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from sqlalchemy import Connection, select
 
 from app.dashboard import agent_replies, conversations
-from app.dashboard.request_context import account_of, database, pause_after_agent, reading
+from app.dashboard.request_context import account_of, database, pause_after_agent, reading, settings
 from app.db.database import Record
 from app.db.tables import participants
 from app.operations.validation import Refused
 from app.operations.whatsapp_window import OutsideWindow
 from app.rules.guards import WHATSAPP_WINDOW, in_words
+from app.runtime.from_settings import make_recorder
 from app.store import audit
 from app.store import conversations as memory
 from app.twilio_api.errors import SendError, sentence
@@ -65,7 +66,7 @@ def answer(sid: str) -> ResponseReturnValue:
         abort(400, "the form came without its token; reload the page")
     row, pause_for = known_conversation(sid), pause_after_agent()
     try:
-        outcome = agent_replies.give(database(), account_of(row), given, pause_for)
+        outcome = agent_replies.give(database(), account_of(row), given, pause_for, make_recorder(settings()))
     except OutsideWindow:
         return _again(given, WINDOW_CLOSED.format(sid=sid), 409)
     except Refused as refused:

@@ -18,6 +18,7 @@ from app.dashboard import (
     event_retry,
     events,
     login,
+    notifications,
     request_context,
     rules,
 )
@@ -58,6 +59,7 @@ ROUTES: Sequence[tuple[Sequence[str], str, View]] = (
     (SHOW, "/rules", rules.rules),
     (SHOW, "/rules/try", rules.rule_trial),
     (SHOW, "/audit", audit.audit_log),
+    (SHOW, "/notifications", notifications.notifications),
     (SHOW, "/phone", phone.phone),
     (SHOW, "/fragments/phone", phone.phone_fragment),
     (SHOW, "/fragments/phone-log", phone.phone_log_fragment),

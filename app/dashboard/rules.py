@@ -14,6 +14,7 @@ from app.dashboard.deliveries import asked_period
 from app.dashboard.request_context import policy, reading, rules_in_force, settings
 from app.responder import NAME as RESPONDER_NAME
 from app.rules.lint import LintFinding, lint
+from app.rules.lint_notices import unknown_targets
 from app.rules.loader import RulesError, read, rule_lines
 from app.rules.schema import Rules
 from app.rules.simulate import AUTHORS, FORMS, SimulatedMessage, actions_of, moment, tried_out
@@ -125,6 +126,7 @@ def _findings(found: Rules, fault: str) -> list[LintFinding]:
     if known is None or known[0] != found or known[1] != text:
         lines, path = rule_lines(text) if text else (), settings().bot_rules
         new = lint(found, lines=lines, folder=path.parent, has_responder=bool(settings().bot_responder))
+        new += unknown_targets(found, settings().notify, lines=lines)
         known = current_app.extensions["parley.findings"] = (found, text, new)
     findings: list[LintFinding] = known[2]
     return findings

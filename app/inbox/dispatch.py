@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from app.db.database import DatabaseUnavailable
 from app.inbox import internal_events, leases, queue
 from app.inbox.job import Job, Reschedule
@@ -29,6 +31,7 @@ LOG_EVENTS = {  # how work on an event ended -> the line that says so
 }
 Handler = Callable[[Any, Any], str]
 Handlers = Mapping[type, Handler]  # one for each class of event
+Buried = Callable[[Connection, Claimed, str], None]  # told of an event that died and why, before that is committed
 
 
 def dispatch(event: object, bot: object, handlers: Handlers) -> str | None:
@@ -37,11 +40,13 @@ def dispatch(event: object, bot: object, handlers: Handlers) -> str | None:
     return None if handler is None else handler(event, bot)
 
 
-def process_job(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) -> None:
+def process_job(
+    job: Job, handlers: Handlers, make_bot: Callable[[Job], Any], buried: Buried = lambda _tx, _claimed, _reason: None
+) -> None:
     """Work on one claimed event and leave it finished, postponed or dead; a lost lease leaves it to its new owner."""
     started = time.monotonic()
     try:
-        state, outcome = _attempt(job, handlers, make_bot)
+        state, outcome = _attempt(job, handlers, make_bot, buried)
         _log(job.claimed, state, outcome, started)
     except leases.LeaseLost:
         _log(job.claimed, "lease lost", "the lease ended before we did; another worker has it", started)
@@ -51,10 +56,10 @@ def process_job(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) ->
         job.rollback()
 
 
-def _attempt(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) -> tuple[str, str]:
+def _attempt(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any], buried: Buried) -> tuple[str, str]:
     claimed = job.claimed
     if claimed.attempts > queue.MAX_ATTEMPTS:
-        return _end(job, "dead", "the worker ended each time while working on it")
+        return _bury(job, "the worker ended each time while working on it", buried)
     try:
         event = internal_events.read(claimed.method, claimed.target, claimed.body)
         line = dispatch(event, make_bot(job), handlers)
@@ -63,12 +68,12 @@ def _attempt(job: Job, handlers: Handlers, make_bot: Callable[[Job], Any]) -> tu
         wait.afterwards()
         return "rescheduled", wait.reason
     except SendError as error:
-        return _retry_or_bury(job, error.reason, error)
+        return _retry_or_bury(job, error.reason, error, buried)
     except (leases.LeaseLost, DatabaseUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is: the event must end in a state a person can see
         log.error("event.failed", extra={"inbox_id": claimed.id, "error": describe_error(error)})
-        return _retry_or_bury(job, describe_error(error), None)
+        return _retry_or_bury(job, describe_error(error), None, buried)
     if line is None:
         return _end(job, "ignored", f"nothing to do for {claimed.event_type}")
     return _end(job, "processed", line)
@@ -79,11 +84,16 @@ def _end(job: Job, state: str, outcome: str) -> tuple[str, str]:
     return state, outcome
 
 
-def _retry_or_bury(job: Job, reason: str, error: SendError | None) -> tuple[str, str]:
+def _bury(job: Job, reason: str, buried: Buried) -> tuple[str, str]:
+    buried(job.tx, job.claimed, reason)
+    return _end(job, "dead", reason)
+
+
+def _retry_or_bury(job: Job, reason: str, error: SendError | None, buried: Buried) -> tuple[str, str]:
     job.rollback()
     counts_as_attempt = job.counts_as_attempt(error.asks_to_wait if error else False)
     if (error and error.decision == "give up") or (counts_as_attempt and job.is_last_attempt):
-        return _end(job, "dead", reason)
+        return _bury(job, reason, buried)
     wait = error.retry_after if error and error.retry_after else None
     least = LEAST_AFTER_UNCERTAIN if error and error.uncertain else 0.0
     job.postpone(

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import Listener
 from app.inbox import clock_steps, leases, locked_lanes, queue
-from app.inbox.dispatch import Handlers, process_job
+from app.inbox.dispatch import Buried, Handlers, process_job
 from app.inbox.job import Job
 from app.inbox.periodic import PeriodicRunner
 from app.inbox.queue import Claimed
@@ -30,13 +30,27 @@ IDLE_SECONDS = 30.0  # of a thread that is not the one that looks; whoever claim
 log = logging.getLogger("parley.worker")
 
 
+class Beside(Protocol):
+    """What has threads of its own and is started and stopped with the worker."""
+
+    def start(self) -> None:
+        """Start and return."""
+
+    def ask_to_stop(self) -> None:
+        """Begin nothing more."""
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Wait for the end; return whether it came."""
+
+
 class Worker:
     """Threads that claim lanes and work on their oldest events until stopped.
 
     `handlers` names a function for each class of event, `make_bot` gives what that needs beside the event; `warm_up`
     is called once in every thread.
     `is_awaited` says whether somebody outside will soon make a lane due: draining and stopping wait for that.
-    `on_tick` is called every few seconds while it works, and at the end.
+    `on_tick` is called every few seconds while it works, and at the end. `buried` is told of each event that dies,
+    `beside` started and stopped with it; `after_drain` is called when the inbox has been drained.
     One idle thread looks for work every `poll_seconds`, the others wait until they are called: by this process or,
     on PostgreSQL, by any that makes a lane ready. On SQLite only one thread at a time has the db slot, the others are
     on the network: more could write no faster, and would take the processor from those who answer Twilio.
@@ -54,10 +68,14 @@ class Worker:
         is_awaited: Callable[[], bool] = lambda: False,
         on_tick: Callable[[], None] = lambda: None,
         periodic: PeriodicRunner | None = None,
+        buried: Buried = lambda _tx, _claimed, _reason: None,
+        beside: Beside | None = None,
+        after_drain: Callable[[], None] = lambda: None,
     ) -> None:
         self._db, self._handlers, self._make_bot = db, handlers, make_bot
         self._warm_up, self._is_awaited = warm_up, is_awaited
-        self._on_tick, self._periodic = on_tick, periodic
+        self._on_tick, self._after_drain, self._buried = on_tick, after_drain, buried
+        self._beside: list[Beside] = [one for one in (periodic, beside) if one]
         self._clock = clock_steps.Watch(db)
         self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
@@ -79,8 +97,8 @@ class Worker:
             thread.start()
         if self._listener:
             self._listener.start()
-        if self._periodic:
-            self._periodic.start()
+        for one in self._beside:
+            one.start()
 
     def wake(self) -> None:
         """Say that there is work; an idle thread looks at once."""
@@ -93,8 +111,8 @@ class Worker:
         self._stopping.set()
         if self._listener:
             self._listener.ask_to_stop()
-        if self._periodic:
-            self._periodic.ask_to_stop()
+        for one in self._beside:
+            one.ask_to_stop()
 
     def stop(self, timeout_seconds: float = 25.0) -> bool:
         """Claim nothing more and wait for what is being worked on; return whether all of it was finished.
@@ -110,8 +128,8 @@ class Worker:
                 thread.join(max(0.0, deadline - time.monotonic()))
         while self._is_awaited() and time.monotonic() < deadline:
             self._stopped.wait(0.05)
-        if self._periodic:
-            self._periodic.stop(deadline - time.monotonic())
+        for one in self._beside:
+            one.stop(deadline - time.monotonic())
         self._end_renewing()
         if self._listener:
             self._listener.stop()
@@ -144,7 +162,7 @@ class Worker:
             self._busy[claimed.lease.token] = claimed
         try:
             with self._db_slot or nullcontext():
-                process_job(job, self._handlers, self._make_bot)
+                process_job(job, self._handlers, self._make_bot, self._buried)
         finally:
             with self._busy_lock:
                 del self._busy[claimed.lease.token]
@@ -163,6 +181,7 @@ class Worker:
         self._end_renewing()
         for end in ends:
             end.result()
+        self._after_drain()
 
     def _run(self) -> None:
         self._in_thread(self._warm_up)

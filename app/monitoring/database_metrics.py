@@ -18,7 +18,7 @@ from app.db.tables import inbox as events
 from app.inbox import queue
 from app.inbox.admin import state_at
 from app.monitoring import rest_metrics
-from app.store import rate_limits
+from app.store import notifications, rate_limits
 from app.store.delivery_statistics import came_to
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def _metrics(tx: Connection, now: datetime) -> Iterator[Metric]:
     yield from _queue(tx, now)
     yield _gates(tx, now)
     yield from _replies(tx)
+    yield from _notifications(tx)
     yield from _deliveries(tx)
     yield _counter(
         "parley_rest_calls", "Requests to Twilio, by result", "result", sorted(rest_metrics.totals(tx).items())
@@ -77,6 +78,21 @@ def _gates(tx: Connection, now: datetime) -> Metric:
     gates.add_metric(["account"], account)
     gates.add_metric(["conversation"], len(scopes) - account)
     return gates
+
+
+def _notifications(tx: Connection) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    found = notifications.standings(tx, ())
+    unsent = GaugeMetricFamily(
+        "parley_notifications", "Notifications that wait, failed or are uncertain", labels=["target", "state"]
+    )
+    dead = GaugeMetricFamily("parley_notify_target_failing", "1 while nothing reaches a target", labels=["target"])
+    for one in found:
+        for state, number in (("waiting", one.waiting), ("failed", one.failed), ("uncertain", one.uncertain)):
+            unsent.add_metric([one.target, state], number)
+        dead.add_metric([one.target], int(one.failing_since is not None))
+    yield from (unsent, dead)
 
 
 def _replies(tx: Connection) -> Iterator[Metric]:

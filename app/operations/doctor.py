@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.db.schema import migrate
-from app.operations import doctor_account, doctor_inbox, doctor_local, webhooks
+from app.operations import doctor_account, doctor_inbox, doctor_local, doctor_notify, webhooks
 from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, DoctorContext, Finding, account_scope
 from app.twilio_api.errors import SendError, sentence
 
@@ -22,6 +22,7 @@ def examine(context: DoctorContext) -> Iterator[Finding]:
     yield from doctor_inbox.gates(context)
     yield from doctor_inbox.clock_set_back(context)
     yield from doctor_local.rules(context)
+    yield from doctor_notify.targets(context)
     yield from doctor_local.token_key(context)
     credentials = _asked("credentials", doctor_account.credentials, context)
     yield from credentials

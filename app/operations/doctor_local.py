@@ -10,6 +10,7 @@ from app.db.database import DatabaseUnavailable
 from app.operations import round_trip, webhooks
 from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, DoctorContext, Finding
 from app.rules import lint, loader
+from app.rules.lint_notices import unknown_targets
 from app.rules.reachability import taking_all
 from app.rules.schema import Rules
 from app.twilio_api.signature import Keys
@@ -45,6 +46,7 @@ def rules(context: DoctorContext) -> list[Finding]:
         step = "mend the file, or name another with BOT_RULES; `flask rules check` shows the lines"
         return [Finding("rules", PROBLEM, f"{path.name}: {_in_one_line(error)}", step)]
     doubts = lint.lint(found, folder=path.parent, has_responder=bool(context.settings.bot_responder))
+    doubts += unknown_targets(found, context.settings.notify)
     count = f"{path.name}: {len(found.rules)} rules"
     responder = _responder(context, found)
     if not doubts:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, and_, case, delete, or_, select, tuple
 
 from app.db.consent_tables import consent_ledger
 from app.db.database import Database
+from app.db.notify_tables import notifications
 from app.db.page_tables import agent_answers
 from app.db.tables import (
     audit_log,
@@ -163,6 +164,7 @@ _UNDONE = {
     replies: replies.c.state != "sent",
     rule_actions: rule_actions.c.state.in_(["intended", "failed"]),
     responder_calls: responder_calls.c.message_sid.is_not(None),
+    notifications: notifications.c.state.in_(["unrouted", "waiting", "sending"]),
 }
 _EMPTY: Mapping[Table, Mapping[str, Any]] = {
     messages: {"author": "", "body": "", "attributes": {}, "media": []},
@@ -172,5 +174,6 @@ _EMPTY: Mapping[Table, Mapping[str, Any]] = {
     conversations: {"friendly_name": "", "unique_name": "", "attributes": {}, "paused_why": ""},
     participants: {"address": "", "identity": "", "attributes": {}},
     agent_answers: {"author": ERASED},
+    notifications: {"payload": {"title": ERASED, "text": "", "link": ""}, "reason": ""},
     deliveries: {"detail": "", "channel_message_sid": ""},
 }

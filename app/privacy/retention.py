@@ -32,6 +32,7 @@ from sqlalchemy import (
 from app.db.consent_tables import consent_ledger
 from app.db.database import Database, insert_into
 from app.db.maintenance_tables import purged_counts, purged_keys, receipt_looks, reconcile_cursors
+from app.db.notify_tables import notifications
 from app.db.page_tables import agent_answers, login_failures
 from app.db.tables import (
     audit_log,
@@ -99,6 +100,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
     orphan = and_(last_wrote < before, ~_is_known(participants.c.conversation_sid))
     gone = or_(participants.c.removed_at < before, orphan)
     looked_at, forgotten_before = reconcile_cursors.c.looked_at, reconcile_cursors.c.forgotten_before
+    told_at = notifications.c.created_at
     useless = and_(
         func.coalesce(looked_at, forgotten_before) < before, func.coalesce(forgotten_before, looked_at) < before
     )
@@ -116,6 +118,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(participants, participants.c.participant_sid, and_(gone, participants.c.opted_out_at.is_(None))),
         Sweep(audit_log, audit_log.c.id, audit_log.c.at < before, audit_log.c.at >= before),
         Sweep(agent_answers, agent_answers.c.form, agent_answers.c.tried_at < before),
+        Sweep(notifications, notifications.c.id, told_at < before, told_at >= before),
         Sweep(login_failures, login_failures.c.id, login_failures.c.at < before),
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
         Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),

@@ -13,6 +13,7 @@ from sqlalchemy import Table, literal, select, tuple_
 
 from app.db.consent_tables import consent_ledger
 from app.db.database import Database, Record
+from app.db.notify_tables import notifications
 from app.db.page_tables import agent_answers
 from app.db.tables import (
     audit_log,
@@ -232,6 +233,9 @@ _TESTS: dict[Table, Speaks] = {
     ),
     consent_ledger: lambda row, _subject, found: (
         row.person in found.persons and bool(row.actor or row.why or row.message_sid or row.conversation_sid)
+    ),
+    notifications: lambda row, _subject, found: (
+        row.conversation_sid in found.whole and row.payload.get("title") != ERASED
     ),
     agent_answers: lambda row, subject, _found: subject.is_name(row.author),
     audit_log: lambda row, subject, found: (

@@ -65,8 +65,17 @@ class Refusals:
     What names our account is of another kind than what does not: a flood hides no webhook of Twilio's.
     """
 
-    def __init__(self, keys: Keys, public_url: str, file: Path, account_sid: str = "") -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        public_url: str,
+        file: Path,
+        account_sid: str = "",
+        *,
+        told: Callable[[int, str], None] = lambda _count, _reason: None,
+    ) -> None:
         self._keys, self._public_url, self._file, self._account_sid = keys, public_url, file, account_sid
+        self._told_of = told
         self._lock = threading.Lock()
         self._gates: dict[tuple[str, ...], _Gate] = {}
         self._waiting: SimpleQueue[tuple[str, str, Received, int]] = SimpleQueue()
@@ -119,6 +128,8 @@ class Refusals:
         log.warning("webhook.rejected", extra={**facts, "times_since_last_line": count})
         with contextlib.suppress(OSError, ValueError):
             keep(self._file, refusal)
+        if reason != WRONG_PATH:
+            self._told_of(count, reason)
 
 
 class _Gate:

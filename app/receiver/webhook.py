@@ -40,6 +40,7 @@ class Receiver:
     arrivals: GroupCommit[queue.NewEvent, bool]
     stored: Callable[[], None]  # called after each new event, to wake a worker in this process
     refusals: Refusals
+    not_stored: Callable[[], None] = lambda: None  # called after each webhook that was answered 503
     counts: WebhookCounts = field(default_factory=WebhookCounts)
 
 
@@ -116,6 +117,7 @@ def _store(door: Receiver, identity: parsing.Identity, request: Request, target:
     try:
         is_new = door.arrivals.add(event)
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
+        door.not_stored()
         return _not_stored(error, identity.event_type)
     if is_new:
         door.stored()

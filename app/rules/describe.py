@@ -52,12 +52,18 @@ def _deeds(rule: Rule) -> Iterator[str]:
         yield f"sets the attribute {name} = {_json(value)}"
     if rule.add_participant:
         yield f"adds {rule.add_participant.identity or rule.add_participant.address}"
+    yield from _deeds_of_the_bot(rule)
+
+
+def _deeds_of_the_bot(rule: Rule) -> Iterator[str]:
     if rule.hand_over:
         yield "hands over: the bot is silent until somebody resumes it"
     if rule.pause:
         yield f"pauses the bot for {_span(rule.pause)}"
     if rule.close:
         yield "closes the conversation"
+    if rule.notify:
+        yield f"tells {' and '.join(rule.notify.to)}"
     if rule.stop:
         yield "stays silent, and no further rule is tried"
 

@@ -13,6 +13,7 @@ from app.rules.business_hours import is_open, next_opening, silence_ends
 from app.rules.conditions import first_failure
 from app.rules.facts import ConversationFacts, DecisionInput, Inbound, Policy
 from app.rules.guards import first_stop, whatsapp_window
+from app.rules.notices import Notice
 from app.rules.schema import BotSettings, ContentTemplate, Rule, Rules
 from app.rules.templates import ReplyError, render_reply
 
@@ -43,9 +44,11 @@ class Actions:
     pause: timedelta | None = None
     hand_over: bool = False
     close: bool = False
+    notify: Notice | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.set_attributes or self.add_participant or self.pause or self.hand_over or self.close)
+        deeds = (self.set_attributes, self.add_participant, self.pause, self.hand_over, self.close, self.notify)
+        return any(map(bool, deeds))
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def timers_of(rules: Rules) -> tuple[timedelta, ...]:
 def _outcome(rule: Rule, asked: DecisionInput, *, by_template: bool) -> Decision:
     """Return what a rule whose conditions hold says and does; its trace is left to the caller."""
     if rule.stop:
-        return Decision(None, rule.name, f'rule "{rule.name}" stays silent', (), "stopped")
+        return Decision(
+            None, rule.name, f'rule "{rule.name}" stays silent', (), "stopped", actions=Actions(notify=rule.notify)
+        )
     values = template_values(asked.message, asked.known, asked.bot, asked.now)
     try:
         reply, media, template = _words(rule, values, by_template=by_template)
@@ -198,6 +203,7 @@ def _actions(rule: Rule, values: Mapping[str, object]) -> Actions:
         pause=rule.pause,
         hand_over=rule.hand_over,
         close=rule.close,
+        notify=rule.notify,
     )
 
 

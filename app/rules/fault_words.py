@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.rules import schema
+from app.rules import notices, schema
 
 TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     (): schema.Rules,
@@ -20,6 +20,9 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("rule", "template"): schema.ContentTemplate,
     ("rule", "add_participant"): schema.NewParticipant,
     ("rule", "quota"): schema.Quota,
+    ("rule", "notify"): notices.Notice,
+    ("notify",): notices.Notify,
+    **{("notify", cause): notices.Notice for cause in notices.CAUSES},
 }
 PARTS = ("any", "all", "not")
 
@@ -83,8 +86,12 @@ EXAMPLES = {
     "mode": '"observe"',
     "cooldown": '"10m"',
     "quota": '{ count = 1, per = "1d" }',
+    "rule.notify": '"team"',
+    "to": '["team", "crm"]',
+    "text": '"{{ what }}: {{ link }}"',
+    **{f"notify.{cause}": '"team"' for cause in notices.CAUSES},
 }
-_HEADS = {"bot": "[bot]", "rule": "[[rule]]"}
+_HEADS = {"bot": "[bot]", "notify": "[notify]", "rule": "[[rule]]"}
 _MOST_SHOWN = 60
 
 # Of pydantic's types of errors those that the schema can meet, and what the value is then. A test meets them all.

@@ -123,9 +123,11 @@ def _place(path: tuple[int | str, ...], named: str, document: dict[str, Any], te
     if len(path) >= 2 and path[0] == "rule" and isinstance(path[1], int):
         where = _rule_at(path[1], document, text, [*path[2:], *below])
         return where, _key(path[2:], document["rule"][path[1]])
-    own = path[0] == "bot"
-    line = line_of(text, [*path[own:], *below], line_of_table(text, "bot") if own else 1)
-    return f"{'[bot]' if own else 'top level'} (line {line})", _key(path[own:], document["bot"] if own else document)
+    table = str(path[0])
+    own = table in ("bot", "notify")
+    line = line_of(text, [*path[own:], *below], line_of_table(text, table) if own else 1)
+    where = f"[{table}]" if own else "top level"
+    return f"{where} (line {line})", _key(path[own:], document[table] if own else document)
 
 
 def _key(path: tuple[int | str, ...], table: Any) -> str:
@@ -154,7 +156,8 @@ def _rule_at(position: int, document: dict[str, Any], text: str, path: Sequence[
 
 
 MAX_DEPTH = 6  # of any, all and not inside each other
-DEEDS = ("reply", "media", "template", "set_attributes", "hand_over", "pause", "add_participant", "close")
+DEEDS = ("reply", "media", "template", "set_attributes", "hand_over", "pause", "add_participant", "close", "notify")
+BESIDE_SILENCE = ("notify",)  # what a rule that stays silent may do all the same
 
 Conflict = tuple[str, str]  # the key and what to do
 
@@ -164,8 +167,9 @@ def conflicts(rule: dict[str, Any]) -> Iterator[Conflict]:
     deeds = [deed for deed in DEEDS if rule.get(deed, False) is not False]
     if rule.get("set_attributes") == {}:
         deeds.remove("set_attributes")
-    if rule.get("stop") is True and deeds:
-        yield "stop", f"keeps silent, but the rule also has {' and '.join(deeds)}; remove one or the other"
+    loud = [deed for deed in deeds if deed not in BESIDE_SILENCE]
+    if rule.get("stop") is True and loud:
+        yield "stop", f"keeps silent, but the rule also has {' and '.join(loud)}; remove one or the other"
     if not deeds and rule.get("stop") is not True:
         yield "reply", 'is missing; add reply = "...", or an action such as hand_over = true'
     if rule.get("hand_over") is True and "pause" in deeds:

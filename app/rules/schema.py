@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool, StrictInt, model_validator
 
+from app.rules.notices import NOTHING, NoticeOfMessage, Notify
 from app.rules.templates import checked_reply
 from app.rules.text_matching import Phrase, without_accents, words_of
 from app.rules.values import (
@@ -261,6 +262,7 @@ class Rule(_Table):
     pause: Positive | None = None
     add_participant: NewParticipant | None = None
     close: StrictBool = False
+    notify: NoticeOfMessage = None
     stop: StrictBool = False
     ignore_accents: StrictBool = False
     mode: Literal["observe"] | None = None
@@ -278,4 +280,5 @@ class Rules(_Table):
     """A whole rules file, checked; `rules` are in file order."""
 
     bot: BotSettings = BotSettings()
+    notify: Notify = NOTHING
     rules: Annotated[tuple[Rule, ...], Field(alias="rule")] = ()

@@ -95,6 +95,8 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind in ("hand_over", "close"):
         if getattr(actions, kind):
             yield kind, {}
+    if actions.notify:
+        yield "notify", {"to": list(actions.notify.to)}
 
 
 def _message(supposed: SimulatedMessage, now: datetime) -> Inbound:

@@ -113,8 +113,11 @@ def compiled_reply(source: str) -> Template:
     return SANDBOX.from_string(source)
 
 
-def checked_reply(source: Any, *, may_be_empty: bool = False) -> str:
-    """Return the template text as given, or raise ValueError with everything that is wrong with it."""
+def checked_reply(source: Any, *, may_be_empty: bool = False, names: frozenset[str] = REPLY_VARIABLES) -> str:
+    """Return the template text as given, or raise ValueError with everything that is wrong with it.
+
+    `names` are the variables that it may use.
+    """
     if not isinstance(source, str) or not (source.strip() or may_be_empty):
         raise ValueError("is not a text; write what the customer shall read")
     if len(source) > MAX_SOURCE_CHARS:
@@ -123,7 +126,7 @@ def checked_reply(source: Any, *, may_be_empty: bool = False) -> str:
         tree = SANDBOX.parse(source)
         if problem := _size_problem(tree):
             raise ValueError(problem)
-        if problems := [*_syntax_problems(tree), *_name_problems(tree)]:
+        if problems := [*_syntax_problems(tree), *_name_problems(tree, names)]:
             raise ValueError("; ".join(problems))
         compiled_reply(source)
     except TemplateError as error:
@@ -179,11 +182,11 @@ def _is_plain_format(call: nodes.Call) -> bool:
     return isinstance(shape, str) and re.fullmatch(r"(%[A-Za-z%]|[^%])*", shape) is not None
 
 
-def _name_problems(tree: nodes.Template) -> list[str]:
+def _name_problems(tree: nodes.Template, names: frozenset[str]) -> list[str]:
     if _syntax_problems(tree):
         return []  # Jinja2 can only look for names in what it could compile
-    unknown = sorted(meta.find_undeclared_variables(tree) - REPLY_VARIABLES - {"range"})
-    known = ", ".join(sorted(REPLY_VARIABLES))
+    unknown = sorted(meta.find_undeclared_variables(tree) - names - {"range"})
+    known = ", ".join(sorted(names))
     return [f'there is no variable "{name}"; use one of {known}' for name in unknown]
 
 

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from app.config import Settings
 from app.db.database import Database, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from app.bot.responder_pool import Responder
+    from app.notify.recording import Recorder
     from app.rules.facts import Policy
     from app.rules.reload import WatchedRules
     from app.rules.schema import Rules
@@ -130,3 +132,28 @@ def responder_problems(settings: Settings) -> list[str]:
     except responder.ResponderError as error:
         return [f"BOT_RESPONDER {settings.bot_responder}: {error}"]
     return []
+
+
+def make_recorder(settings: Settings) -> Recorder | None:
+    """Return what writes down who is to be told; None where BOT_NOTIFY names nobody."""
+    if not settings.notify:
+        return None
+    from app.notify.recording import Recorder
+
+    has_page = bool(settings.admin_password or settings.api_base_url)
+    return Recorder(frozenset(settings.notify), _without_login(settings.public_url) if has_page else "")
+
+
+def make_alarms(settings: Settings, db: Database) -> tuple[Callable[[int, str], None], Callable[[], None]]:
+    """Return what the endpoint tells of webhooks that it refused, so many and why; and of each it could not store."""
+    recorder = make_recorder(settings)
+    if recorder is None:
+        return (lambda _count, _reason: None), (lambda: None)
+    from app.receiver.alarms import RejectionAlarm, StorageAlarm
+
+    return RejectionAlarm(db, recorder).note, StorageAlarm(db, recorder).note
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

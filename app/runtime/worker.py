@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from app.bot.context import HandlerContext
 from app.bot.handlers import HANDLERS
@@ -19,8 +20,10 @@ from app.privacy import retention
 from app.reconcile.paced_client import PacedClient
 from app.reconcile.run import Reconciliation, Scope
 from app.reconcile.starting import CHORE, Start
+from app.rules.notices import Notify
 from app.rules.reload import WatchedRules
-from app.runtime.from_settings import make_conversations, make_policy, make_responder, watch_rules
+from app.runtime import notifying
+from app.runtime.from_settings import make_conversations, make_policy, make_recorder, make_responder, watch_rules
 from app.twilio_api.client import Conversations
 
 RETENTION_EVERY = timedelta(days=1)
@@ -47,6 +50,10 @@ def make_worker(
     policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)
+    recorder = make_recorder(settings)
+
+    def asked() -> Notify:
+        return in_force.current().notify
 
     def bot(job: Job) -> HandlerContext:
         return HandlerContext(
@@ -56,8 +63,16 @@ def make_worker(
             policy=policy,
             responder=responder,
             folder=settings.bot_rules.parent,
+            recorder=recorder,
         )
 
+    told: dict[str, Any] = {}
+    watches: list[PeriodicTask] = []
+    if recorder:
+        sender = notifying.make_sender(settings, db, recorder, asked)
+        buried = partial(notifying.record_dead, recorder, asked)
+        told = {"buried": buried, "beside": sender, "after_drain": sender.send_due}
+        watches = [notifying.drift_watch(settings, db, twilio, recorder, asked)]
     return Worker(
         db,
         handlers,
@@ -66,13 +81,16 @@ def make_worker(
         warm_up=twilio.warm_up,
         is_awaited=responder.is_awaited if responder else lambda: False,
         on_tick=partial(calls.store, db),
-        periodic=_make_rounds(settings, db, twilio),
+        periodic=_make_rounds(settings, db, twilio, watches),
+        **told,
     )
 
 
-def _make_rounds(settings: Settings, db: Database, twilio: Conversations) -> PeriodicRunner:
+def _make_rounds(
+    settings: Settings, db: Database, twilio: Conversations, watches: list[PeriodicTask]
+) -> PeriodicRunner:
     """Return what the settings want at intervals, not started yet."""
-    wanted = [PeriodicTask(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True)]
+    wanted = [PeriodicTask(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True), *watches]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
         wanted.append(PeriodicTask(CHORE, every, partial(_reconcile, settings, db, twilio)))

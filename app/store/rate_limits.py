@@ -37,6 +37,7 @@ class Passage:
     reason: str = ""
     failures: int = 0
     probes: bool = False
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def enter(tx: Connection, conversation_sid: str, now: datetime) -> Passage:
         return Passage(failures=account.failures if account else 0)
     this = (gate.c.scope == ACCOUNT, gate.c.not_before == account.not_before)
     if tx.execute(update(gate).where(*this).values(not_before=now + PROBE, set_at=now)).rowcount:
-        return Passage(failures=account.failures, probes=True)
+        return Passage(failures=account.failures, probes=True, failing_since=account.failing_since)
     return Passage(now + PROBE, reason_of(account))  # another was faster
 
 
@@ -103,7 +104,9 @@ def record_failure(tx: Connection, passage: Passage, reason: str, now: datetime)
         pause = min(FIRST_PAUSE * int(2 ** min(failures - FAILURES, 10)), LONGEST_PAUSE)
         values |= {"not_before": now + pause, "set_at": now, "reason": reason}
     closed = tx.execute(update(gate).where(this).values(**values).returning(gate)).one()
-    return Passage(closed.not_before, reason_of(closed)) if failures >= FAILURES else Passage()
+    if failures < FAILURES:
+        return Passage()
+    return Passage(closed.not_before, reason_of(closed), failures, failing_since=closed.failing_since)
 
 
 def _goes_on(row: Record, now: datetime) -> bool:

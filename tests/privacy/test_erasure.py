@@ -188,6 +188,7 @@ def test_every_table_was_thought_of():
         "audit_log",
         "agent_answers",
         "consent_ledger",
+        "notifications",
     }
 
     assert set(metadata.tables) == without_a_person | with_one

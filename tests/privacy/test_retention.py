@@ -182,7 +182,7 @@ def test_a_running_worker_purges_by_itself(app, clock, emulator):
     add_event(db, "old")
     clock.advance(31 * DAY)
     worker = make_worker(app.extensions["parley"].settings, db)
-    worker._periodic._pause = 0.05
+    worker._beside[0]._pause = 0.05
 
     worker.start()
     try:

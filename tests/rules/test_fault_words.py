@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from datetime import date, time
+from functools import partial
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,13 @@ from pydantic import BaseModel, ValidationError
 from app.rules import fault_words
 from app.rules.fault_words import EXAMPLES, TABLES, in_toml
 from app.rules.loader import RulesError, load
+from app.rules.notices import CAUSES
 from app.rules.schema import Rules
+
+
+def in_notify(cause, table):
+    return {"notify": {cause: {"to": "crm"} | table}}
+
 
 SOME_MOMENT = tomllib.loads("at = 2026-01-01T05:00:00")["at"]
 # One value of each kind that TOML has, right for some keys and wrong for the others.
@@ -30,12 +37,17 @@ PLACES = {
     ("rule", "template"): lambda table: in_rule(template={"content_sid": HX} | table),
     ("rule", "add_participant"): lambda table: in_rule(add_participant=table),
     ("rule", "quota"): lambda table: in_rule(quota={"count": 1} | table),
+    ("rule", "notify"): lambda table: in_rule(notify={"to": "crm"} | table),
+    ("notify",): lambda table: {"notify": table},
+    **{("notify", cause): partial(in_notify, cause) for cause in CAUSES},
 }
 # pydantic's own sentences, of any of its versions.
 RAW = re.compile(
     r"Input |[Ff]ield required|should be|Value error|valid (string|tuple|integer|dict|mapping|list)|pydantic"
 )
-PLACED = re.compile(r'- (rule "."( \(line \d+\))?|rule number \d+|\[bot\] \(line \d+\)|top level \(line \d+\)).*: ')
+PLACED = re.compile(
+    r'- (rule "."( \(line \d+\))?|rule number \d+|\[(?:bot|notify)\] \(line \d+\)|top level \(line \d+\)).*: '
+)
 NEXT_STEP = ("; write ", "; add ", "; remove ", "; correct ", "; use ", "; choose ", "; make ", "; move ", "; split ")
 
 
