@@ -120,7 +120,7 @@ def subset(*arguments: str) -> str:
 
 
 def test_no_test_that_needs_postgresql_is_among_them():
-    collected = subset("--seconds", "90", "--collect-only", "tests/db", "tests/test_rolling_deploys.py")
+    collected = subset("--seconds", "90", "--collect-only", "tests/db", "tests/db/test_rolling_deploys.py")
 
     assert "[sqlite]" in collected
     assert "postgresql" not in collected
@@ -128,4 +128,4 @@ def test_no_test_that_needs_postgresql_is_among_them():
 
 
 def test_what_does_not_fit_is_counted():
-    assert "] tests/support/sqlite_subset.py:" in subset("--seconds", "0", "tests/test_identity.py")
+    assert "] tests/support/sqlite_subset.py:" in subset("--seconds", "0", "tests/twilio_api/test_identity.py")

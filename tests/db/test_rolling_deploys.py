@@ -21,7 +21,7 @@ from app.db.tables import inbox
 from tests.support import webhook_fixtures
 from tests.support.arrivals import webhook_of
 
-STATEMENTS = Path(__file__).parent / "fixtures" / "statements"
+STATEMENTS = Path(__file__).parents[1] / "fixtures" / "statements"
 CONTRACTS = {
     "a table or column is dropped": r"\bDROP (TABLE|COLUMN)\b",
     "a constraint or default that old statements rely on is dropped": r"\bDROP (CONSTRAINT|DEFAULT)\b",

@@ -15,7 +15,7 @@ from tests.conftest import ORIGIN, RULES, TOKEN
 from tests.support.eventually import eventually
 from tests.support.gunicorn_process import serving
 
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 ACCOUNT_SID = "AC" + "1".zfill(32)
 pytestmark = [
     pytest.mark.skipif(not SAMPLES.is_dir(), reason="the recorded samples are not part of this checkout"),

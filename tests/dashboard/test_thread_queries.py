@@ -13,6 +13,8 @@ from app.store.deliveries import Receipt
 from app.store.messages import DecisionKey, NewDecision, record_decision, record_message
 from app.store.replies import Content
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")  # the SQL itself is the subject
+
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SID = "CH" + "1" * 32
 ADA = "MB" + "1" * 32

@@ -10,6 +10,8 @@ from app.store.deliveries import Receipt
 from app.store.messages import DecisionKey
 from app.store.replies import Content
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")  # the SQL itself is the subject
+
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADA, BO, CY = "CH" + "a" * 32, "CH" + "b" * 32, "CH" + "c" * 32
 

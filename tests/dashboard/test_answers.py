@@ -19,6 +19,8 @@ from app.store import agent_answers, conversations, messages
 from app.twilio_api.errors import SendError
 from tests.support.arrivals import arrive
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")  # the SQL itself is the subject
+
 PAUSE = timedelta(minutes=30)
 
 
