@@ -138,9 +138,9 @@ def test_a_rule_rests_after_it_has_answered(limit, ages, failed):
 def test_patterns_that_run_away_do_not_hold_up_the_decision():
     slow = "\n".join(f'[[rule]]\nname = "r{n}"\nreply = "x"\nwhen = {{ regex = "(h+)+{n}$" }}' for n in range(100))
     last = '[[rule]]\nname = "last"\nreply = "Still here."'
-    began = datetime.now(UTC)
 
     decision = decide(said("h" * 3000 + "!"), ConversationFacts(), load(slow + "\n" + last), POLICY, NOON)
 
+    given_up = "pattern number 1 took too long and counts as not found"  # one alone would search for ages
+    assert [step.failed for step in decision.tried] == [given_up] * 100 + [""]
     assert decision.reply == "Still here."
-    assert datetime.now(UTC) - began < timedelta(seconds=5)
