@@ -61,9 +61,9 @@ def build_image(folder: Path) -> Path:
     return folder
 
 
-def compose_services() -> dict[str, str]:
-    """Return the lines of each service in compose.yaml."""
-    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+def compose_services(file: Path = ROOT / "compose.yaml") -> dict[str, str]:
+    """Return the lines of each service in a compose file."""
+    text = file.read_text(encoding="utf-8")
     services = text.partition("services:\n")[2].partition("\nvolumes:\n")[0]
     _, *parts = re.split(r"^  (\w+):\n", services, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
