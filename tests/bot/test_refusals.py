@@ -10,7 +10,10 @@ import pytest
 from app.runtime.worker import make_worker
 from tests.support.arrivals import arrive
 
-pytestmark = pytest.mark.engines("sqlite")  # told apart is what Twilio says, not where it is kept
+pytestmark = [
+    pytest.mark.engines("sqlite"),  # told apart is what Twilio says, not where it is kept
+    pytest.mark.usefixtures("time_stands"),  # a wait of seconds ends when the test says so
+]
 
 THANKS = "Thanks, we will be right back."
 DAY = 86_400
@@ -57,7 +60,7 @@ def test_a_reply_that_twilio_stored_before_the_connection_broke_is_found_and_lin
 
 
 def test_after_a_request_without_an_answer_nothing_is_asked_for_two_seconds(
-    arrives, emulator, run_worker, attempts_go_by, time_stands
+    arrives, emulator, run_worker, attempts_go_by
 ):
     senders = [f"+1555010{1000 + number}" for number in range(4)]
     for sender in senders:
@@ -103,7 +106,7 @@ def test_a_refusal_that_may_pass_is_tried_again_after_a_look_at_the_conversation
 
 @pytest.mark.parametrize("status", [502, 504, 408])
 def test_while_twilio_may_still_be_storing_a_reply_it_is_looked_for_and_not_sent(
-    arrives, emulator, run_worker, attempts_go_by, sends, time_stands, status
+    arrives, emulator, run_worker, attempts_go_by, sends, status
 ):
     refuse(emulator, status)
     arrives()
@@ -132,7 +135,7 @@ def test_a_reply_that_twilio_stores_long_after_it_should_have_answered_is_one_re
     assert [(event["state"], event["attempts"]) for event in events()] == [("processed", 2)]
 
 
-def test_the_wait_before_a_reply_is_sent_again_grows(arrives, emulator, run_worker, clock, sends, time_stands):
+def test_the_wait_before_a_reply_is_sent_again_grows(arrives, emulator, run_worker, clock, sends):
     emulator.faults(fail="502:1")
     arrives()
     waits, began = [], clock()
