@@ -84,6 +84,25 @@ def test_fifty_phones_are_enough(conversation):
     assert refusal_of(conversation.participants.create, **pair) == (403, 50418)
 
 
+def test_ten_phones_are_enough_for_a_group_message(twilio):
+    phones = [json.dumps({"messaging_binding": {"address": f"+1555010030{n}"}}) for n in range(9)]
+    ours = json.dumps({"messaging_binding": {"projected_address": NUMBER}})
+    made = twilio.conversations.v1.conversation_with_participants.create(participant=[*phones, ours])
+    group = twilio.conversations.v1.conversations(made.sid)
+    group.participants.create(messaging_binding_address="+15550100310")
+
+    refused = refusal_of(group.participants.create, messaging_binding_address="+15550100311")
+    assert refused == (403, 50436)
+
+
+@pytest.mark.slow
+def test_a_thousand_participants_are_enough(conversation):
+    for number in range(1000):
+        conversation.participants.create(identity=f"guest-{number}")
+
+    assert refusal_of(conversation.participants.create, identity="one-too-many") == (403, 50417)
+
+
 def test_a_closed_conversation_takes_no_writes(twilio, conversation):
     conversation.update(state="closed")
 
