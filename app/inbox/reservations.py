@@ -38,10 +38,14 @@ _STATE = select(lanes.c.lane, lanes.c.lease_token, leases.FREE.label("is_free"))
 
 @dataclass
 class Reservation:
-    """Lanes in which no worker claims anything; `unfinished` are those whose worker did not come to an end."""
+    """Lanes in which no worker claims anything; `unfinished` are those whose worker did not come to an end.
+
+    `waited` says for how many seconds they were waited for, `reserved(waited=...)` included.
+    """
 
     held: dict[str, Lease] = field(default_factory=dict)
     unfinished: set[str] = field(default_factory=set)
+    waited: float = 0.0
     _renewed_at: float = 0.0
 
     def renew(self, db: Database) -> None:
@@ -53,20 +57,26 @@ class Reservation:
 
 @contextmanager
 def reserved(
-    db: Database, wanted: Collection[str], wait: Wait, report: Report = lambda _lanes, _seconds: None
+    db: Database,
+    wanted: Collection[str],
+    wait: Wait,
+    report: Report = lambda _lanes, _seconds: None,
+    *,
+    waited: float = 0.0,
 ) -> Iterator[Reservation]:
     """Have these lanes, and give them back at the end; `report` is told for how many we wait, and for how long already.
 
+    `waited` says how many of the PATIENCE_SECONDS an earlier reservation has used up already.
     Raises DatabaseUnavailable; then, too, they are given back, at the latest when the lease ends.
     """
-    reservation, token, taken_at = Reservation(), _token(db), {}
+    reservation, token, taken_at = Reservation(waited=waited), _token(db), {}
     try:
         _ask_for(db, wanted, token)
-        begun = db.boot_seconds()
+        begun = db.boot_seconds() - waited
         while missing := _take_what_is_free(db, wanted, token, reservation):
-            waited = db.boot_seconds() - begun
-            report(len(missing), waited)
-            if waited >= PATIENCE_SECONDS:
+            reservation.waited = db.boot_seconds() - begun
+            report(len(missing), reservation.waited)
+            if reservation.waited >= PATIENCE_SECONDS:
                 taken_at = _take_away(db, missing, token, reservation)
                 break
             reservation.renew(db)

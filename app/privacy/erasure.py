@@ -69,15 +69,16 @@ def erase(
     """Erase what was found, then look again until nothing is left.
 
     What is being worked on in their conversations comes to its end before, so that nobody there is answered twice;
-    `waiting` is told of it, and `wait` waits for seconds. Events of theirs that wait are not worked on any more; only
-    that they wanted silence, in the words of `bot`, is heeded. Only the counts are written to the log of actions.
+    `waiting` is told of it, and `wait` waits for seconds: PATIENCE_SECONDS in all, however often we look. Events of
+    theirs that wait are not worked on any more; only that they wanted silence, in the words of `bot`, is heeded. Only
+    the counts are written to the log of actions.
     Raises DatabaseUnavailable; then call it again.
     """
     erasing = _Erasing(db, subject, bot or BotSettings())
     for _ in range(ROUNDS):
         if not found:
             break
-        with reserved(db, _lanes_of(found), wait, waiting) as reservation:
+        with reserved(db, _lanes_of(found), wait, waiting, waited=erasing.waited) as reservation:
             erasing.all_of(found, reservation, progress)
             found = find(db, subject, agents)
     with db.write() as tx:
@@ -91,16 +92,18 @@ def _lanes_of(found: SubjectRows) -> list[str]:
 
 
 class _Erasing:
-    """One erasure under way: what was emptied, and the lanes whose worker did not end."""
+    """One erasure under way: what was emptied, the lanes whose worker did not end, for how many seconds it waited."""
 
     def __init__(self, db: Database, subject: Subject, bot: BotSettings) -> None:
         self._db, self._subject, self._bot = db, subject, bot
         self.counts: dict[str, int] = {}
         self.unfinished: set[str] = set()
+        self.waited = 0.0
 
     def all_of(self, found: SubjectRows, reservation: Reservation, progress: Progress) -> None:
         """Empty all these rows, while nobody works in their conversations, and let nothing older be fetched again."""
         self.unfinished |= reservation.unfinished
+        self.waited = reservation.waited
         with self._db.write() as tx:
             for sid in sorted(found.whole | found.shared):
                 reconcile_cursors.forget(tx, sid, self._db.now(tx))

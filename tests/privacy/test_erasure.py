@@ -6,7 +6,7 @@ from sqlalchemy import insert, select, update
 from app.bot.handlers import HANDLERS
 from app.db import maintenance_tables, page_tables  # noqa: F401 - more tables of the same metadata
 from app.db.tables import audit_log, deliveries, messages, metadata, replies, responder_calls, rule_actions
-from app.inbox import queue
+from app.inbox import leases, queue
 from app.inbox.dispatch import process_job
 from app.inbox.job import Job
 from app.privacy.erasure import erase
@@ -94,6 +94,30 @@ def test_a_worker_in_the_middle_of_it_stores_and_sends_nothing_afterwards(custom
 
     assert "15550100001" not in texts(db)
     assert emulator.replies() == []
+
+
+def test_workers_that_do_not_end_are_waited_for_twenty_seconds_in_all_however_much_comes_in_meanwhile(
+    customer_writes, emulator, db, clock
+):
+    customer_writes("I am Annabelle")
+    written = emulator.webhooks("onMessageAdded")[0]["form"]
+    endless = [queue.claim(db)]
+    subject, waits = Subject.of(PERSON), []
+
+    def worked_on(seconds):
+        waits.append(seconds)
+        clock.advance(1)
+        leases.renew(db, [claimed.lease for claimed in endless])
+
+    def writes_elsewhere(_table, _rows):
+        number = len(endless)
+        emulator.post(written | {"ConversationSid": f"CH{number:032}", "MessageSid": f"IM{number:032}"})
+        endless.append(queue.claim(db))
+
+    done = erase(db, subject, (), find(db, subject, ()), actor="test", wait=worked_on, progress=writes_elsewhere)
+
+    assert done.unfinished > 2
+    assert 0 < len(waits) <= 20  # each of a second
 
 
 @pytest.mark.parametrize("has_a_neighbour", [False, True], ids=["alone", "in a group"])
