@@ -33,6 +33,16 @@ _BY_CODE = {
     "SQLITE_FULL": Fault("the disk is full", FULL),
     "SQLITE_READONLY": Fault("the database file is read-only", READ_ONLY),
 }
+_UNWRITABLE = Fault(
+    "the database's files cannot be written: their permissions, or the file system, are read-only", READ_ONLY
+)
+_BY_ERRNO = {
+    errno.ENOSPC: _BY_CODE["SQLITE_FULL"],
+    errno.EDQUOT: _BY_CODE["SQLITE_FULL"],
+    errno.EROFS: _UNWRITABLE,
+    errno.EACCES: _UNWRITABLE,
+    errno.EPERM: _UNWRITABLE,
+}
 
 
 def describe(error: BaseException) -> Fault:
@@ -41,9 +51,9 @@ def describe(error: BaseException) -> Fault:
         return _BY_CODE[_UNDEFINED_TABLE]
     if "session is read-only" in str(error):
         return _BY_CODE[_READ_ONLY_TRANSACTION]
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _BY_CODE["SQLITE_FULL"]
     known = _BY_CODE.get(code_of(error)) or getattr(error, "fault", None)
+    if known is None and isinstance(error, OSError):
+        known = _BY_ERRNO.get(error.errno or 0)
     return known or Fault(f"the database cannot be used now ({type(error).__name__})", OTHER)
 
 

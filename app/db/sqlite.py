@@ -56,9 +56,13 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: see below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"journal_size_limit={LONGEST_LOG}"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(path)}")
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", f"journal_size_limit={LONGEST_LOG}"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(path)}")
+        except BaseException:
+            connection.close()  # nobody else does
+            raise
 
     @event.listens_for(engine, "checkout")
     def same_files(_connection: Any, record: Any, _proxy: Any) -> None:

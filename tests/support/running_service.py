@@ -28,15 +28,18 @@ OPEN_STATES = ("pending", "scheduled", "processing")
 class Service:
     """The processes of one installation: web, and `workers` workers.
 
-    Unless said otherwise none with SQLite, where web works too, and one with PostgreSQL.
+    Unless said otherwise none with SQLite, where web works too, and one with PostgreSQL. `started_by` is a command
+    that starts them.
     """
 
-    def __init__(self, environ: Mapping[str, str], log: Path, *, workers: int | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], log: Path, *, workers: int | None = None, started_by: Sequence[str] = ()
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._address = f"127.0.0.1:{free.getsockname()[1]}"
         self._environ = {"PATH": os.environ["PATH"], "WEB_CONCURRENCY": "2", **environ}
-        self._log = log
+        self._log, self._started_by = log, started_by
         self._commands = {"web": [*WEB, self._address]}
         self.db = Database(config.from_environment(environ).database_url)
         if workers is None:
@@ -56,8 +59,9 @@ class Service:
     def start(self, name: str) -> None:
         """Start a process, in a process group of its own."""
         with self._log.open("ab") as log:
+            command = [*self._started_by, *self._commands[name]]
             self.processes[name] = subprocess.Popen(
-                self._commands[name], cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
+                command, cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
             )
 
     def signal(self, name: str, number: int) -> None:

@@ -1,6 +1,7 @@
 """What happens to storage, for as long as a block lasts: locks, silence, frozen processes, a full disk, failover."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -90,6 +91,28 @@ def full_disk(folder: Path) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+
+
+@contextmanager
+def unwritable_files(folder: Path) -> Iterator[None]:
+    """Let nobody whom permissions bind write in a folder; who has a file there open goes on."""
+    for path in (*folder.iterdir(), folder):
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path in (folder, *folder.iterdir()):
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+def bound_by_permissions() -> list[str]:
+    """Return a command that starts another without root's right to write whatever permissions say, if we have it."""
+    if os.geteuid() != 0:
+        return []
+    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    if shutil.which("setpriv") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("no process can be started here that permissions bind: we are root, and setpriv is of no use")
+    return command
 
 
 @contextmanager
