@@ -46,8 +46,8 @@ class Listener:
         return [one.id for one in self.posts]
 
 
-def listening() -> Iterator[Listener]:
-    """Listen on a free port of loopback."""
+def listening(port: int = 0) -> Iterator[Listener]:
+    """Listen on a port of loopback; 0: on a free one."""
     listener = Listener()
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,7 +70,7 @@ def listening() -> Iterator[Listener]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     listener.port = server.server_port
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
