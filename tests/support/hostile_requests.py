@@ -50,7 +50,7 @@ class Answer:
     raw: bytes
 
 
-def exchange(port: int, data: bytes, *, ends: bool = False, patience: float = 10.0) -> Answer:
+def exchange(port: int, data: bytes, *, ends: bool = False, patience: float = 60.0) -> Answer:
     """Send the bytes, close our side if the message `ends`, and return the answer, all of it up to its end.
 
     Raises TimeoutError when nothing comes for `patience` seconds.
