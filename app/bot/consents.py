@@ -99,7 +99,7 @@ def record_wish(message: facts.Inbound, known: facts.ConversationFacts, code: st
 
 def _record(message: facts.Inbound, change: consent.Kind, word: str, context: HandlerContext) -> bool:
     at = message.sent_at if change in (consent.MAY_OPT_OUT, consent.WROTE_AGAIN) else min(message.sent_at, context.now)
-    told = ConsentChange(
+    entry = ConsentChange(
         person=Person(message.author, message.channel),
         change=change,
         at=at,
@@ -108,7 +108,7 @@ def _record(message: facts.Inbound, change: consent.Kind, word: str, context: Ha
         conversation_sid=message.conversation_sid,
         participant_sid=message.participant_sid,
     )
-    return consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)
+    return consent.record(context.tx, entry, per_channel=context.rules.bot.opt_out_per_channel)
 
 
 def record_refusal_of_carrier(
@@ -119,7 +119,7 @@ def record_refusal_of_carrier(
     person = _person(row) if row and (row.address or row.identity) else Person(participant_sid)
     if row is None:
         conversations.record_participant(context.tx, participant_sid, {"conversation_sid": conversation_sid})
-    told = ConsentChange(
+    entry = ConsentChange(
         person=person,
         change=consent.OPTED_OUT,
         at=at,
@@ -129,4 +129,4 @@ def record_refusal_of_carrier(
         conversation_sid=conversation_sid,
         participant_sid=participant_sid,
     )
-    consent.record(context.tx, told, per_channel=context.rules.bot.opt_out_per_channel)
+    consent.record(context.tx, entry, per_channel=context.rules.bot.opt_out_per_channel)

@@ -97,8 +97,8 @@ def with_channel_facts(tx: Connection, message: facts.Inbound) -> facts.Inbound:
     stored = queue.stored_request(tx, message_key(message.message_sid))
     if stored is None:
         return message
-    told = dict(reversed(read_form(stored.method, stored.target, stored.body)))
-    return replace(message, channel_facts=channel_facts(told))
+    parameters = dict(reversed(read_form(stored.method, stored.target, stored.body)))
+    return replace(message, channel_facts=channel_facts(parameters))
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def read(tx: Connection, event: MessageAdded, rows: Rows, context: HandlerContex
         f"{ConversationAdded.event_type}:{event.conversation_sid}",
         f"{ParticipantAdded.event_type}:{event.participant_sid}",
     ]
-    told = filter(None, [queue.stored_request(tx, key) for key in keys])
-    added = [internal_events.read(one.method, one.target, one.body) for one in told]
+    requests = filter(None, [queue.stored_request(tx, key) for key in keys])
+    added = [internal_events.read(one.method, one.target, one.body) for one in requests]
     conversation_is_told = any(isinstance(one, ConversationAdded) for one in added)
     participant_is_told = any(isinstance(one, ParticipantAdded) or _is_made_for(one, event.author) for one in added)
     return Unknown(

@@ -50,7 +50,7 @@ def export_command(person: str, folder: Path, no_files: bool, as_json: bool) -> 
 
     Example: flask privacy export +15550100001 --out for-ann
     """
-    from app.privacy.export import gather, note
+    from app.privacy.export import gather, record
 
     subject, settings = subject_of(person), local_settings(parley())
     _must_be_empty(folder)
@@ -62,7 +62,7 @@ def export_command(person: str, folder: Path, no_files: bool, as_json: bool) -> 
         return must_be_known(False, subject)
     counts = {name: len(rows) for name, rows in known.rows.items()}
     with explained():
-        note(db, ACTOR, counts)
+        record(db, ACTOR, counts)
     files = _described(known) if no_files else _fetched(known, folder)
     document = {
         "person": subject.text,

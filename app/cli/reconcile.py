@@ -82,20 +82,20 @@ def _run(db: Database, twilio: Any, scope: Scope, most: int, per_second: float, 
     from app.inbox import periodic
     from app.reconcile.paced_client import PacedClient
     from app.reconcile.run import Reconciliation
-    from app.reconcile.starting import CHORE
+    from app.reconcile.starting import TASK
 
-    turn = None if dry_run else periodic.take(db, CHORE)
-    if turn is None and not dry_run:
+    lease = None if dry_run else periodic.take(db, TASK)
+    if lease is None and not dry_run:
         raise click.ClickException("another process reconciles just now; wait until it has ended, or use --dry-run")
 
     def still_ours() -> None:
-        if turn:
-            periodic.renew(db, turn)
+        if lease:
+            periodic.renew(db, lease)
 
     with _progress() as progress, _stoppable() as wait:
         calls = PacedClient(twilio, db, per_second=per_second, wait=wait, most=most, still_ours=still_ours)
         try:
-            return Reconciliation(db, calls, scope, turn, progress=progress).run()
+            return Reconciliation(db, calls, scope, lease, progress=progress).run()
         except periodic.TaskLeaseLost as lost:
             raise click.ClickException(f"{lost}; run it again when that has ended") from lost
 

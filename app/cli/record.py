@@ -128,8 +128,8 @@ def _row(tx: Connection, now: Any, event_id: int) -> Record:
 
 def _decisions(tx: Connection, rows: Sequence[Record]) -> list[expectations.Decided | None]:
     """Return what was decided about each message, None for another event."""
-    told = [parsing.parse(form.read_form(row.method, row.target, row.body)) for row in rows]
-    sids = [event.message_sid if isinstance(event, events.MessageAdded) else "" for event in told]
+    parsed = [parsing.parse(form.read_form(row.method, row.target, row.body)) for row in rows]
+    sids = [event.message_sid if isinstance(event, events.MessageAdded) else "" for event in parsed]
     return [expectations.of_message(tx, sid, sids) if sid else None for sid in sids]
 
 

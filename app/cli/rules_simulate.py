@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @json_option
 @with_appcontext
 def test_command(
-    texts: tuple[str, ...], at: str | None, author: str | None, file: Path | None, as_json: bool, **supposed: Any
+    texts: tuple[str, ...], at: str | None, author: str | None, file: Path | None, as_json: bool, **simulated: Any
 ) -> None:
     """Show what would be answered to a message, and why, without sending anything.
 
@@ -50,15 +50,15 @@ def test_command(
 
     Example: flask rules test "Where is my order?" --at "Sat 22:00" --channel whatsapp
     """
-    if not texts and not (supposed["media"] or supposed["media_type"] or supposed["button"]):
+    if not texts and not (simulated["media"] or simulated["media_type"] or simulated["button"]):
         raise click.UsageError('write the text of the message: flask rules test "Where is my order?"')
     from app.rules.facts import Policy
     from app.rules.simulate import SimulatedMessage, tried_out
 
     rules, settings = _rules(file), parley().settings
-    _check_channel(supposed["channel"], author or "", rules)
+    _check_channel(simulated["channel"], author or "", rules)
     policy = Policy(settings.bot_author, settings.bot_agents)
-    trial = tried_out(SimulatedMessage(texts, author=author or "", **supposed), rules, policy, _now(at, rules))
+    trial = tried_out(SimulatedMessage(texts, author=author or "", **simulated), rules, policy, _now(at, rules))
     if as_json:
         return show_json(_document(trial))
     for line in _lines(trial):

@@ -115,7 +115,7 @@ def _begin(db: Database, answer: WrittenAnswer, pause_for: timedelta, *, looked_
 
 def _new(tx: Connection, answer: WrittenAnswer, now: datetime) -> AgentAnswer:
     sid = answer.conversation_sid
-    audit_id = audit.note(tx, answer.author, agent_answers.ACTION, now, conversation_sid=sid)
+    audit_id = audit.record(tx, answer.author, agent_answers.ACTION, now, conversation_sid=sid)
     return AgentAnswer(answer.form, sid, answer.author, "sending", now, now, None, audit_id)
 
 

@@ -201,8 +201,8 @@ def _secret_key(settings: Settings) -> str:
     known = [settings.auth_token, *settings.shared_keys.values()]
     if not any(known):
         return secrets.token_hex(32)  # nobody can call the webhook either
-    told = "\n".join([settings.admin_password, *known])
-    return hmac.new(told.encode(), b"the key of Parley's page", hashlib.sha256).hexdigest()
+    accepted = "\n".join([settings.admin_password, *known])
+    return hmac.new(accepted.encode(), b"the key of Parley's page", hashlib.sha256).hexdigest()
 
 
 def _password_mark() -> str:

@@ -32,7 +32,7 @@ def pause(sid: str) -> ResponseReturnValue:
     known_conversation(sid)
     with writing() as (tx, now):
         held = pauses.pause(tx, sid, LENGTHS[length], now=now)
-        audit.note(tx, current_user.name, "paused the bot", now, conversation_sid=sid, detail={"length": length})
+        audit.record(tx, current_user.name, "paused the bot", now, conversation_sid=sid, detail={"length": length})
     flash(f"The bot is silent here {_until(held)}.")
     return _back_to(sid)
 
@@ -44,7 +44,7 @@ def resume(sid: str) -> ResponseReturnValue:
         before = pauses.resume(tx, sid, now=now)
         was_paused = before.paused_until is not None
         detail = {"was_paused": was_paused}
-        audit.note(tx, current_user.name, "resumed the bot", now, conversation_sid=sid, detail=detail)
+        audit.record(tx, current_user.name, "resumed the bot", now, conversation_sid=sid, detail=detail)
     flash("The bot answers here again." if was_paused else "The bot was not paused here.")
     return _back_to(sid)
 
@@ -56,7 +56,7 @@ def close_conversation(sid: str) -> ResponseReturnValue:
         lines = ["Closing is final: nobody can write here any more. What the customer writes next begins a new one."]
         return _confirm("Close this conversation?", lines, "Close conversation", sid)
     with writing() as (tx, now):
-        number = audit.note(tx, current_user.name, "closed", now, conversation_sid=sid, detail={"state": "begun"})
+        number = audit.record(tx, current_user.name, "closed", now, conversation_sid=sid, detail={"state": "begun"})
     try:
         close(account_of(row), sid)
     except (Refused, SendError) as error:
@@ -92,7 +92,8 @@ def resend(sid: str, reply_to: str) -> ResponseReturnValue:
             wanted = resends.look(tx, key, now)
             resends.send_again(tx, wanted, now)
             detail = {"after": key.timer_seconds, "parts": len(wanted.parts), "was": wanted.parts[0].state}
-            audit.note(tx, current_user.name, "sent again", now, conversation_sid=sid, subject=reply_to, detail=detail)
+            actor = current_user.name
+            audit.record(tx, actor, "sent again", now, conversation_sid=sid, subject=reply_to, detail=detail)
     except Refused as refused:
         flash(f"Not sent again: {refused}.", "error")
         return _back_to(sid)

@@ -94,7 +94,7 @@ class ListRows:
     counts: dict[str, int]
 
     @property
-    def told(self) -> tuple[Any, ...]:
+    def fingerprint(self) -> tuple[Any, ...]:
         """Return all of it, to be compared with what was there before: plain tuples, the repr of a row is cut."""
         rows = [list(map(tuple, some)) for some in (self.conversations, self.people, self.messages, self.replies)]
         return rows, sorted(self.failed), sorted(self.paused), sorted(self.undecided), self.counts

@@ -80,7 +80,7 @@ def list_fragment() -> ResponseReturnValue:
     with reading() as (tx, now):
         found = _list_rows(tx, now)
     sid = request.args.get("open", "")
-    return fragment("conversation_list.html", found.told, lambda: {**_list(found), "sid": sid})
+    return fragment("conversation_list.html", found.fingerprint, lambda: {**_list(found), "sid": sid})
 
 
 def thread_fragment(sid: str) -> ResponseReturnValue:
@@ -89,7 +89,7 @@ def thread_fragment(sid: str) -> ResponseReturnValue:
         rows = _thread_rows(tx, sid)
     is_paused = _is_paused(rows, now)
     return fragment(
-        "thread_news.html", (rows.told, is_paused), lambda: {**_thread(rows, now), "asked": _asked(), "sid": sid}
+        "thread_news.html", (rows.fingerprint, is_paused), lambda: {**_thread(rows, now), "asked": _asked(), "sid": sid}
     )
 
 

@@ -58,7 +58,7 @@ class _Looking:
         yield self.tx
 
 
-def foresee(
+def preview_event(
     tx: Connection, row: Record, now: datetime, rules_in_force: Rules, policy: Policy, *, responder: str = ""
 ) -> EventPreview:
     """Return what would happen to an event of the inbox; `responder` names who is asked where no rule matches."""

@@ -22,8 +22,8 @@ def retry_event(event_id: int) -> ResponseReturnValue:
         if row.state != "dead":
             return _not_dead(event_id, row.state)
         responder = settings().bot_responder
-        foreseen = event_preview.foresee(tx, row, now, rules, policy(), responder=responder) if rules else None
-    return render_template("event_retry.html", event=row, foreseen=foreseen, fault=fault)
+        preview = event_preview.preview_event(tx, row, now, rules, policy(), responder=responder) if rules else None
+    return render_template("event_retry.html", event=row, preview=preview, fault=fault)
 
 
 def retry_event_now(event_id: int) -> ResponseReturnValue:
@@ -33,7 +33,7 @@ def retry_event_now(event_id: int) -> ResponseReturnValue:
         if not admin.retry(tx, now, [event_id]):
             return _not_dead(event_id, row.state)
         sid, detail = conversation_of(row), {"reason": row.outcome}
-        audit.note(
+        audit.record(
             tx, current_user.name, "retried an event", now, conversation_sid=sid, subject=str(event_id), detail=detail
         )
     current_app.extensions["parley"].stored()

@@ -81,7 +81,7 @@ def event_raw(event_id: int) -> ResponseReturnValue:
     with writing() as (tx, now):
         row = event_row(tx, now, event_id)
         sid = conversation_of(row)
-        audit.note(tx, current_user.name, "looked at a raw event", now, conversation_sid=sid, subject=str(row.id))
+        audit.record(tx, current_user.name, "looked at a raw event", now, conversation_sid=sid, subject=str(row.id))
     raw = {"target": row.target, "headers": row.headers, "body": row.body.decode("utf-8", "replace")}
     with reading() as (tx, now):
         return render_template("event.html", **_facts(tx, row, raw=True), raw=raw)

@@ -14,12 +14,12 @@ from flask.typing import ResponseReturnValue
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def fragment(template: str, told: object, context: Callable[[], dict[str, Any]]) -> ResponseReturnValue:
+def fragment(template: str, fingerprint: object, context: Callable[[], dict[str, Any]]) -> ResponseReturnValue:
     """Return a part of a page with its ETag, which is known from what the part is made of.
 
     Who has this one already gets 304, and nothing is written anew. No thread waits for news.
     """
-    source = (repr(told), request.full_path, _source_of_templates())
+    source = (repr(fingerprint), request.full_path, _source_of_templates())
     response = make_response()
     response.headers["Cache-Control"] = "no-cache"
     response.set_etag(hashlib.sha256("\n".join(source).encode("utf-8", "replace")).hexdigest()[:32])

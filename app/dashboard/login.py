@@ -37,7 +37,7 @@ def log_in() -> ResponseReturnValue:
 def log_out() -> ResponseReturnValue:
     """End the session."""
     with writing() as (tx, now):
-        audit.note(tx, current_user.name, "logged out", now)
+        audit.record(tx, current_user.name, "logged out", now)
     logout_user()
     session.clear()
     flash("Logged out.")
@@ -57,7 +57,7 @@ def _try(name: str) -> ResponseReturnValue:
         return _again("The password is wrong.", 403)
     with writing() as (tx, now):
         login_throttle.forgive(tx, address)
-        audit.note(tx, name, "logged in", now)
+        audit.record(tx, name, "logged in", now)
     session.clear()  # with the token of whoever sat here before
     login_user(Operator(name, int(time.time())))
     session.permanent = True

@@ -107,7 +107,7 @@ def account_of(conversation: Record) -> Account:
         raise Refused("; ".join(faults))
     calls = current_app.extensions["parley"].rest_calls
     found = current_app.extensions.get("parley.rest")
-    found = found or make_conversations(settings(), database(), record_call=calls.note)
+    found = found or make_conversations(settings(), database(), record_call=calls.record)
     twilio: Conversations = current_app.extensions.setdefault("parley.rest", found)
     return Account(twilio, conversation.chat_service_sid or settings().service_sid)
 

@@ -69,9 +69,9 @@ def rule_trial() -> ResponseReturnValue:
     trial = None
     if found and form.fields:
         now = _now(form, found)
-        supposed = _supposed(form)
+        simulated = _simulated(form)
         if not form.problems:
-            trial = tried_out(supposed, found, policy(), now)
+            trial = tried_out(simulated, found, policy(), now)
     responder = settings().bot_responder
     status = 400 if form.problems else 200
     page = render_template(
@@ -148,7 +148,7 @@ def _now(form: Form, found: Rules) -> datetime:
         return now
 
 
-def _supposed(form: Form) -> SimulatedMessage:
+def _simulated(form: Form) -> SimulatedMessage:
     """Return what the form supposes; what is wrong with it is written into the form."""
     texts = tuple(text for text in (form["text"][:LONGEST_TEXT].strip(),) if text)
     if not texts and not any(form[name].strip() for name in ("media", "media_type", "button")):

@@ -53,9 +53,9 @@ def rule_conditions(rule: Rule) -> list[str]:
     return describe.conditions(rule.when)
 
 
-def rule_deeds(rule: Rule) -> list[str]:
+def rule_actions(rule: Rule) -> list[str]:
     """Return what a rule does and how often it may, a line each."""
-    return [*describe.deeds(rule), *describe.limits(rule)]
+    return [*describe.actions_of(rule), *describe.limits(rule)]
 
 
 def as_json(value: Any) -> str:
@@ -71,6 +71,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "brief": brief,
     "share": share,
     "rule_conditions": rule_conditions,
-    "rule_deeds": rule_deeds,
+    "rule_actions": rule_actions,
     "as_json": as_json,
 }

@@ -83,7 +83,7 @@ class ThreadRows:
     older_than: datetime | None
 
     @property
-    def told(self) -> tuple[Any, ...]:
+    def fingerprint(self) -> tuple[Any, ...]:
         """Return all of it, to be compared with what was there before: plain tuples, the repr of a row is cut."""
         several = (self.people, self.written, self.answers, self.deliveries, self.decisions, self.actions)
         return (
@@ -149,10 +149,10 @@ def place_of(tx: Connection, message_sid: str) -> tuple[str, datetime] | None:
 
 def _undecided(tx: Connection, sid: str) -> list[tuple[Record, events.MessageAdded]]:
     rows = [*tx.execute(_NOT_FINISHED, {"sid": sid}), *tx.execute(_DEAD, {"sid": sid})]
-    told = [
+    fingerprint = [
         (row, internal_events.read(row.method, row.target, row.body)) for row in sorted(rows, key=lambda row: row.id)
     ]
-    added = [(row, event) for row, event in told if isinstance(event, events.MessageAdded)]
+    added = [(row, event) for row, event in fingerprint if isinstance(event, events.MessageAdded)]
     known = set(tx.scalars(_KNOWN, {"sids": [event.message_sid for _, event in added]})) if added else set()
     return [(row, event) for row, event in added if event.message_sid not in known]
 

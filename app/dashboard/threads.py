@@ -31,7 +31,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ActionState:
     """What a rule did beside answering."""
 
     kind: str
@@ -55,7 +55,7 @@ class Why:
     observed: tuple[str, ...]
     timer_seconds: int
     burst_of: str
-    deeds: tuple[Deed, ...] = ()
+    actions: tuple[ActionState, ...] = ()
     together: int = 0
 
 
@@ -226,10 +226,10 @@ def _whys_of(
 
     `answered` are those that have replies.
     """
-    deeds = _grouped((_key_of(row), Deed(row.kind, row.state, row.reason)) for row in actions)
+    states = _grouped((_key_of(row), ActionState(row.kind, row.state, row.reason)) for row in actions)
     bursts = Counter(row.burst_of for row in decisions if row.burst_of)
     return _grouped(
-        (row.message_sid, _why(row, answered, deeds, 0 if row.timer_seconds else bursts[row.message_sid]))
+        (row.message_sid, _why(row, answered, states, 0 if row.timer_seconds else bursts[row.message_sid]))
         for row in decisions
     )
 
@@ -238,7 +238,9 @@ def _key_of(row: Record) -> DecisionKey:
     return DecisionKey(row.message_sid, row.timer_seconds)
 
 
-def _why(row: Record, answered: Collection[DecisionKey], deeds: Mapping[Any, tuple[Deed, ...]], together: int) -> Why:
+def _why(
+    row: Record, answered: Collection[DecisionKey], actions: Mapping[Any, tuple[ActionState, ...]], together: int
+) -> Why:
     this = _key_of(row)
     return Why(
         has_answered=row.code in ANSWERED or this in answered,
@@ -249,7 +251,7 @@ def _why(row: Record, answered: Collection[DecisionKey], deeds: Mapping[Any, tup
         observed=tuple(str(name) for name in row.observed or ()),
         timer_seconds=row.timer_seconds,
         burst_of=row.burst_of,
-        deeds=deeds.get(this, ()),
+        actions=actions.get(this, ()),
         together=together,
     )
 

@@ -55,9 +55,9 @@ class Database:
     """One database: `read()` and `write()` are its transactions, `now(tx)` its clock.
 
     Made before a fork, used after it: nothing is opened until the first transaction. At most `connections` are open
-    to PostgreSQL at once, and stay open; who needs one more waits for it. Urgent transactions have one more, which they
-    share with nobody. An SQLite file costs none. `clock` replaces the clocks, also the one that leases are measured
-    with, unless `boot_clock` replaces that.
+    to PostgreSQL at once, and stay open; who needs one more waits for it. Transactions with priority have one more,
+    which they share with nobody. An SQLite file costs none. `clock` replaces the clocks, also the one that leases are
+    measured with, unless `boot_clock` replaces that.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class Database:
 class Transaction:
     """A write transaction that begins at the first use of `tx` and again after each commit.
 
-    On SQLite it holds the machine's turn to write while it is open, so: no network in between.
+    On SQLite it holds the machine's writer lock while it is open, so: no network in between.
     """
 
     def __init__(self, db: Database, *, priority: bool = False) -> None:
@@ -210,18 +210,18 @@ class Transaction:
         self._end(lambda tx: tx.rollback())
 
     def _begin(self) -> Connection:
-        turns = self._db._writer_lock
+        writer_lock = self._db._writer_lock
         with _unavailable():
             engines = self._db.engines
             tx = (engines.priority if self._priority else engines.shared).connect().execution_options(writes=True)
             try:
-                if turns:
-                    turns.acquire(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, priority=self._priority)
+                if writer_lock:
+                    writer_lock.acquire(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, priority=self._priority)
                 try:
                     tx.begin()
                 except BaseException:
-                    if turns:
-                        turns.release()
+                    if writer_lock:
+                        writer_lock.release()
                     raise
             except BaseException:
                 tx.close()
@@ -283,7 +283,7 @@ def insert_into(dialect: str, table: Table) -> Any:
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """Turn what no driver says, a turn or a pooled connection that does not come, into DatabaseUnavailable."""
+    """Turn what no driver says, a lock or a pooled connection that is not to be had, into DatabaseUnavailable."""
     try:
         yield
     except (exc.TimeoutError, LockTimeout, OSError) as error:

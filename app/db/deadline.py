@@ -1,4 +1,4 @@
-"""Until when this thread waits for storage: what waits for a server, a lock or a turn asks here how long it may."""
+"""Until when this thread waits for storage: what waits for a server or a lock asks here how long it may."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Notices that an SQLite file was replaced while it is used: overwritten (`cp`), or another file has its name (`mv`).
 
 What the log (-wal) holds belongs to the old file; with the new one it makes a mixture. Only checkpoints write to the
-file itself, and ours happen in a turn to write: whoever begins a turn finds the file as the last turn left it. What a
-checkpoint of another program wrote is known by the log's index (-shm), which it has moved on.
+file itself, and ours happen under the writer lock: whoever acquires it finds the file as its last holder left it.
+What a checkpoint of another program wrote is known by the log's index (-shm), which it has moved on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Looks = tuple[int, int, int, int]  # device, inode, when it was changed, size
 
 
 class FileReplaced(OSError):
-    """The file is not the one that the last turn left."""
+    """The file is not the one that the last holder of the writer lock left."""
 
     fault = Fault(_WORDS, OTHER)
 
@@ -45,63 +45,65 @@ class FileReplaced(OSError):
 
 
 class _State(NamedTuple):
-    """The file as a turn left it; `in_turn` while somebody's turn lasts, so that it stays so when they die in it."""
+    """The file as a writer left it; `is_writing` while one holds the lock, and it stays so when they die meanwhile."""
 
-    in_turn: bool
+    is_writing: bool
     looks: _Looks
     sample: int
     log: bytes
 
 
 class FileWatch:
-    """Compares the file at the beginning of each turn with what the last turn noted, in a file beside the lock."""
+    """Compares the file, as the writer lock is acquired, with what its last holder stored in a file beside the lock."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
         self._index = database.with_name(database.name + "-shm")
-        self._notes_path = database.with_name(database.name + ".state")
-        self._notes: int | None = None
+        self._state_path = database.with_name(database.name + ".state")
+        self._state_file: int | None = None
         self._last: _State | None = None
         self._replaced: _Looks | None = None
 
-    def begin_turn(self) -> None:
-        """Raise FileReplaced when the file is another one, or overwritten. Call it with the turn ours."""
+    def begin_write(self) -> None:
+        """Raise FileReplaced when the file is another one, or overwritten. Call it with the lock held."""
         looks = _looks(self._database)
-        noted = self._read_notes()
-        if looks and noted and noted.looks != looks and not noted.in_turn and self._is_replaced(noted, looks):
+        stored = self._read_state()
+        if looks and stored and stored.looks != looks and not stored.is_writing and self._is_replaced(stored, looks):
             raise FileReplaced
-        self._last = noted if noted and noted.looks == looks else None
-        if self._notes is not None:
-            os.pwrite(self._notes, b"\x01", 0)
+        self._last = stored if stored and stored.looks == looks else None
+        if self._state_file is not None:
+            os.pwrite(self._state_file, b"\x01", 0)
 
-    def end_turn(self) -> None:
-        """Note what the file is now."""
+    def end_write(self) -> None:
+        """Store what the file is now."""
         looks = _looks(self._database)
-        if self._notes is None or looks is None:
+        if self._state_file is None or looks is None:
             return
         if self._last and self._last.looks == looks:
-            os.pwrite(self._notes, b"\x00", 0)
+            os.pwrite(self._state_file, b"\x00", 0)
             return
         with contextlib.suppress(OSError):
-            os.pwrite(self._notes, _STATE.pack(False, *looks, self._sample(), self._checkpointed()), 0)
+            os.pwrite(self._state_file, _STATE.pack(False, *looks, self._sample(), self._checkpointed()), 0)
 
     def close(self) -> None:
         """Let go of the files; call it when no connection is open any more."""
-        if self._notes is not None:
-            os.close(self._notes)
-            self._notes = None
+        if self._state_file is not None:
+            os.close(self._state_file)
+            self._state_file = None
             for path in (self._database, self._index):
                 _kept_open.let_go(path)
 
-    def _is_replaced(self, noted: _State, looks: _Looks) -> bool:
+    def _is_replaced(self, stored: _State, looks: _Looks) -> bool:
         if looks == self._replaced:
             return True
-        if noted.log[:8] == _NO_LOG:  # whoever then closed the last connection, in whatever turn, may have written
+        if (
+            stored.log[:8] == _NO_LOG
+        ):  # whoever then closed the last connection, whoever held the lock, may have written
             return False
         until = time.monotonic() + CHECKPOINT_SECONDS
-        while self._checkpointed() == noted.log:
-            is_same_file = (looks[0], looks[1], looks[3]) == (noted.looks[0], noted.looks[1], noted.looks[3])
-            if is_same_file and self._sample() == noted.sample:
+        while self._checkpointed() == stored.log:
+            is_same_file = (looks[0], looks[1], looks[3]) == (stored.looks[0], stored.looks[1], stored.looks[3])
+            if is_same_file and self._sample() == stored.sample:
                 return False
             if time.monotonic() > until:
                 self._replaced = looks
@@ -109,27 +111,27 @@ class FileWatch:
             time.sleep(0.02)
         return False
 
-    def _read_notes(self) -> _State | None:
-        if self._notes is None:
-            self._notes = self._open_notes()
-        raw = os.pread(self._notes, _STATE.size, 0)
+    def _read_state(self) -> _State | None:
+        if self._state_file is None:
+            self._state_file = self._open_state_file()
+        raw = os.pread(self._state_file, _STATE.size, 0)
         if len(raw) < _STATE.size:
             return None
-        in_turn, *looks, sample, log = _STATE.unpack(raw)
-        return _State(in_turn, tuple(looks), sample, log)
+        is_writing, *looks, sample, log = _STATE.unpack(raw)
+        return _State(is_writing, tuple(looks), sample, log)
 
-    def _open_notes(self) -> int:
-        """Open the notes for as long as we use the database; whoever is the only one to use it begins anew."""
-        notes = os.open(self._notes_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _open_state_file(self) -> int:
+        """Open the state for as long as we use the database; whoever is the only one to use it begins anew."""
+        file = os.open(self._state_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(notes, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(notes, 0)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
         except BlockingIOError:
             pass
-        fcntl.flock(notes, fcntl.LOCK_SH)
+        fcntl.flock(file, fcntl.LOCK_SH)
         for path in (self._database, self._index):
             _kept_open.take(path)
-        return notes
+        return file
 
     def _checkpointed(self) -> bytes:
         """Return what changes with each checkpoint, b"" when it is not known."""

@@ -1,4 +1,4 @@
-"""Hears at once when a lane becomes ready on PostgreSQL, in whatever process; who does not hear it still polls."""
+"""Wakes workers by PostgreSQL's LISTEN/NOTIFY as soon as a lane becomes ready, in whatever process; polling goes on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from app.logs import describe_error
 
 CHANNEL = "parley_lanes"
 STOP_SECONDS = 0.5  # how long a listener may take to see that it shall stop
-PROBE_SECONDS = 3.0  # a word of our own that has not come by then will not come
+PROBE_SECONDS = 3.0  # a notification of our own that has not come by then will not come
 RETRY_SECONDS = 2.0
-DEAF_RETRY_SECONDS = 60.0
-NOTHING = ""  # the payload of a word that a lane is ready; others are probes
+LOST_RETRY_SECONDS = 60.0
+NOTHING = ""  # the payload that says: a lane is ready; others are probes
 
 log = logging.getLogger("parley.notify")
 NO_NOTIFICATIONS = "no notification comes through this connection; a pooler in transaction mode? See docs/deploying.md"
@@ -28,29 +28,29 @@ Change = TypeVar("Change", Insert, Update)
 
 
 def telling(dialect: str, change: Change) -> Change:
-    """Return a statement on `lanes` that also tells all listeners, at commit and once, if it changes a row.
+    """Return a statement on `lanes` that also notifies all listeners, at commit and once, if it changes a row.
 
-    PostgreSQL sends equal words of one transaction once, so a whole group of events is one word; and as a part of
-    the statement it costs no round trip. On SQLite nobody can be told.
+    PostgreSQL sends equal notifications of one transaction once, so a whole group of events is one; and as a part of
+    the statement it costs no round trip. On SQLite nobody can be notified.
     """
     return change.returning(func.pg_notify(CHANNEL, NOTHING)) if dialect == "postgresql" else change
 
 
 class NotificationsLost(Exception):
-    """The connection works, but no word comes through it."""
+    """The connection works, but no notification comes through it."""
 
 
 class Listener:
-    """A thread with a connection of its own that calls `heard` for each word; it connects again when that is lost.
+    """A thread with a connection of its own that calls `on_notify` for each notification, and connects again when cut.
 
-    `heard` is called, too, when it has connected: who knows what was missed.
+    `on_notify` is called, too, when it has connected: something may have been missed.
     """
 
     def __init__(self, db: Database, on_notify: Callable[[], None]) -> None:
-        self._db, self._heard = db, on_notify
+        self._db, self._on_notify = db, on_notify
         self._stopping = threading.Event()
         self._said = ""
-        self._thread = threading.Thread(target=self._run, name="worker-ear", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="worker-listener", daemon=True)
 
     def start(self) -> None:
         """Start listening and return."""
@@ -72,7 +72,7 @@ class Listener:
                 self._listen()
             except NotificationsLost:
                 self._say(logging.WARNING, "wakeups.polling", NO_NOTIFICATIONS)
-                self._stopping.wait(DEAF_RETRY_SECONDS)
+                self._stopping.wait(LOST_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001 - it must go on trying; those who poll work meanwhile
                 reason = str(error) if isinstance(error, DatabaseUnavailable) else describe_error(error)
                 self._say(logging.WARNING, "wakeups.polling", reason)
@@ -81,19 +81,19 @@ class Listener:
     def _listen(self) -> None:
         with self._connection() as driver:
             driver.execute(f"LISTEN {CHANNEL}")
-            if not self._hears_itself(driver):
+            if not self._is_notified(driver):
                 return
             self._say(logging.INFO, "wakeups.listening", "")
-            self._heard()
+            self._on_notify()
             while not self._stopping.is_set():
                 for word in driver.notifies(timeout=STOP_SECONDS, stop_after=1):
                     if word.payload == NOTHING:
-                        self._heard()
+                        self._on_notify()
 
-    def _hears_itself(self, driver: Any) -> bool:
-        """Say a word over another connection and wait for it: a pooler lets LISTEN pass, but no word. Raises Deaf.
+    def _is_notified(self, driver: Any) -> bool:
+        """Notify over another connection and wait: some poolers let LISTEN pass, and nothing comes.
 
-        Return False when it was asked to stop meanwhile.
+        Return False when it was asked to stop meanwhile. Raises NotificationsLost.
         """
         token = secrets.token_hex(8)
         with self._db.write() as tx:

@@ -1,10 +1,10 @@
-"""Lets the threads and processes of one machine write to one SQLite file in turn; knows nothing of SQL.
+"""A fair lock for the threads and processes of one machine that write to one SQLite file; knows nothing of SQL.
 
 SQLite's own busy handler sleeps for longer and longer and is unfair: under load a process waits for
 seconds while another writes again and again. Here those with priority (who answer Twilio) go first, in whatever
-process: between processes they hold the place behind the writer by turns. The patient (who work the
-inbox off) stand in a line of their own; the first of it goes when nobody with priority waits, and after
-PATIENCE_SECONDS stands behind those with priority, so that no load can stop it.
+process: of each process one waits right behind the writer (`.queue`). All others (who work the inbox off) wait in a
+line of their own (`.patient`); the first of it writes when nobody with priority waits, and after PATIENCE_SECONDS waits
+among those with priority, so that no load can stop it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process hold
 
 
 class LockTimeout(Exception):
-    """No turn within the time; nothing was written."""
+    """The lock was not free within the time; nothing was written."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -32,35 +32,35 @@ class LockTimeout(Exception):
 
 
 class WriterLock:
-    """A lock over threads and processes. The files are opened at the first turn, so after a fork."""
+    """A lock over threads and processes. The files are opened when it is first acquired, so after a fork."""
 
     def __init__(self, database: Path) -> None:
         self._writer, self._next, self._line = (
             _LockFile(database.with_name(database.name + ending)) for ending in (".lock", ".queue", ".patient")
         )
         self._file = FileWatch(database)
-        self._here = threading.Lock()  # held by the thread whose turn it is
+        self._here = threading.Lock()  # held by the thread that writes
         self._line_here = threading.Lock()
         self._priority = 0  # threads that wait here
         self._counting = threading.Lock()
 
     def acquire(self, timeout_seconds: float, *, priority: bool = False) -> None:
-        """Return when it is our turn; raise LockTimeout after `timeout_seconds`, FileReplaced when it is of no use."""
+        """Return when the lock is ours; raise LockTimeout after `timeout_seconds`, or FileReplaced."""
         deadline = time.monotonic() + timeout_seconds
         if priority:
             self._acquire_with_priority(deadline)
         else:
             self._acquire_in_line(deadline)
         try:
-            self._file.begin_turn()
+            self._file.begin_write()
         except BaseException:
             self._release()
             raise
 
     def release(self) -> None:
-        """End our turn."""
+        """Give the lock back."""
         with suppress(OSError):
-            self._file.end_turn()
+            self._file.end_write()
         self._release()
 
     def _release(self) -> None:
@@ -68,7 +68,7 @@ class WriterLock:
         self._here.release()
 
     def close(self) -> None:
-        """Close the lock files; the next turn opens them again."""
+        """Close the lock files; acquiring it opens them again."""
         for file in (self._writer, self._next, self._line):
             file.close()
         self._file.close()
@@ -105,7 +105,7 @@ class WriterLock:
             self._line_here.release()
 
     def _acquire_if_free(self) -> bool:
-        """Take the turn if nobody writes and nobody with priority waits, here or in another process."""
+        """Take the lock if nobody writes and nobody with priority waits, here or in another process."""
         if self._priority or not self._here.acquire(blocking=False):
             return False
         taken = False

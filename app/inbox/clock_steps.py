@@ -64,7 +64,7 @@ def mend(db: Database) -> int:
         gates = _gates(tx, instant.at)
         tx.execute(delete(gate).where(_set_ahead(instant.at)))
         mended = Mended(len(shortened), len(waits), gates, _set_back_by(waits, instant.at))
-        clock_steps.note(tx, mended, instant.at)
+        clock_steps.record(tx, mended, instant.at)
     log.warning("clock.set_back", extra=asdict(mended))
     return len(shortened) + len(waits) + gates
 

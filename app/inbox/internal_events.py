@@ -100,8 +100,8 @@ _TEXT: dict[type, Callable[[Any], str]] = {bool: lambda value: str(value).lower(
 
 def body_of(event: Wait) -> bytes:
     """Return an event as a body like that of a webhook."""
-    told = {item.metadata["parameter"]: getattr(event, item.name) for item in fields(event)}
-    known = {name: _TEXT.get(type(value), str)(value) for name, value in told.items() if value is not None}
+    values = {item.metadata["parameter"]: getattr(event, item.name) for item in fields(event)}
+    known = {name: _TEXT.get(type(value), str)(value) for name, value in values.items() if value is not None}
     return urlencode({"EventType": event.event_type, **known}).encode()
 
 
@@ -112,7 +112,7 @@ def parse(form: Form) -> Wait | None:
     if event_class is None:
         return None
     readers = {item.name: item.metadata for item in fields(event_class)}
-    return event_class(**{name: told["read"](values.get(told["parameter"], "")) for name, told in readers.items()})
+    return event_class(**{name: it["read"](values.get(it["parameter"], "")) for name, it in readers.items()})
 
 
 def event_key(event: Wait) -> str:

@@ -1,6 +1,6 @@
-"""What is done now and then by one process at a time, however many there are: whose turn it is, and how far it came.
+"""Runs periodic tasks, each in one process at a time however many there are: under a lease, with its progress stored.
 
-It knows no chore. A lease that its process does not renew ends, and another may begin.
+It knows no task. A lease that its process does not renew ends, and another may begin.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ NEVER_BEGUN = datetime.min.replace(tzinfo=UTC)
 
 
 class TaskLeaseLost(Exception):
-    """Another process does the chore now."""
+    """Another process runs the task now."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskLease:
-    """Our turn at a chore: since when, what was reached before, and how far a run came that was not finished.
+    """Our lease of a task: since when, what was reached before, and how far a run came that was not finished.
 
     It is `after_start` when a process that has started wants it; `begins_at` is since when the database is in use.
     """
@@ -50,12 +50,12 @@ class TaskLease:
 
 
 def state(tx: Connection, name: str) -> Record | None:
-    """Return the row of a chore, or None when nobody has ever begun it."""
+    """Return the row of a task, or None when nobody has ever begun it."""
     return tx.execute(select(chores).where(chores.c.name == name)).first()
 
 
 def take(db: Database, name: str, *, every: timedelta | None = None) -> TaskLease | None:
-    """Return our turn; None while another process has it, or before it is due (see `due_at`); without `every`: now.
+    """Return our lease; None while another process has it, or before it is due (see `due_at`); without `every`: now.
 
     Raises DatabaseUnavailable.
     """
@@ -85,7 +85,7 @@ def _is_held(row: Record, now: datetime) -> bool:
 
 
 def due_at(row: Record, every: timedelta) -> datetime:
-    """Return when a chore is to be done next: `every` so often, and twice after a process has started."""
+    """Return when a task is to be done next: `every` so often, and twice after a process has started."""
     if row.begun_at is None:
         return NEVER_BEGUN
     usual: datetime = row.begun_at + every
@@ -93,7 +93,7 @@ def due_at(row: Record, every: timedelta) -> datetime:
 
 
 def _wanted_by_start(row: Record) -> datetime | None:
-    """Return when a chore is to be done for a process that has started; None when that has been done."""
+    """Return when a task is to be done for a process that has started; None when that has been done."""
     asked_at: datetime | None = row.asked_at
     begun_at: datetime | None = row.begun_at
     if asked_at is None or begun_at is None:
@@ -104,9 +104,9 @@ def _wanted_by_start(row: Record) -> datetime | None:
 
 
 def ask(tx: Connection, name: str, now: datetime, begins_at: datetime) -> None:
-    """Want a chore to be done soon, for a process that has started; and note since when the database is in use.
+    """Ask for a task to be done soon, for a process that has started; and store since when the database is in use.
 
-    What was noted before of that stays. Processes that start together ask once. Where the use begins this moment there
+    What was stored before of that stays. Processes that start together ask once. Where the use begins this moment there
     is nothing to be done at once: what comes from now on is for the second time.
     """
     upsert(tx, chores, {"name": name, "progress": {}}, update=())
@@ -120,48 +120,48 @@ def ask(tx: Connection, name: str, now: datetime, begins_at: datetime) -> None:
         tx.execute(update(chores).where(chores.c.name == name).values(**wanted))
 
 
-def renew(db: Database, turn: TaskLease) -> None:
-    """Lengthen our turn. Raises LeaseLost, DatabaseUnavailable."""
+def renew(db: Database, lease: TaskLease) -> None:
+    """Lengthen our lease. Raises TaskLeaseLost, DatabaseUnavailable."""
     with db.write() as tx:
-        _set(tx, turn, {"lease_until": db.now(tx) + LEASE})
+        _set(tx, lease, {"lease_until": db.now(tx) + LEASE})
 
 
-def record_progress(db: Database, turn: TaskLease, progress: Mapping[str, Any]) -> None:
-    """Store how far we are, for whoever goes on if we do not come to the end. Raises LeaseLost, DatabaseUnavailable."""
+def record_progress(db: Database, lease: TaskLease, progress: Mapping[str, Any]) -> None:
+    """Store how far we are, for whoever goes on if we do not end it. Raises TaskLeaseLost, DatabaseUnavailable."""
     with db.write() as tx:
-        _set(tx, turn, {"progress": dict(progress), "lease_until": db.now(tx) + LEASE})
+        _set(tx, lease, {"progress": dict(progress), "lease_until": db.now(tx) + LEASE})
 
 
-def finish(db: Database, turn: TaskLease, *, complete: bool = True, reached_at: datetime | None = None) -> None:
-    """End our turn; a `complete` one leaves nothing to go on with, and all that happened before `reached_at` is done.
+def finish(db: Database, lease: TaskLease, *, complete: bool = True, reached_at: datetime | None = None) -> None:
+    """End our lease; a `complete` run leaves nothing to go on with, and all that happened before `reached_at` is done.
 
-    Never takes back what was reached. Raises LeaseLost, DatabaseUnavailable.
+    Never takes back what was reached. Raises TaskLeaseLost, DatabaseUnavailable.
     """
     with db.write() as tx:
         ended: dict[str, Any] = {"lease_until": None, "lease_token": None, "done_at": db.now(tx)}
-        _set(tx, turn, ended | ({"progress": {}} if complete else {}))
+        _set(tx, lease, ended | ({"progress": {}} if complete else {}))
         if reached_at is not None:
             later = or_(chores.c.reached_at.is_(None), chores.c.reached_at < reached_at)
-            tx.execute(update(chores).where(chores.c.name == turn.name, later).values(reached_at=reached_at))
+            tx.execute(update(chores).where(chores.c.name == lease.name, later).values(reached_at=reached_at))
 
 
-def _set(tx: Connection, turn: TaskLease, values: Mapping[str, Any]) -> None:
-    ours = (chores.c.name == turn.name, chores.c.lease_token == turn.token)
+def _set(tx: Connection, lease: TaskLease, values: Mapping[str, Any]) -> None:
+    ours = (chores.c.name == lease.name, chores.c.lease_token == lease.token)
     if tx.execute(update(chores).where(*ours).values(**values)).rowcount == 0:
-        raise TaskLeaseLost(f"another process does {turn.name} now")
+        raise TaskLeaseLost(f"another process does {lease.name} now")
 
 
 FIRST_MINUTE_SECONDS = 60.0  # of a process, in which it only answers
 LONGEST_PAUSE_SECONDS = 5.0
 SHORTEST_PAUSE_SECONDS = 0.2
 
-log = logging.getLogger("parley.chores")
+log = logging.getLogger("parley.tasks")
 Wait = Callable[[float], bool]
 
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """What is done every so often. `do` gets its turn, and a function that waits and says whether to stop.
+    """What is done every so often. `do` gets its lease, and a function that waits and says whether to stop.
 
     What `can_wait` lets a process start in peace.
     """
@@ -173,7 +173,7 @@ class PeriodicTask:
 
 
 class PeriodicRunner:
-    """Does the chores whose time has come until stopped. What stops in between goes on at the next time.
+    """Does the tasks that are due until stopped. What stops in between goes on at the next time.
 
     `at_start` is done first, again and again until the database can be reached.
     """
@@ -184,14 +184,14 @@ class PeriodicRunner:
         self._db, self._wanted, self._at_start = db, wanted, at_start
         self._pause, self._begun = FIRST_MINUTE_SECONDS, 0.0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="worker-chores", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="worker-tasks", daemon=True)
 
     def start(self) -> None:
         """Start the thread and return."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """Let no chore begin, and let the one that is done come to a stop."""
+        """Let no task begin, and let the one that is done come to a stop."""
         self._stopping.set()
 
     def stop(self, timeout_seconds: float) -> bool:
@@ -205,37 +205,37 @@ class PeriodicRunner:
         until_it_works(self._at_start, self._stopping.wait)
         self._begun = time.monotonic()
         while not self._stopping.wait(min(self._pause, self._until_due())):
-            for chore in self._in_time():
+            for task in self._in_time():
                 if not self._stopping.is_set():
-                    self._try(chore)
+                    self._try(task)
 
     def _in_time(self) -> list[PeriodicTask]:
         is_early = time.monotonic() - self._begun < self._pause
-        return [chore for chore in self._wanted if not (is_early and chore.can_wait)]
+        return [task for task in self._wanted if not (is_early and task.can_wait)]
 
     def _until_due(self) -> float:
         """Return how long nothing is to be done: until something is due, but looking often for who has started."""
         try:
             with self._db.read() as tx:
                 now = self._db.now(tx)
-                rows = [(state(tx, chore.name), chore.every) for chore in self._in_time()]
-        except Exception:  # noqa: BLE001 - whoever does the first chore will say it
+                rows = [(state(tx, task.name), task.every) for task in self._in_time()]
+        except Exception:  # noqa: BLE001 - whoever does the first task will log it
             return self._pause
         free = [due_at(row, every) for row, every in rows if row and not _is_held(row, now)]
         pause = min([(at - now).total_seconds() for at in free], default=LONGEST_PAUSE_SECONDS)
         return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, pause))
 
-    def _try(self, chore: PeriodicTask) -> None:
+    def _try(self, task: PeriodicTask) -> None:
         try:
-            turn = take(self._db, chore.name, every=chore.every)
-            if turn is not None:
-                log.info("task.done", extra={"chore": chore.name, "outcome": chore.do(turn, self._stopping.wait)})
+            lease = take(self._db, task.name, every=task.every)
+            if lease is not None:
+                log.info("task.done", extra={"chore": task.name, "outcome": task.do(lease, self._stopping.wait)})
         except TaskLeaseLost as lost:
-            log.warning("task.lease_lost", extra={"chore": chore.name, "reason": str(lost)})
+            log.warning("task.lease_lost", extra={"chore": task.name, "reason": str(lost)})
         except (DatabaseUnavailable, SendError) as error:
-            log.error("task.not_done", extra={"chore": chore.name, "reason": str(error)})
-        except Exception as error:  # noqa: BLE001 - the other chores must still be done
-            log.error("task.failed", extra={"chore": chore.name, "error": describe_error(error)})
+            log.error("task.not_done", extra={"chore": task.name, "reason": str(error)})
+        except Exception as error:  # noqa: BLE001 - the other tasks must still be done
+            log.error("task.failed", extra={"chore": task.name, "error": describe_error(error)})
 
 
 def until_it_works(step: Callable[[], None], wait: Wait) -> None:

@@ -150,12 +150,12 @@ def _give_back(db: Database, wanted: Collection[str], token: str, taken_at: dict
     """Let workers claim again; not before whoever was at work when we took the lane away has surely ended."""
     with db.write() as tx:
         ours = and_(_THESE, _OURS)
-        told = {"some_lanes": list(wanted), "a_token": token}
+        bound = {"some_lanes": list(wanted), "a_token": token}
         for lane, at in sorted(taken_at.items()):
             later = case((lanes.c.ready_at < at + LEASE, at + LEASE), else_=lanes.c.ready_at)
-            tx.execute(update(lanes).where(_OURS, lanes.c.lane == lane).values(ready_at=later, ready_set_at=at), told)
+            tx.execute(update(lanes).where(_OURS, lanes.c.lane == lane).values(ready_at=later, ready_set_at=at), bound)
         freed = update(lanes).where(ours).values(lease_until=None, lease_token=None)
-        tx.execute(telling(tx.dialect.name, freed), told)
+        tx.execute(telling(tx.dialect.name, freed), bound)
         tx.execute(
-            update(lanes).where(_THESE, lanes.c.next_token == bindparam("a_token")).values(next_token=None), told
+            update(lanes).where(_THESE, lanes.c.next_token == bindparam("a_token")).values(next_token=None), bound
         )

@@ -20,7 +20,7 @@ class RestCalls:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def note(self, result: str) -> None:
+    def record(self, result: str) -> None:
         """Count one request; `result` is "ok", an HTTP status from 300, "not connected", "no answer" or "not sent"."""
         with self._lock:
             self._counts[result] += 1

@@ -33,12 +33,12 @@ class WebhookCounts:
         self._making = threading.Lock()
         self._is_broken = False
 
-    def note(self, outcome: Outcome, seconds: float, *, event_type: str = UNVERIFIED, reason: str = "") -> None:
+    def record(self, outcome: Outcome, seconds: float, *, event_type: str = UNVERIFIED, reason: str = "") -> None:
         """Count an answer; never raises: no webhook is answered differently because it cannot be counted."""
         if self._is_broken:
             return
         try:
-            (self._made or self._make()).note(outcome, seconds, event_type, reason)
+            (self._made or self._make()).record(outcome, seconds, event_type, reason)
         except Exception as error:  # noqa: BLE001 - see above
             self.give_up(describe_error(error))
 
@@ -96,7 +96,7 @@ class _Made:
         )
         self._children: dict[tuple[str, ...], Counter] = {}
 
-    def note(self, outcome: Outcome, seconds: float, event_type: str, reason: str) -> None:
+    def record(self, outcome: Outcome, seconds: float, event_type: str, reason: str) -> None:
         key = (event_type, outcome)
         (self._children.get(key) or self._child(key)).inc()
         if outcome in ACKNOWLEDGED:

@@ -42,7 +42,7 @@ class Pace:
             if missing > 0:
                 self.sleep(missing)
 
-    def note(self) -> None:
+    def record(self) -> None:
         """Note that a write has ended: it has arrived by now, so a second counts from here."""
         self._done.append(self._clock())
 
@@ -140,7 +140,7 @@ def _try(account: Account, conversation: str, entry: Entry, pace: Pace) -> Added
     except SendError as error:
         return error
     finally:
-        pace.note()
+        pace.record()
 
 
 def _present(entry: Entry, participant: Shown) -> Added:

@@ -65,9 +65,12 @@ def decide(
     why = " ".join(why.split())
     if not why or len(why) > LONGEST_REASON or not why.isprintable():
         raise Refused(f"say why, in at most {LONGEST_REASON} characters: it is kept with your name")
-    told = ConsentChange(person=person, change=change, at=now, actor=actor, why=why, conversation_sid=conversation_sid)
-    is_news = consent.record(tx, told, per_channel=per_channel)
+    decided = ConsentChange(
+        person=person, change=change, at=now, actor=actor, why=why, conversation_sid=conversation_sid
+    )
+    is_news = consent.record(tx, decided, per_channel=per_channel)
     if is_news:
         subject, detail = consent.name_in_audit_log(consent.hash_of(tx, person)), {"reason": why}
-        audit.note(tx, actor, _ACTIONS[change], now, conversation_sid=conversation_sid, subject=subject, detail=detail)
+        sid, action = conversation_sid, _ACTIONS[change]
+        audit.record(tx, actor, action, now, conversation_sid=sid, subject=subject, detail=detail)
     return is_news

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.operations import channel_limits, conversations, validation
-from app.operations.participant_spec import ParticipantSpec, newcomer
+from app.operations.participant_spec import ParticipantSpec, make_spec
 from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
 from app.quoting import quoted
 
@@ -115,12 +115,12 @@ def invited(
         raise Refused("a group MMS needs your own number; give it with --projected-address +1...")
     if projected_address and not group:
         raise Refused("--projected-address is your own number in a group MMS; name the others with --group +1...")
-    people = [newcomer(sms=number, proxy_address=proxy) for number in sms]
-    people += [newcomer(whatsapp=number, proxy_address=proxy) for number in whatsapp]
-    people += [newcomer(group=number) for number in group]
+    people = [make_spec(sms=number, proxy_address=proxy) for number in sms]
+    people += [make_spec(whatsapp=number, proxy_address=proxy) for number in whatsapp]
+    people += [make_spec(group=number) for number in group]
     ours, others = (identities[:1] or [""], identities[1:]) if projected_address else ([], identities)
-    people += [newcomer(identity=identity, projected_address=projected_address) for identity in ours]
-    return people + [newcomer(identity=identity) for identity in others]
+    people += [make_spec(identity=identity, projected_address=projected_address) for identity in ours]
+    return people + [make_spec(identity=identity) for identity in others]
 
 
 def _check_people(people: Sequence[ParticipantSpec]) -> None:

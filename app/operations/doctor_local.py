@@ -60,11 +60,11 @@ def _responder(context: DoctorContext, found: Rules) -> list[Finding]:
     if not (name := context.settings.bot_responder):
         return []
     taking, left = taking_all(found)
-    told = f"{name}: {lint.responder_sentence(found)}"
+    sentence = f"{name}: {lint.responder_sentence(found)}"
     if left or not taking:
-        return [Finding("responder", OK, told)]
+        return [Finding("responder", OK, sentence)]
     step = "remove from the rules what it shall answer; docs/responders.md shows a rules file for a responder"
-    return [Finding("responder", WARNING, told, step)]
+    return [Finding("responder", WARNING, sentence, step)]
 
 
 def token_key(context: DoctorContext) -> list[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.operations.list_format import Row, decode, of_plain, rows
-from app.operations.participant_spec import KINDS, ParticipantSpec, newcomer
+from app.operations.participant_spec import KINDS, ParticipantSpec, make_spec
 from app.operations.validation import Refused
 from app.quoting import quoted
 
@@ -58,13 +58,13 @@ def from_arguments(
         raise Refused("only one --identity can have the --projected-address; add the others with another command")
     proxies = {"sms": proxy_address, "whatsapp": proxy_address}
     ones = [
-        newcomer(**{kind: name}, proxy_address=proxies.get(kind, ""), attributes=attributes)
+        make_spec(**{kind: name}, proxy_address=proxies.get(kind, ""), attributes=attributes)
         for kind, names in named.items()
         for name in names
         if not (kind == "identity" and projected_address)
     ]
     if projected_address:
-        ones += [newcomer(identity="".join(identities), projected_address=projected_address, attributes=attributes)]
+        ones += [make_spec(identity="".join(identities), projected_address=projected_address, attributes=attributes)]
     return [Entry(one) for one in ones]
 
 
@@ -103,7 +103,7 @@ def _newcomer(row: Row, default: Row) -> ParticipantSpec:
     proxy_address = row.get("proxy_address", "")
     if channel in ("sms", "whatsapp"):
         proxy_address = proxy_address or default["proxy_address"]
-    return newcomer(**named, proxy_address=proxy_address, attributes=row.get("attributes") or default["attributes"])
+    return make_spec(**named, proxy_address=proxy_address, attributes=row.get("attributes") or default["attributes"])
 
 
 def _channel_of(address: str) -> str:

@@ -52,7 +52,7 @@ class ParticipantSpec:
         return {name: value for name, value in named.items() if value}
 
 
-def newcomer(
+def make_spec(
     *,
     sms: str = "",
     whatsapp: str = "",

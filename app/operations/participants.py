@@ -8,7 +8,7 @@ from typing import Any
 
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
-from app.operations.participant_spec import Kind, ParticipantSpec, newcomer
+from app.operations.participant_spec import Kind, ParticipantSpec, make_spec
 from app.operations.validation import Refused
 from app.quoting import quoted
 from app.twilio_api.addresses import without_marks
@@ -45,7 +45,7 @@ def add(
     attributes: Mapping[str, Any] | str | None = None,
 ) -> Added:
     """Add one participant and return it; one who is there already is returned as it is. Raises Refused, SendError."""
-    one = newcomer(
+    one = make_spec(
         sms=sms,
         whatsapp=whatsapp,
         group=group,

@@ -21,7 +21,7 @@ from app.operations import (
 from app.operations.account import Account
 from app.operations.addresses import AutoCreation
 from app.operations.conversation_plan import FirstMessage
-from app.operations.participant_spec import newcomer
+from app.operations.participant_spec import make_spec
 from app.operations.validation import Refused
 
 MOST_NUMBERS, MOST_ADDRESSES, MOST_CONVERSATIONS = 1000, 200, 50
@@ -103,7 +103,7 @@ def message_step(account: Account, number: str, to: str, author: str, *, now: da
 
     Raises Refused, SendError. `now` is for WhatsApp's 24 hours, which a free text must be within.
     """
-    person = newcomer(
+    person = make_spec(
         whatsapp=to if number.startswith("whatsapp:") else "",
         sms="" if number.startswith("whatsapp:") else to,
         proxy_address=number,
@@ -170,5 +170,5 @@ def _sent_in_a_new_one(account: Account, planned: conversation_plan.Conversation
 def _receipts_in_words(receipts: list[dict[str, Any]]) -> str:
     if not receipts:
         return "Twilio tells nothing of its delivery yet; `flask deliveries list` shows it when it does."
-    told = [f"{one['status']} {one['meaning'] or ''}".strip() for one in receipts]
-    return f"Delivery: {', '.join(told)}."
+    statuses = [f"{one['status']} {one['meaning'] or ''}".strip() for one in receipts]
+    return f"Delivery: {', '.join(statuses)}."

@@ -82,7 +82,7 @@ def erase(
             erasing.all_of(found, reservation, progress)
             found = find(db, subject, agents)
     with db.write() as tx:
-        audit.note(tx, actor, "erase a person", db.now(tx), detail=erasing.counts)
+        audit.record(tx, actor, "erase a person", db.now(tx), detail=erasing.counts)
         stays = sum(one.opted_out for one in consent.standings(tx, subject.people).values())
     return Erased(erasing.counts, stays, len(erasing.unfinished))
 

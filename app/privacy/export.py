@@ -59,10 +59,10 @@ def gather(db: Database, subject: Subject, agents: Sequence[str]) -> Export:
     return Export(known, changes_told, opted_out, tuple(_files(db, found)), found.mentions)
 
 
-def note(db: Database, actor: str, counts: Mapping[str, int]) -> None:
+def record(db: Database, actor: str, counts: Mapping[str, int]) -> None:
     """Write into the log of actions that somebody's data was given away, not whose. Raises DatabaseUnavailable."""
     with db.write() as tx:
-        audit.note(tx, actor, "export a person", db.now(tx), detail=dict(counts))
+        audit.record(tx, actor, "export a person", db.now(tx), detail=dict(counts))
 
 
 def _rows(db: Database, name: str, found: SubjectRows) -> Iterator[Record]:
@@ -81,8 +81,8 @@ def _is_one_of(table: Table, keys: Sequence[Key]) -> Any:
 def _said(table: Table, row: Record) -> Mapping[str, Any]:
     """Return a row as JSON can hold it; of a webhook what it said, not how it was signed."""
     if table is inbox:
-        told = ("event_type", "received_at", "state", "outcome", "finished_at")
-        return {name: _plain(getattr(row, name)) for name in told} | {"parameters": dict(parameters_of(row))}
+        names = ("event_type", "received_at", "state", "outcome", "finished_at")
+        return {name: _plain(getattr(row, name)) for name in names} | {"parameters": dict(parameters_of(row))}
     return {name: _plain(value) for name, value in row._mapping.items()}
 
 

@@ -53,7 +53,7 @@ from app.inbox.purged_keys import KEPT_FOR
 from app.inbox.purged_keys import remember as leave_keys
 from app.store import consent
 
-CHORE = "retention"
+TASK = "retention"
 LOOKED_AT_ONCE = 2_000
 DELETED_AT_ONCE = 500  # the disk is ours for some 10 ms; who answers Twilio waits no longer
 PAUSE_SECONDS = 0.05

@@ -122,14 +122,16 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
     found.shared -= found.whole | {""}
 
 
-def _record_webhook(told: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: SubjectRows) -> None:
+def _record_webhook(
+    posted: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: SubjectRows
+) -> None:
     """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
-    sid = told.get("ConversationSid", "")
-    names = {told[name] for name in _NAMES if told.get(name)}
+    sid = posted.get("ConversationSid", "")
+    names = {posted[name] for name in _NAMES if posted.get(name)}
     if any(subject.is_name(name) for name in names):
         found.shared.add(sid)
-        if subject.is_name(told.get("Author", "")):
-            found.message_sids.add(told.get("MessageSid", ""))
+        if subject.is_name(posted.get("Author", "")):
+            found.message_sids.add(posted.get("MessageSid", ""))
     people.setdefault(sid, set()).update(name for name in names if not subject.is_name(name) and is_address(name))
 
 
@@ -207,8 +209,10 @@ Speaks = Callable[[Record, Subject, SubjectRows], bool]
 def _inbox_speaks(row: Record, subject: Subject, found: SubjectRows) -> bool:
     if row.lane.partition(":")[0] in found.whole:
         return True
-    told = parameters_of(row)
-    return told.get("MessageSid") in found.message_sids or any(subject.is_name(told.get(name, "")) for name in _NAMES)
+    posted = parameters_of(row)
+    return posted.get("MessageSid") in found.message_sids or any(
+        subject.is_name(posted.get(name, "")) for name in _NAMES
+    )
 
 
 _TESTS: dict[Table, Speaks] = {

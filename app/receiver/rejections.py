@@ -81,7 +81,7 @@ class Refusals:
         self._waiting: SimpleQueue[tuple[str, str, Received, int]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def note(self, url: str, reason: str, received: Received) -> None:
+    def record(self, url: str, reason: str, received: Received) -> None:
         """Hand a request to the thread that explains: the answer waits for nothing."""
         with self._lock:
             count = self._gate(reason, received).pass_through(time.monotonic())
@@ -109,8 +109,8 @@ class Refusals:
     def _tell(self, url: str, reason: str, received: Received, count: int) -> None:
         """Write the log line, with the URL that the signature was checked against but for its query, and keep it."""
         try:
-            told = explain_path if reason == WRONG_PATH else explain
-            explanations = tuple(told(received, self._keys, self._public_url, self._account_sid))
+            explainer = explain_path if reason == WRONG_PATH else explain
+            explanations = tuple(explainer(received, self._keys, self._public_url, self._account_sid))
         except Exception as error:  # noqa: BLE001 - a request that we fail to explain is still to be logged
             explanations = (Explanation("unexplained", f"the diagnosis failed: {describe_error(error)}"),)
         checked = re.sub("//[^/@]*@", "//", url.partition("?")[0])[:300]  # without user:password@

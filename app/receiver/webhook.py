@@ -57,10 +57,11 @@ class WebhookAnswer(NamedTuple):
 def receive() -> Response:
     """Answer a webhook: 204 stored or known, 403 not signed by Twilio, 4xx signed but unusable, 503 not stored."""
     began = time.perf_counter()
-    door: Receiver = current_app.extensions["parley.receiver"]
+    receiver: Receiver = current_app.extensions["parley.receiver"]
     # The request itself: each look through Flask's proxy takes a microsecond.
-    answer = _answer(door, request._get_current_object())  # type: ignore[attr-defined]
-    door.counts.note(answer.outcome, time.perf_counter() - began, event_type=answer.event_type, reason=answer.reason)
+    answer = _answer(receiver, request._get_current_object())  # type: ignore[attr-defined]
+    seconds = time.perf_counter() - began
+    receiver.counts.record(answer.outcome, seconds, event_type=answer.event_type, reason=answer.reason)
     return answer.response
 
 
@@ -68,29 +69,29 @@ def receive() -> Response:
 def note_wrong_path(response: Response) -> Response:
     """Note a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
     if "HTTP_X_TWILIO_SIGNATURE" in request.environ and request.path != ROUTE:
-        door: Receiver = current_app.extensions["parley.receiver"]
+        receiver: Receiver = current_app.extensions["parley.receiver"]
         target, body = _raw_target(request), _read_body(request)
         read = body if isinstance(body, bytes) else b""
         received = Received.of(request.method, target, request.headers.items(), read)
-        if not _is_our_doctor(door, request):
-            door.refusals.note(signature.public_url(door.public_url, target), WRONG_PATH, received)
-            door.counts.note("refused", 0.0, reason=WRONG_PATH)
+        if not _is_our_doctor(receiver, request):
+            receiver.refusals.record(signature.public_url(receiver.public_url, target), WRONG_PATH, received)
+            receiver.counts.record("refused", 0.0, reason=WRONG_PATH)
     return response
 
 
-def _answer(door: Receiver, request: Request) -> WebhookAnswer:
+def _answer(receiver: Receiver, request: Request) -> WebhookAnswer:
     target = _raw_target(request)
-    url = signature.public_url(door.public_url, target)
+    url = signature.public_url(receiver.public_url, target)
     if not request.headers.get("X-Twilio-Signature"):
-        return _refuse(door, url, "missing", Received(request.method, target, {}, b""), request)
+        return _refuse(receiver, url, "missing", Received(request.method, target, {}, b""), request)
     body = _read_body(request)
     if isinstance(body, WebhookAnswer):
         return body
     form = form_module.read_form(request.method, target, body)
-    verdict = _check(door, url, form, body, request)
+    verdict = _check(receiver, url, form, body, request)
     if not verdict.valid:
         received = Received.of(request.method, target, request.headers.items(), body)
-        return _refuse(door, url, verdict.reason, received, request)
+        return _refuse(receiver, url, verdict.reason, received, request)
     if request.method == "POST" and not _is_form(request):
         return _cannot_use(415, "The body is not application/x-www-form-urlencoded.")
     if parsing.is_pre_action(parsing.event_type(form)):
@@ -100,10 +101,10 @@ def _answer(door: Receiver, request: Request) -> WebhookAnswer:
         identity = parsing.identity(form)
     except parsing.Unusable as unusable:
         return _cannot_use(400, unusable.reason, parsing.event_type(form))
-    return _store(door, identity, request, target, body)
+    return _store(receiver, identity, request, target, body)
 
 
-def _store(door: Receiver, identity: parsing.Identity, request: Request, target: str, body: bytes) -> WebhookAnswer:
+def _store(receiver: Receiver, identity: parsing.Identity, request: Request, target: str, body: bytes) -> WebhookAnswer:
     event = queue.NewEvent(
         event_key=identity.event_key,
         event_type=identity.event_type,
@@ -115,12 +116,12 @@ def _store(door: Receiver, identity: parsing.Identity, request: Request, target:
         headers=_kept_headers(request.headers),
     )
     try:
-        is_new = door.arrivals.add(event)
+        is_new = receiver.arrivals.add(event)
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
         door.not_stored()
         return _not_stored(error, identity.event_type)
     if is_new:
-        door.stored()
+        receiver.stored()
     return WebhookAnswer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 
@@ -133,9 +134,9 @@ def _not_stored(error: Exception, event_type: str) -> WebhookAnswer:
     return WebhookAnswer(response, "unavailable", event_type, kind)
 
 
-def _check(door: Receiver, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
+def _check(receiver: Receiver, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
     return signature.check(
-        keys=door.keys,
+        keys=receiver.keys,
         url=url,
         form=form,
         signature=request.headers.get("X-Twilio-Signature"),
@@ -146,16 +147,16 @@ def _check(door: Receiver, url: str, form: form_module.Form, body: bytes, reques
     )
 
 
-def _refuse(door: Receiver, url: str, reason: str, received: Received, request: Request) -> WebhookAnswer:
-    if _is_our_doctor(door, request):
+def _refuse(receiver: Receiver, url: str, reason: str, received: Received, request: Request) -> WebhookAnswer:
+    if _is_our_doctor(receiver, request):
         reason = ""
     else:
-        door.refusals.note(url, reason, received)
+        receiver.refusals.record(url, reason, received)
     return WebhookAnswer(_say(403, "The signature is missing or wrong."), "refused", reason=reason)
 
 
-def _is_our_doctor(door: Receiver, request: Request) -> bool:
-    return round_trip.is_ours(request.headers.get(round_trip.MARK, ""), door.keys)
+def _is_our_doctor(receiver: Receiver, request: Request) -> bool:
+    return round_trip.is_ours(request.headers.get(round_trip.MARK, ""), receiver.keys)
 
 
 def _cannot_use(status: int, sentence: str, event_type: str = UNVERIFIED) -> WebhookAnswer:

@@ -56,7 +56,7 @@ class Report:
         """Return what was missing of a conversation so far."""
         return self.gaps.get(conversation_sid) or Gap(conversation_sid, service_sid)
 
-    def note(self, conversation: Any, missed: Missed, new: Sequence[NewEvent], mended: int) -> None:
+    def record(self, conversation: Any, missed: Missed, new: Sequence[NewEvent], mended: int) -> None:
         """Count what was missing of a conversation, and how many rows were not as Twilio has them."""
         if not (new or mended):
             return

@@ -23,7 +23,7 @@ from app.reconcile.paced_client import PacedClient, Stopped
 from app.reconcile.progress import Cursor
 from app.reconcile.receipts import Quiet
 from app.reconcile.report import BUDGET_IS_SPENT, Report
-from app.reconcile.starting import CHORE
+from app.reconcile.starting import TASK
 from app.twilio_api.errors import SendError
 
 FIRST_LOOK_BACK = timedelta(days=2)  # of the first run; every other goes back to where the last complete one began
@@ -67,22 +67,22 @@ class Reconciliation:
         db: Database,
         calls: PacedClient,
         scope: Scope,
-        turn: TaskLease | None,
+        lease: TaskLease | None,
         *,
         progress: Progress = lambda _done, _of: None,
     ) -> None:
-        self._db, self._calls, self._scope, self._turn, self._progress = db, calls, scope, turn, progress
+        self._db, self._calls, self._scope, self._lease, self._progress = db, calls, scope, lease, progress
         with db.read() as tx:
-            self._now = turn.begun_at if turn else db.now(tx)
-            known = turn or periodic.state(tx, CHORE)
+            self._now = lease.begun_at if lease else db.now(tx)
+            known = lease or periodic.state(tx, TASK)
         self._unfinished = dict(known.progress) if known else {}
         self._oldest = oldest = self._now - scope.retention  # what is older was purged here, and would look missing
         self._begins_at = known.begins_at if known else None
         reached_at = known.reached_at if known else None
         last = reached_at - OVERLAP if reached_at else self._now - FIRST_LOOK_BACK
         usual = max(oldest, last, self._begins_at or oldest)
-        self._is_after_start = turn is not None and turn.after_start
-        self.report = Report(max(oldest, scope.since) if scope.since else usual, dry_run=turn is None)
+        self._is_after_start = lease is not None and lease.after_start
+        self.report = Report(max(oldest, scope.since) if scope.since else usual, dry_run=lease is None)
         self._round_at = self._begin_of_round()
         self._leaves_no_gap = self.report.since <= usual  # else an older gap is still to be found
 
@@ -111,22 +111,22 @@ class Reconciliation:
         except SendError as error:
             self.report.error = error.reason
         self.report.requests = self._calls.made
-        if self._turn:
+        if self._lease:
             self._record_progress(goes_on=bool(self.report.stopped))
             complete = self.report.is_complete
             is_all = complete and self._leaves_no_gap and not self._scope.is_part
-            periodic.finish(self._db, self._turn, complete=complete, reached_at=self._round_at if is_all else None)
+            periodic.finish(self._db, self._lease, complete=complete, reached_at=self._round_at if is_all else None)
         return self.report
 
     def _record_progress(self, *, goes_on: bool = True) -> None:
         """Store how far we are. A round that only failures keep from its end does not go on: all are looked at anew."""
-        if self._turn is None:
+        if self._lease is None:
             return
         failed = list(self.report.failed)[:MOST_FAILED] or self._unfinished.get("failed", [])
-        told = {"since": self.report.since.isoformat(), "failed": failed}
+        progress = {"since": self.report.since.isoformat(), "failed": failed}
         if goes_on:
-            told |= {"round_at": self._round_at.isoformat(), "asked": self._scope.since is not None}
-        periodic.record_progress(self._db, self._turn, told)
+            progress |= {"round_at": self._round_at.isoformat(), "asked": self._scope.since is not None}
+        periodic.record_progress(self._db, self._lease, progress)
 
     def _look_at_conversations(self) -> None:
         todo = self._in_order(list(self._open_conversations()))
@@ -217,8 +217,8 @@ class Reconciliation:
         missed = missed_messages.look(self._calls, self._db, conversation, compared)
         self.report.too_recent += missed.too_recent
         new = self._store(missed.events)
-        mended = mirror.mend(self._db, conversation, missed.roster, self._now, dry_run=self._turn is None)
-        self.report.note(conversation, missed, new, mended)
+        mended = mirror.mend(self._db, conversation, missed.roster, self._now, dry_run=self._lease is None)
+        self.report.record(conversation, missed, new, mended)
         self._record_looked(conversation.sid, missed.checked_index)
         for sid in missed.with_receipts:
             sent_at = next(one.date_created for one in missed.messages if one.sid == sid)
@@ -230,7 +230,7 @@ class Reconciliation:
             self.report.failed[conversation.sid] = error.reason
 
     def _record_looked(self, conversation_sid: str, checked_index: int | None) -> None:
-        if self._turn is None:
+        if self._lease is None:
             return
         with self._db.write() as tx:
             now = self._db.now(tx)
@@ -262,7 +262,7 @@ class Reconciliation:
 
     def _record_receipt(self, message: Quiet) -> None:
         """Write down that receipts were looked at, also those of a message that is gone by now."""
-        if self._turn:
+        if self._lease:
             with self._db.write() as tx:
                 receipts.record_looked(tx, [message.message_sid], self._now)
 
@@ -272,7 +272,7 @@ class Reconciliation:
             return []
         with self._db.read() as tx:
             unknown = unknown_events(tx, events)
-        if self._turn is None:
+        if self._lease is None:
             return unknown
         new: list[NewEvent] = []
         for start in range(0, len(unknown), STORED_AT_ONCE):

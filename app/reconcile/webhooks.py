@@ -33,7 +33,7 @@ def conversation_updated(conversation: Any, now: datetime) -> NewEvent:
 
 def conversation_state_updated(it: Any, now: datetime) -> NewEvent:
     """Return the webhook that tells of a conversation's present state, and not what it is called."""
-    told = {
+    parameters = {
         "AccountSid": it.account_sid,
         "ChatServiceSid": it.chat_service_sid,
         "ConversationSid": it.sid,
@@ -41,7 +41,7 @@ def conversation_state_updated(it: Any, now: datetime) -> NewEvent:
         "StateTo": it.state,
         "StateUpdated": it.date_updated,
     }
-    return _event("onConversationStateUpdated", told, it.url, now)
+    return _event("onConversationStateUpdated", parameters, it.url, now)
 
 
 def _conversation(it: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _conversation(it: Any) -> dict[str, Any]:
 def participant_added(conversation: Any, it: Any, now: datetime) -> NewEvent:
     """Return the webhook that tells of a participant."""
     binding = it.messaging_binding or {}
-    told = {
+    parameters = {
         "AccountSid": it.account_sid,
         "ChatServiceSid": conversation.chat_service_sid,
         "ConversationSid": it.conversation_sid,
@@ -76,7 +76,7 @@ def participant_added(conversation: Any, it: Any, now: datetime) -> NewEvent:
         "MessagingBinding.ProjectedAddress": binding.get("projected_address"),
         "DateCreated": it.date_created,
     }
-    return _event("onParticipantAdded", told, it.url, now)
+    return _event("onParticipantAdded", parameters, it.url, now)
 
 
 def has_phone(it: Any, author: Any | None) -> bool:
@@ -92,7 +92,7 @@ def message_added(
     REST does not show the Source of a message, so it is told from its author: an address, a chat user, or nobody.
     """
     binding = _binding_of(author)
-    told = {
+    parameters = {
         "AccountSid": it.account_sid,
         "ChatServiceSid": conversation.chat_service_sid,
         "ConversationSid": it.conversation_sid,
@@ -110,7 +110,7 @@ def message_added(
         ANSWERED: "true" if answered else None,
         BEFORE_START: "true" if before_start else None,
     }
-    return _event("onMessageAdded", told, it.url, now)
+    return _event("onMessageAdded", parameters, it.url, now)
 
 
 def _binding_of(author: Any | None) -> str:
@@ -141,7 +141,7 @@ def _media(media: Any) -> str | None:
 
 def delivery_updated(service_sid: str, it: Any, now: datetime) -> NewEvent:
     """Return the webhook that tells what became of a message for one recipient."""
-    told = {
+    parameters = {
         "AccountSid": it.account_sid,
         "ChatServiceSid": service_sid,
         "ConversationSid": it.conversation_sid,
@@ -154,11 +154,11 @@ def delivery_updated(service_sid: str, it: Any, now: datetime) -> NewEvent:
         "DateCreated": it.date_created,
         "DateUpdated": it.date_updated,
     }
-    return _event("onDeliveryUpdated", told, it.url, now)
+    return _event("onDeliveryUpdated", parameters, it.url, now)
 
 
-def _event(event_type: str, told: Mapping[str, Any], url: str, now: datetime) -> NewEvent:
-    marked = {"EventType": event_type, **told, FOUND_AT: now}
+def _event(event_type: str, parameters: Mapping[str, Any], url: str, now: datetime) -> NewEvent:
+    marked = {"EventType": event_type, **parameters, FOUND_AT: now}
     form = tuple((name, _text(value)) for name, value in marked.items() if value not in (None, ""))
     identity = parsing.identity(form)
     return NewEvent(

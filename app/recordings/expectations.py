@@ -89,12 +89,12 @@ def of_message(tx: Connection, message_sid: str, recorded: Collection[str] | Non
 
 
 def _history(tx: Connection, decision: Record) -> dict[str, str]:
-    told = {name: failed for name, failed in decision.tried if failed.startswith(_HISTORY_FAILURES)}
+    failures = {name: failed for name, failed in decision.tried if failed.startswith(_HISTORY_FAILURES)}
     if decision.code in _HISTORY_CODES:
-        told[decision.code] = decision.reason
+        failures[decision.code] = decision.reason
     elif messages.has_burst(tx, decision.message_sid):
-        told[decision.code] = "decided together with the messages after it"
-    return told
+        failures[decision.code] = "decided together with the messages after it"
+    return failures
 
 
 def is_settled(tx: Connection, message_sid: str) -> bool:

@@ -20,9 +20,9 @@ def conditions(when: When) -> list[str]:
     return lines
 
 
-def deeds(rule: Rule) -> list[str]:
+def actions_of(rule: Rule) -> list[str]:
     """Return a line for each thing that a rule does, what it says first."""
-    return list(_deeds(rule))
+    return list(_actions_of(rule))
 
 
 def limits(rule: Rule) -> list[str]:
@@ -40,7 +40,7 @@ def _conditions(when: Condition) -> Iterator[str]:
         yield _WORDS[name](getattr(when, name)) + accents
 
 
-def _deeds(rule: Rule) -> Iterator[str]:
+def _actions_of(rule: Rule) -> Iterator[str]:
     if rule.reply:
         words = " ".join(rule.reply.split())
         yield f"says “{words[:SHOWN_CHARACTERS]}{'…' if len(words) > SHOWN_CHARACTERS else ''}”"

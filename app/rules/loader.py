@@ -156,7 +156,7 @@ def _rule_at(position: int, document: dict[str, Any], text: str, path: Sequence[
 
 
 MAX_DEPTH = 6  # of any, all and not inside each other
-DEEDS = ("reply", "media", "template", "set_attributes", "hand_over", "pause", "add_participant", "close", "notify")
+ACTIONS = ("reply", "media", "template", "set_attributes", "hand_over", "pause", "add_participant", "close", "notify")
 BESIDE_SILENCE = ("notify",)  # what a rule that stays silent may do all the same
 
 Conflict = tuple[str, str]  # the key and what to do
@@ -164,15 +164,15 @@ Conflict = tuple[str, str]  # the key and what to do
 
 def conflicts(rule: dict[str, Any]) -> Iterator[Conflict]:
     """Yield each key of a rule, as TOML gave it, that contradicts another, and the next step."""
-    deeds = [deed for deed in DEEDS if rule.get(deed, False) is not False]
+    named = [action for action in ACTIONS if rule.get(action, False) is not False]
     if rule.get("set_attributes") == {}:
-        deeds.remove("set_attributes")
-    loud = [deed for deed in deeds if deed not in BESIDE_SILENCE]
+        named.remove("set_attributes")
+    loud = [action for action in named if action not in BESIDE_SILENCE]
     if rule.get("stop") is True and loud:
         yield "stop", f"keeps silent, but the rule also has {' and '.join(loud)}; remove one or the other"
-    if not deeds and rule.get("stop") is not True:
+    if not named and rule.get("stop") is not True:
         yield "reply", 'is missing; add reply = "...", or an action such as hand_over = true'
-    if rule.get("hand_over") is True and "pause" in deeds:
+    if rule.get("hand_over") is True and "pause" in named:
         yield "pause", "contradicts hand_over, which pauses until somebody resumes the bot; remove one of them"
     if isinstance(rule.get("set_attributes"), dict) and "parley" in rule["set_attributes"]:
         yield "set_attributes.parley", "belongs to the bot; write hand_over = true or pause to switch it off"

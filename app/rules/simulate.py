@@ -73,9 +73,9 @@ class Trial:
         return near_misses(decision, self.message, self.rules)
 
 
-def tried_out(supposed: SimulatedMessage, rules: Rules, policy: Policy, now: datetime) -> Trial:
+def tried_out(simulated: SimulatedMessage, rules: Rules, policy: Policy, now: datetime) -> Trial:
     """Return what would be decided on a message that comes now."""
-    message, known = _message(supposed, now), _known(supposed, now)
+    message, known = _message(simulated, now), _known(simulated, now)
     decision = decide(message, known, rules, policy, now)
     follow_ups: tuple[tuple[timedelta, Decision], ...] = ()
     if writer_of(message, known, policy) == "customer":
@@ -99,40 +99,40 @@ def actions_of(decision: Decision) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "notify", {"to": list(actions.notify.to)}
 
 
-def _message(supposed: SimulatedMessage, now: datetime) -> Inbound:
-    channel, texts = _channel(supposed), tuple(supposed.texts)
+def _message(simulated: SimulatedMessage, now: datetime) -> Inbound:
+    channel, texts = _channel(simulated), tuple(simulated.texts)
     return Inbound(
         message_sid="IM",
         conversation_sid="CH",
-        author=supposed.author or AUTHORS.get(channel, "alice"),
+        author=simulated.author or AUTHORS.get(channel, "alice"),
         text="\n".join(texts),
         channel=channel,
         source="",
         sent_at=now,
-        has_media=supposed.media or bool(supposed.media_type),
-        media_types=tuple(filter(None, [supposed.media_type.partition(";")[0].strip().lower()])),
+        has_media=simulated.media or bool(simulated.media_type),
+        media_types=tuple(filter(None, [simulated.media_type.partition(";")[0].strip().lower()])),
         channel_facts=ChannelFacts(
-            supposed.button, supposed.button_payload, supposed.profile_name, supposed.channel_metadata
+            simulated.button, simulated.button_payload, simulated.profile_name, simulated.channel_metadata
         ),
         texts=texts if len(texts) > 1 else (),
     )
 
 
-def _channel(supposed: SimulatedMessage) -> str:
-    return supposed.channel.lower() or (channel_of(supposed.author, "") if supposed.author else "sms")
+def _channel(simulated: SimulatedMessage) -> str:
+    return simulated.channel.lower() or (channel_of(simulated.author, "") if simulated.author else "sms")
 
 
-def _known(supposed: SimulatedMessage, now: datetime) -> ConversationFacts:
+def _known(simulated: SimulatedMessage, now: datetime) -> ConversationFacts:
     return ConversationFacts(
-        attributes=supposed.attributes,
-        participant_attributes=supposed.participant_attributes,
-        roles=supposed.roles,
-        first_contact=supposed.first_contact,
-        opted_out=supposed.opted_out,
+        attributes=simulated.attributes,
+        participant_attributes=simulated.participant_attributes,
+        roles=simulated.roles,
+        first_contact=simulated.first_contact,
+        opted_out=simulated.opted_out,
         last_inbound_at=now,
-        paused_until=FOREVER if supposed.paused else None,
-        paused_by="operator" if supposed.paused else "",
-        has_messaging_participant=_channel(supposed) != "chat",
+        paused_until=FOREVER if simulated.paused else None,
+        paused_by="operator" if simulated.paused else "",
+        has_messaging_participant=_channel(simulated) != "chat",
     )
 
 

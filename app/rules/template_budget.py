@@ -187,7 +187,7 @@ def _searched(context: Any, value: Any) -> Any:
 
 
 @pass_context
-def _writer_lock(context: Any, values: Any, cost: int) -> list[Any]:
+def _iterated(context: Any, values: Any, cost: int) -> list[Any]:
     if hasattr(values, "__len__"):
         budget_of(context).pay(_OPERATION + len(values) * cost)
     return list(values)
@@ -199,7 +199,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "the weighed": _weighed,
     "the copied": _copied,
     "the searched": _searched,
-    "the turns": _writer_lock,
+    "the iterated": _iterated,
 }
 
 
@@ -232,7 +232,7 @@ class Metering(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         cost = 1 + sum(1 for part in (*node.body, node.test) if part for _ in part.find_all(nodes.Node)) // 4
         self.generic_visit(node)
-        node.iter = _step("the turns", node.iter, nodes.Const(cost))
+        node.iter = _step("the iterated", node.iter, nodes.Const(cost))
         return node
 
 

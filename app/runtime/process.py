@@ -46,7 +46,7 @@ class Runtime:
         from app.inbox.periodic import until_it_works
         from app.reconcile.starting import Start
 
-        step = Start(self.db).note
+        step = Start(self.db).record
         threading.Thread(target=until_it_works, args=(step, threading.Event().wait), daemon=True).start()
 
     def start_worker(self) -> Worker:

@@ -19,7 +19,7 @@ from app.monitoring.rest_metrics import RestCalls
 from app.privacy import retention
 from app.reconcile.paced_client import PacedClient
 from app.reconcile.run import Reconciliation, Scope
-from app.reconcile.starting import CHORE, Start
+from app.reconcile.starting import TASK, Start
 from app.rules.notices import Notify
 from app.rules.reload import WatchedRules
 from app.runtime import notifying
@@ -46,7 +46,7 @@ def make_worker(
     Raises RulesError, ResponderError, OSError.
     """
     calls = calls or RestCalls()
-    twilio = make_conversations(settings, db, record_call=calls.note, in_order=True)
+    twilio = make_conversations(settings, db, record_call=calls.record, in_order=True)
     policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
     responder = make_responder(settings, db)
@@ -90,32 +90,32 @@ def _make_rounds(
     settings: Settings, db: Database, twilio: Conversations, watches: list[PeriodicTask]
 ) -> PeriodicRunner:
     """Return what the settings want at intervals, not started yet."""
-    wanted = [PeriodicTask(retention.CHORE, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True), *watches]
+    wanted = [PeriodicTask(retention.TASK, RETENTION_EVERY, partial(_purge, settings, db), can_wait=True), *watches]
     if settings.reconcile_seconds:
         every = timedelta(seconds=settings.reconcile_seconds)
-        wanted.append(PeriodicTask(CHORE, every, partial(_reconcile, settings, db, twilio)))
-    return PeriodicRunner(db, wanted, at_start=Start(db).note)
+        wanted.append(PeriodicTask(TASK, every, partial(_reconcile, settings, db, twilio)))
+    return PeriodicRunner(db, wanted, at_start=Start(db).record)
 
 
-def _purge(settings: Settings, db: Database, turn: TaskLease, wait: Wait) -> str:
-    before = turn.begun_at - timedelta(days=settings.retention_days)
-    deleted = retention.purge(db, before, wait=wait, still_ours=partial(periodic.renew, db, turn))
-    periodic.finish(db, turn)
+def _purge(settings: Settings, db: Database, lease: TaskLease, wait: Wait) -> str:
+    before = lease.begun_at - timedelta(days=settings.retention_days)
+    deleted = retention.purge(db, before, wait=wait, still_ours=partial(periodic.renew, db, lease))
+    periodic.finish(db, lease)
     return ", ".join(f"{count} {table}" for table, count in deleted.items()) or "nothing was old"
 
 
-def _reconcile(settings: Settings, db: Database, twilio: Conversations, turn: TaskLease, wait: Wait) -> str:
+def _reconcile(settings: Settings, db: Database, twilio: Conversations, lease: TaskLease, wait: Wait) -> str:
     if not settings.public_url:
-        periodic.finish(db, turn, complete=False)
+        periodic.finish(db, lease, complete=False)
         return "nothing: PUBLIC_URL is empty, so which webhooks were to come here is not known"
     calls = PacedClient(
         twilio,
         db,
-        per_second=REQUESTS_PER_SECOND_AFTER_START if turn.after_start else REQUESTS_PER_SECOND,
-        most=REQUESTS_AFTER_START if turn.after_start else REQUESTS_PER_RUN,
+        per_second=REQUESTS_PER_SECOND_AFTER_START if lease.after_start else REQUESTS_PER_SECOND,
+        most=REQUESTS_AFTER_START if lease.after_start else REQUESTS_PER_RUN,
         wait=wait,
-        still_ours=partial(periodic.renew, db, turn),
+        still_ours=partial(periodic.renew, db, lease),
     )
     retention_time = timedelta(days=settings.retention_days)
     scope = Scope(settings.service_sid, settings.bot_author, retention_time, public_url=settings.public_url)
-    return Reconciliation(db, calls, scope, turn).run().in_words()
+    return Reconciliation(db, calls, scope, lease).run().in_words()

@@ -16,7 +16,7 @@ SENT, COMMAND_LINE = "sent a message", "command line"
 
 def record_sent(tx: Connection, conversation_sid: str, message_sid: str, now: datetime) -> None:
     """Write down that a command sent a message."""
-    note(tx, COMMAND_LINE, SENT, now, conversation_sid=conversation_sid, subject=message_sid)
+    record(tx, COMMAND_LINE, SENT, now, conversation_sid=conversation_sid, subject=message_sid)
 
 
 def sent_by_commands(tx: Connection, message_sids: Sequence[str]) -> set[str]:
@@ -25,7 +25,7 @@ def sent_by_commands(tx: Connection, message_sids: Sequence[str]) -> set[str]:
     return set(tx.scalars(select(audit_log.c.subject).where(named, audit_log.c.action == SENT)))
 
 
-def note(
+def record(
     tx: Connection,
     actor: str,
     action: str,

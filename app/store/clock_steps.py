@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from app.db.database import upsert
 from app.db.maintenance_tables import chores
 
-CHORE = "clock"
+TASK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Mended:
     seconds: int
 
 
-def note(tx: Connection, mended: Mended, now: datetime) -> None:
+def record(tx: Connection, mended: Mended, now: datetime) -> None:
     """Keep this in place of what was mended before."""
-    upsert(tx, chores, {"name": CHORE, "done_at": now, "progress": asdict(mended)})
+    upsert(tx, chores, {"name": TASK, "done_at": now, "progress": asdict(mended)})
 
 
 def last(tx: Connection) -> tuple[datetime, Mended] | None:
     """Return what was mended last, and when; None where nothing ever was."""
-    row = tx.execute(select(chores.c.done_at, chores.c.progress).where(chores.c.name == CHORE)).first()
+    row = tx.execute(select(chores.c.done_at, chores.c.progress).where(chores.c.name == TASK)).first()
     return (row.done_at, Mended(**{"gates": 0} | row.progress)) if row and row.done_at else None

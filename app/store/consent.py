@@ -120,9 +120,9 @@ def record(tx: Connection, change: ConsentChange, *, per_channel: bool = False) 
     rows = tx.execute(_OF, {"persons": [person, *written]}).all()
     if not _RECORDED_BY[change.change](tx, person, change, rows, per_channel):
         return False
-    told = {name: getattr(change, name) for name in ("change", "word", "actor", "why", "message_sid")}
+    details = {name: getattr(change, name) for name in ("change", "word", "actor", "why", "message_sid")}
     where = {"channel": change.person.channel, "conversation_sid": change.conversation_sid}
-    tx.execute(insert(consent_ledger).values(at=change.at, person=person, **where, **told))
+    tx.execute(insert(consent_ledger).values(at=change.at, person=person, **where, **details))
     if change.change in _STATUS:
         _mark_participants(tx, change, per_channel)
     return True

@@ -196,13 +196,13 @@ def _merge(tx: Connection, table: Table, sid: str, facts: Mapping[str, Any], dat
     known = _row(tx, table, sid)
     if known is None:
         return upsert(tx, table, {"attributes": {}, **facts, key.name: sid, "dated": dated})
-    told = {name: it for name, it in facts.items() if it not in ("", None) and getattr(known, name) != it}
+    given = {name: it for name, it in facts.items() if it not in ("", None) and getattr(known, name) != it}
     in_doubt = is_in_doubt(dated, known.dated)
     if in_doubt or is_older(dated, known.dated):
-        news = {name: it for name, it in told.items() if name in _WHERE_UNKNOWN and not getattr(known, name)}
-        news |= {"fetch_due": True} if in_doubt and told.keys() - _WHERE_UNKNOWN else {}
+        news = {name: it for name, it in given.items() if name in _WHERE_UNKNOWN and not getattr(known, name)}
+        news |= {"fetch_due": True} if in_doubt and given.keys() - _WHERE_UNKNOWN else {}
     else:
-        news = told | ({"dated": dated} if dated else {})
+        news = given | ({"dated": dated} if dated else {})
     if news:
         tx.execute(update(table).where(key == sid).values(**news))
     return None

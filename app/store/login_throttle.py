@@ -35,10 +35,10 @@ def whose_guess(remote_addr: str | None, forwarded_for: str | None) -> tuple[str
     Somebody in our own network could make that up, so the proxy's guesses are counted as well.
     """
     direct = remote_addr or ""
-    told = (forwarded_for or "").rpartition(",")[2].strip()
-    if not told or not _is_private(direct):
+    client = (forwarded_for or "").rpartition(",")[2].strip()
+    if not client or not _is_private(direct):
         return _network(direct), ""
-    return _network(told), direct
+    return _network(client), direct
 
 
 def browser(known: str) -> tuple[str, str]:

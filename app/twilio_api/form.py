@@ -145,9 +145,9 @@ def read_media(text: str) -> tuple[Media, ...]:
 
 
 def _read_attachment(item: dict[str, Any]) -> Media:
-    told = {name.replace("_", "").lower(): value for name, value in item.items()}
-    sid, content_type, filename = (str(told.get(name) or "") for name in ("sid", "contenttype", "filename"))
-    return Media(sid, content_type, filename, read_number(str(told.get("size"))))
+    values = {name.replace("_", "").lower(): value for name, value in item.items()}
+    sid, content_type, filename = (str(values.get(name) or "") for name in ("sid", "contenttype", "filename"))
+    return Media(sid, content_type, filename, read_number(str(values.get("size"))))
 
 
 def _read_json(text: str) -> Any:

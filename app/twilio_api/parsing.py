@@ -96,8 +96,8 @@ def _event_key(event_class: type[Event], plain_type: str, values: Mapping[str, s
         parts.append(values["ErrorCode"])
     if parts and all(_KEY_PART.fullmatch(part) for part in parts):
         return ":".join((plain_type, *parts))
-    told = sorted(pair for pair in form if pair[0] != "RetryCount")
-    return f"{plain_type}:{hashlib.sha256(urlencode(told, errors='surrogatepass').encode()).hexdigest()}"
+    pairs = sorted(pair for pair in form if pair[0] != "RetryCount")
+    return f"{plain_type}:{hashlib.sha256(urlencode(pairs, errors='surrogatepass').encode()).hexdigest()}"
 
 
 def _lane(event_class: type[Event], values: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from app.db.database import Database
 from app.db.schema import migrate
 from app.inbox import periodic
 from app.operations.webhooks import Webhook
-from app.reconcile.starting import CHORE
+from app.reconcile.starting import TASK
 from tests.conftest import RULES, TOKEN
 from tests.support.eventually import eventually
 from tests.support.ngrok import Ngrok
@@ -281,12 +281,12 @@ def test_a_tunnel_that_leads_elsewhere_is_noticed_before_the_webhook_is_changed(
 def test_nothing_from_before_the_loop_is_fetched(live, environ):
     with closing(Database(environ["DATABASE_URL"])) as db:
         migrate(db)
-        turn = periodic.take(db, CHORE)
+        turn = periodic.take(db, TASK)
         periodic.finish(db, turn, reached_at=turn.begun_at - timedelta(days=1))
 
     run = live()
     assert run.says("Ready.")
 
     with closing(Database(environ["DATABASE_URL"])) as db, db.read() as tx:
-        row = periodic.state(tx, CHORE)
+        row = periodic.state(tx, TASK)
     assert (row.asked_at > turn.begun_at, row.begun_at) == (True, turn.begun_at)

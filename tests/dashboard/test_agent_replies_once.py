@@ -50,7 +50,7 @@ def test_an_uncertain_answer_is_looked_for_however_much_was_done_since(page, emu
 def much_is_done(db: Database, sid: str) -> None:
     with db.write() as tx:
         for _ in range(60):
-            audit.note(tx, "Maria", "paused the bot", db.now(tx), conversation_sid=sid)
+            audit.record(tx, "Maria", "paused the bot", db.now(tx), conversation_sid=sid)
 
 
 def test_a_form_is_one_answer_so_another_text_in_it_is_given_back_in_a_new_form(page, emulator, sid):
@@ -82,7 +82,7 @@ def test_what_a_process_of_the_version_before_has_sent_is_not_sent_again(page, e
     fields = page.form(f"/c/{sid}", "/answer") | {"text": "From there."}
     detail = {"form": fields["form"], "characters": 11, "state": state, "tried_at": clock().isoformat()}
     with db.write() as tx:
-        audit.note(tx, "Maria", "answered", db.now(tx), conversation_sid=sid, subject="IM1", detail=detail)
+        audit.record(tx, "Maria", "answered", db.now(tx), conversation_sid=sid, subject="IM1", detail=detail)
     answered = page.post(f"/c/{sid}/answer", fields)
 
     assert emulator.replies(author="Maria") == []

@@ -131,7 +131,7 @@ def test_a_file_whose_time_alone_has_changed_is_the_same(db, file):
 def test_who_dies_in_a_checkpoint_leaves_a_file_that_is_ours(db, file):
     add(db, new("k1"))
     dying = FileWatch(file)
-    dying.begin_turn()  # and never ends it
+    dying.begin_write()  # and never ends it
     with file.open("ab") as half:
         half.write(b"part of a page")
 

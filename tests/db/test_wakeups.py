@@ -174,7 +174,7 @@ def test_a_worker_whose_connection_was_cut_polls_and_listens_again(db, said, idl
 
 def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_says_so_once(database_url, db, said, monkeypatch):
     monkeypatch.setattr("app.db.wakeups.PROBE_SECONDS", 0.5)
-    monkeypatch.setattr("app.db.wakeups.DEAF_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("app.db.wakeups.LOST_RETRY_SECONDS", 0.1)
     (folder,) = parse_qs(urlsplit(database_url).query)["host"]
     with deaf_pooler(folder) as port:
         address = db.url.set(host="127.0.0.1", port=port, query={"sslmode": "disable", "gssencmode": "disable"})

@@ -20,9 +20,9 @@ def stored(db):
 def test_what_several_processes_count_at_once_is_added_up(db):
     processes = [RestCalls() for _ in range(4)]
     for process in processes:
-        process.note("ok")
-        process.note("429")
-        process.note("ok")
+        process.record("ok")
+        process.record("429")
+        process.record("ok")
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda process: process.store(db), processes))
@@ -32,10 +32,10 @@ def test_what_several_processes_count_at_once_is_added_up(db):
 
 def test_nothing_is_counted_twice(db):
     calls = RestCalls()
-    calls.note("ok")
+    calls.record("ok")
     calls.store(db)
     calls.store(db)
-    calls.note("ok")
+    calls.record("ok")
     calls.store(db)
 
     assert stored(db) == {"ok": 2}
@@ -43,7 +43,7 @@ def test_nothing_is_counted_twice(db):
 
 def test_what_cannot_be_stored_now_is_stored_later(db):
     calls, away = RestCalls(), Database("postgresql+psycopg://nobody@127.0.0.1:9/nothing")
-    calls.note("no answer")
+    calls.record("no answer")
     with pytest.raises(DatabaseUnavailable):
         calls.store(away)
     away.close()

@@ -68,7 +68,7 @@ def test_the_time_until_the_acknowledgement_is_a_histogram(post_webhook, scrape)
 
 
 def test_a_counter_that_fails_changes_no_answer(app, post_webhook, scrape):
-    app.extensions["parley.receiver"].counts.note("stored", "no number of seconds")
+    app.extensions["parley.receiver"].counts.record("stored", "no number of seconds")
 
     assert [post_webhook(SMS).status_code, post_webhook(SMS).status_code] == [204, 204]
 

@@ -65,7 +65,7 @@ def test_of_many_closed_gates_five_are_named_and_the_others_counted(doctor, db):
 
 def test_a_clock_that_was_set_back_is_a_warning_for_a_day(doctor, db, clock):
     with db.write() as tx:
-        clock_steps.note(tx, Mended(leases=1, waits=2, gates=3, seconds=3600), db.now(tx))
+        clock_steps.record(tx, Mended(leases=1, waits=2, gates=3, seconds=3600), db.now(tx))
     (step,) = doctor("clock steps")
     assert step["state"] == "warning"
     assert step["found"].startswith("set back by 1:00:00, seen at ")

@@ -3,7 +3,7 @@
 import pytest
 
 from app.operations import participant_file
-from app.operations.participant_spec import newcomer
+from app.operations.participant_spec import make_spec
 from app.operations.validation import Refused
 
 PROXY = "+15550100099"
@@ -60,7 +60,7 @@ PROXY = "+15550100099"
     ],
 )
 def test_a_newcomer_is_what_twilio_wants(given, kind, parameters):
-    one = newcomer(**given)
+    one = make_spec(**given)
 
     assert (one.kind, one.parameters()) == (kind, parameters)
 
@@ -76,14 +76,14 @@ def test_a_newcomer_is_what_twilio_wants(given, kind, parameters):
     ],
 )
 def test_a_number_is_read_however_a_person_or_a_telephone_wrote_it(written):
-    assert newcomer(sms=written, proxy_address=PROXY).address == "+15550100001"
+    assert make_spec(sms=written, proxy_address=PROXY).address == "+15550100001"
 
 
 @pytest.mark.parametrize(
     "number", ["+5215512345678", "+525512345678", "+5491123456789", "+4930123456", "+8613800138000"]
 )
 def test_a_number_that_somebody_can_have_is_taken(number):
-    assert newcomer(whatsapp=number, proxy_address=PROXY).address == f"whatsapp:{number}"
+    assert make_spec(whatsapp=number, proxy_address=PROXY).address == f"whatsapp:{number}"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_number_that_somebody_can_have_is_taken(number):
 )
 def test_a_newcomer_twilio_would_refuse_is_refused_before(given, sentence):
     with pytest.raises(Refused) as refusal:
-        newcomer(**given)
+        make_spec(**given)
 
     assert sentence in str(refusal.value)
 

@@ -190,4 +190,4 @@ def test_a_running_worker_purges_by_itself(app, clock, emulator):
     finally:
         worker.stop()
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "worker-chores"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "worker-tasks"]

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from app.db.tables import inbox
 from app.inbox import periodic
-from app.reconcile.starting import CHORE, Start
+from app.reconcile.starting import TASK, Start
 from app.runtime.from_settings import make_conversations
 from app.store import messages as stored_messages
 from tests.support.eventually import eventually
@@ -40,7 +40,7 @@ def has_looked(parley):
 
     def look() -> bool:
         with parley.db.read() as tx:
-            row = periodic.state(tx, CHORE)
+            row = periodic.state(tx, TASK)
         return row is not None and row.done_at is not None and row.lease_until is None
 
     return lambda: eventually(look, seconds=30)
@@ -49,7 +49,7 @@ def has_looked(parley):
 def begins_at(parley):
     """Return since when the database is in use, once that is known."""
     with parley.db.read() as tx:
-        row = periodic.state(tx, CHORE)
+        row = periodic.state(tx, TASK)
     return row and row.begins_at
 
 
@@ -102,7 +102,7 @@ def test_what_is_older_than_the_first_start_is_fetched_for_whoever_asks_and_not_
     missed, parley, reconcile, run_worker, emulator
 ):
     older = missed("order 1")
-    Start(parley.db).note()
+    Start(parley.db).record()
 
     by_default, asked_for = reconcile(), reconcile("--since", "1h")
     run_worker()
@@ -115,7 +115,7 @@ def test_what_is_older_than_the_first_start_is_fetched_for_whoever_asks_and_not_
 
 def test_a_database_that_is_in_use_begins_nowhere(was_in_use, missed, parley, reconcile):
     missed("order 1")
-    Start(parley.db).note()
+    Start(parley.db).record()
 
     assert reconcile()["messages"] == 1
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.emulator.client import Emulator
 from app.inbox import periodic
-from app.reconcile.starting import CHORE
+from app.reconcile.starting import TASK
 from tests.conftest import ORIGIN, RULES, TOKEN
 from tests.support.eventually import eventually
 from tests.support.running_service import Service
@@ -52,7 +52,7 @@ def writes(emulator: Emulator) -> Callable[[str], None]:
 
 def has_begun(service: Service) -> bool:
     with service.db.read() as tx:
-        row = periodic.state(tx, CHORE)
+        row = periodic.state(tx, TASK)
     return row is not None and row.begins_at is not None
 
 
@@ -90,4 +90,4 @@ def test_an_installation_begins_with_its_server_though_nothing_could_be_written_
     assert eventually(lambda: has_begun(service), seconds=60)
 
     with service.db.read() as tx:
-        assert periodic.state(tx, CHORE).begins_at < killed_at
+        assert periodic.state(tx, TASK).begins_at < killed_at

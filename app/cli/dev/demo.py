@@ -48,15 +48,15 @@ class StoryFailed(Exception):
 
 def play(emulator: Emulator, db: Database, follower: Follower) -> None:
     """Let the customers write, show each event as it is worked off, then the story. Raises StoryFailed."""
-    told: list[tuple[DemoLine, str]] = []
+    answers: list[tuple[DemoLine, str]] = []
     for line in LINES:
         prefix = "whatsapp:" if line.channel == "whatsapp" else ""
         written = emulator.inbound(line.body, sender=prefix + line.sender, to=prefix + OUR_NUMBER, channel=line.channel)
         for followed in _until_quiet(emulator, db, follower, written["message_sid"]):
             show(followed)
-        told.append((line, _answer(db, written["message_sid"], line)))
+        answers.append((line, _answer(db, written["message_sid"], line)))
     click.echo("\nThe story:\n")
-    for line, answer in told:
+    for line, answer in answers:
         click.echo(f"  {line.channel:<9} {line.body}\n  {'bot':>9} {answer}\n")
 
 

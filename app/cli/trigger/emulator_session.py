@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SETTLE_SECONDS = 30.0
 _REACHABLE = {"API": ("active", "inactive", "closed"), "TIMER": ("inactive", "closed"), "EVENT": ("active",)}
-_DEEDS: dict[type[events.Event], Callable[[EmulatorScenario], dict[str, Any]]] = {
+_SCENARIOS: dict[type[events.Event], Callable[[EmulatorScenario], dict[str, Any]]] = {
     events.MessageAdded: EmulatorScenario.write,
     events.MessageUpdated: EmulatorScenario.edit,
     events.MessageRemoved: EmulatorScenario.remove,
@@ -85,7 +85,7 @@ def find(url: str) -> Running | None:
 
 def can_happen(recipe: Recipe, channel: str, wanted: Mapping[str, str]) -> bool:
     """Return whether an emulator can bring the event about with these values; else a form must be posted."""
-    if recipe.event not in _DEEDS or not set(wanted) <= set(recipe.settable):
+    if recipe.event not in _SCENARIOS or not set(wanted) <= set(recipe.settable):
         return False
     if "Attributes" in wanted and not _is_object(wanted["Attributes"]):
         return False
@@ -100,12 +100,12 @@ def can_happen(recipe: Recipe, channel: str, wanted: Mapping[str, str]) -> bool:
 def happen(running: Running, recipe: Recipe, channel: str, wanted: Mapping[str, str], count: int) -> list[Posted]:
     """Let the event happen and return every webhook that was posted because of it. Raises Refused."""
     before = running.emulator.counts()["webhooks"]
-    deeds = [_DEEDS[recipe.event](EmulatorScenario(running.emulator, channel, wanted)) for _ in range(count)]
+    made = [_SCENARIOS[recipe.event](EmulatorScenario(running.emulator, channel, wanted)) for _ in range(count)]
     running.emulator.settle(_SETTLE_SECONDS)
     posts = running.emulator.webhooks()
     # The emulator keeps its newest 20,000 posts: a full log does not grow, then all of it is looked through.
     fresh = posts[before:] if before < len(posts) else posts
-    found = [_posted(entry) for entry in fresh if any(_belongs(entry["form"], deed) for deed in deeds)]
+    found = [_posted(entry) for entry in fresh if any(_belongs(entry["form"], one) for one in made)]
     if not any(posted.form["EventType"] == recipe.name for posted in found):
         raise TriggerRefused(f"it happened, but the emulator has posted no {recipe.name}; see GET /_emulator/webhooks")
     return found
@@ -133,12 +133,12 @@ def again(running: Running, recipe: Recipe, found: list[Posted]) -> Iterator[Pos
         yield post_through(running, {**posted.form, "RetryCount": "1"}, running.url_for(recipe))
 
 
-def _belongs(form: Mapping[str, str], deed: Mapping[str, Any]) -> bool:
-    if "user_sid" in deed:
-        return bool(form.get("UserSid") == deed["user_sid"])
-    if form.get("ConversationSid") != deed["conversation_sid"]:
+def _belongs(form: Mapping[str, str], one: Mapping[str, Any]) -> bool:
+    if "user_sid" in one:
+        return bool(form.get("UserSid") == one["user_sid"])
+    if form.get("ConversationSid") != one["conversation_sid"]:
         return False
-    return form.get("MessageSid", deed.get("message_sid")) == deed.get("message_sid")
+    return form.get("MessageSid", one.get("message_sid")) == one.get("message_sid")
 
 
 def _posted(entry: Mapping[str, Any]) -> Posted:
