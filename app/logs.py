@@ -1,4 +1,4 @@
-"""Sets up logging: one line per step with ids and outcomes; never message text, numbers or secrets."""
+"""Logging set-up: one named event a line with ids and outcomes, text or JSON; never message text, numbers, secrets."""
 
 from __future__ import annotations
 

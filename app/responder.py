@@ -1,4 +1,4 @@
-"""What authors of a responder import, and how "module:function" becomes one; it calls no responder.
+"""The public interface of responders: Message, Context, Reply, and loading "module:function"; it calls none.
 
 from app.responder import Context, Message, Reply
 

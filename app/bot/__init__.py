@@ -1,1 +1,1 @@
-"""What happens on an event."""
+"""Handlers: what the bot does on each kind of event, and how a message becomes a reply."""

@@ -1,4 +1,4 @@
-"""Does what rules do beside replying: attributes, participants, pauses, closing; each may be begun again."""
+"""Carries out what rules do beside replying: attributes, participants, pauses, closing; each may safely run twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the responder where no rule matched: what it is told, the wait, its answer or the fallback as a decision."""
+"""Asks the user's responder function where no rule matched, and turns its answer, or the fallback, into a decision."""
 
 from __future__ import annotations
 

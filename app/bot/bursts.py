@@ -1,4 +1,4 @@
-"""Several messages of one person within seconds: waits until the last has come, and makes them one."""
+"""Waits until a person who writes several messages within seconds has finished, and makes one message of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the people of a conversation want to hear from us: asked before a reply, stored when a message says it."""
+"""Opt-outs and opt-ins: checked before a reply is sent, and stored when a message contains one."""
 
 from __future__ import annotations
 

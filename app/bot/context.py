@@ -1,4 +1,4 @@
-"""The few things a handler is given, and how it says that an event must wait."""
+"""HandlerContext: what a handler is given beside the event (job, client, rules, policy, time)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers what a decision is made from: a message as the rules see it, and what is known of its conversation."""
+"""Loads the facts a decision is made from: the message as the rules see it, and what is stored of its conversation."""
 
 from __future__ import annotations
 

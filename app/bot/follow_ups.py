@@ -1,4 +1,4 @@
-"""Customers who wait for a human: notes since when, and lets time come back as events, in order with the messages."""
+"""Follow-ups: stores since when a customer waits for a human, and creates the timer events that ask the rules again."""
 
 from __future__ import annotations
 

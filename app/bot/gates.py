@@ -1,4 +1,4 @@
-"""The gate in front of each request to Twilio: who must wait for it, and what a request's end says about it."""
+"""Rate-limit gates before each request to Twilio: waits where one is closed, closes one on a 429 or an outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores what a message tells: its text, who its author is, that a human took over, that somebody wants silence."""
+"""Stores what an inbound message changes: its text, its author, a takeover by a human, an opt-out."""
 
 from __future__ import annotations
 

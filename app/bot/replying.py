@@ -1,4 +1,4 @@
-"""From an inbound message to a reply: decide once, write the answer down, send it once."""
+"""From an inbound message to a reply: load the facts, decide once, record the decision, send it once."""
 
 from __future__ import annotations
 

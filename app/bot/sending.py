@@ -1,4 +1,4 @@
-"""Sends the replies that are written down, each once, in their order; it decides none of them."""
+"""Sends the replies that are recorded, each once and in order; it decides none of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks Twilio for a conversation and an author of whom nothing is stored, before the first decision about them.
+"""Fetches a conversation and an author of whom nothing is stored from Twilio, before the first decision about them.
 
 A desk that writes through REST fires no webhook: only Twilio knows what it wrote. An answer that does not come is
 no failure: the bot decides by what the webhook says, and asks again at the next message.

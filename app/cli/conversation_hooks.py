@@ -1,4 +1,4 @@
-"""What `flask webhooks ... --conversation CH...` does: the webhooks of one conversation."""
+"""`flask webhooks ... --conversation CH...`: the webhooks of one conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask doctor`: looks at everything the bot depends on, says what to do, and mends what is ours."""
+"""`flask doctor`: checks everything the bot depends on, says what to do, and repairs what is ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask inbox`: what came in, in which state it is and why; retry what is dead, purge what is old."""
+"""`flask inbox`: the queue of incoming events with their states and reasons; retry dead ones, purge old ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows the inbox as it fills and is worked off, and says of each event in two lines what came in and what we did."""
+"""Follows the inbox for the terminal: two lines for each event, what Twilio posted and what the bot did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask messages`: what is said in a conversation; sending is in messages_send.py, reading in message_history.py."""
+"""`flask messages`: what is said in a conversation; sending is in messages_send.py, reading in messages_history.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands share: their database, and how results, private names and progress are shown."""
+"""Output shared by all commands: database access, tables and JSON, masked names, progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a decision is shown: each rule that was tried with the first condition that failed, what is sent and done."""
+"""Formats a decision for the terminal: each rule tried with the first condition not met, what is sent and done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask worker`: works the inbox off in a process of its own."""
+"""`flask worker`: processes the inbox in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page people look at and act on: conversations, deliveries, events, rules, and a phone to try the bot.
+"""The web page of support agents: conversations, deliveries, events, rules, and a phone to try the bot.
 
 It is there with BOT_ADMIN_PASSWORD, or in the offline loop; register() brings nothing along otherwise.
 """

@@ -1,4 +1,4 @@
-"""A human's answer: silences the bot, sends the text once, and stores it, since Twilio tells us nothing of it.
+"""Sends what a human agent writes on the page, once, stores it, and pauses the bot.
 
 Every answer has a form of its own; submitted twice it is still one answer. Written down before it is sent; what may
 have been sent by an earlier attempt is looked for at Twilio first.

@@ -1,4 +1,4 @@
-"""Answering as a human: the form below a thread."""
+"""The form below a conversation in which a human agent answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of actions: who did what on the page, and how it ended."""
+"""The page of the audit log: who did what, and how it ended."""
 
 from __future__ import annotations
 

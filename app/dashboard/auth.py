@@ -1,4 +1,4 @@
-"""Who may see the page: somebody who has logged in, for 12 hours; CSRF tokens on every change; and a strict CSP.
+"""Access to the page: sessions of 12 hours, CSRF tokens on every change, security headers with a strict CSP.
 
 Without BOT_ADMIN_PASSWORD the page exists only in the offline loop, for this machine itself. The log-in form is
 in login.py. A session is a signed cookie: logging out takes it away from the browser, a new password ends all.

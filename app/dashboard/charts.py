@@ -1,4 +1,4 @@
-"""The geometry of the page's charts: numbers in, rectangles out; what they look like is CSS, what they say HTML."""
+"""Chart geometry: numbers in, rectangles out; colours are CSS, labels HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who in a conversation wants to hear from us: what was said and done about it, and opting a person out or in."""
+"""The page of consent: who in a conversation has opted out or in, with history, and deciding for a person."""
 
 from __future__ import annotations
 

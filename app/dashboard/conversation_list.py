@@ -1,4 +1,4 @@
-"""The list of conversations that the page shows: newest first, filtered, searched. It only reads."""
+"""Queries the list of conversations: newest first, filtered, searched. It only reads."""
 
 from __future__ import annotations
 

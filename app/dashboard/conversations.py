@@ -1,4 +1,4 @@
-"""The list of conversations, one of them as a chat, and why a message was answered; the first two stay up to date."""
+"""The pages of conversations: the list, one as a chat, and the details of a decision; the first two poll for news."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of deliveries: how far messages came, what failed and when, and how long each channel takes."""
+"""The page of deliveries: delivery funnel, failures over time, time to delivery by channel."""
 
 from __future__ import annotations
 

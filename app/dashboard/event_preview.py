@@ -1,4 +1,4 @@
-"""Says what would happen if an event were worked on now. It reads, and does nothing else."""
+"""Previews what a retry of an event would do now, without doing it."""
 
 from __future__ import annotations
 

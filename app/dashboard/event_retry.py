@@ -1,4 +1,4 @@
-"""Retrying a dead event: first what it would do, then the deed."""
+"""Retrying a dead event from the page: first the preview, then the retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: what came in, in which state it is and why, one event in full; and what was refused at the door."""
+"""The pages of incoming events: the list, one event in full, and rejected requests."""
 
 from __future__ import annotations
 

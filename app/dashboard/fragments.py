@@ -1,4 +1,4 @@
-"""Parts of a page that it fetches again and again: with an ETag, and 304 for who has this one already."""
+"""Fragments of pages that the browser polls: answered with an ETag, and 304 when nothing has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows a browser in which somebody has logged in before: while others guess, its owner need not wait for them.
+"""A signed cookie of browsers that have logged in before, so that throttling of guessers does not lock their owner out.
 
 A signed cookie, which only a log-in with the right password gives; it opens nothing. A new password or key ends it.
 """

@@ -1,4 +1,4 @@
-"""The log-in form and its end: one password for all, one's own name. store/login_throttle.py makes guessers wait."""
+"""Logging in and out: one password for all, a name for each; store/login_throttle.py slows guessers down."""
 
 from __future__ import annotations
 

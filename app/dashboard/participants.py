@@ -1,4 +1,4 @@
-"""Who is in a conversation, by what channel, and what the conversation is called."""
+"""Names of conversations and their participants as the page shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all views of the page share: what the address asks for, database, rules and Twilio, and what templates get.
+"""What all views of the page share: parsed query, database, rules, Twilio client, template variables.
 
 No database takes every number and every character: what an address asks for is made safe to look for.
 """

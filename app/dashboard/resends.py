@@ -1,4 +1,4 @@
-"""A reply that failed or was suppressed, sent again because a person wants it; by the same road as the first time.
+"""Sends a failed or suppressed reply again at a person's request, through the same queue as the first time.
 
 Its event is worked on once more: it is looked for at Twilio, what forbids a reply now still forbids it, and then it
 is sent. What was decided stays.

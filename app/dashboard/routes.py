@@ -1,4 +1,4 @@
-"""Every address of the page with the view that answers it, and what all views get: the table that joins its parts."""
+"""The table of all addresses of the page with their views, and what is registered for all of them."""
 
 from __future__ import annotations
 

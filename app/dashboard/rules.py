@@ -1,4 +1,4 @@
-"""The page of rules: those in force, how often each was used, what the linter finds, and a message to try them with."""
+"""The page of rules: active rules, their use, warnings of the linter, and a form to try a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How templates write times, spans, shares, error codes and rules in words."""
+"""Jinja2 filters of the page: times, durations, shares, error codes, rules in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what the page shows of one conversation: a bounded number of rows, however long the conversation is."""
+"""Queries the rows of one conversation for the page: a bounded number, however long it is."""
 
 from __future__ import annotations
 

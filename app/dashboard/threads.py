@@ -1,4 +1,4 @@
-"""One conversation as people read it: its lines in order, with ticks and reasons. It reads and stores nothing."""
+"""Builds the chat view of one conversation from rows: lines in order, with ticks and reasons. It only shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time since this machine was started: nobody can set it, and it goes on while the machine sleeps."""
+"""The boot clock: time since this machine started, which nobody can set and which goes on while it sleeps."""
 
 from __future__ import annotations
 

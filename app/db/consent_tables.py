@@ -1,4 +1,4 @@
-"""The tables of who wants to hear from us; people stand there as a keyed hash, which outlives their erasure."""
+"""Tables of consent (opt-outs, opt-ins, their ledger), keyed by a hash of the person that outlives their erasure."""
 
 from __future__ import annotations
 

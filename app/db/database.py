@@ -1,4 +1,4 @@
-"""Connects to the database and opens transactions; here SQLite and PostgreSQL differ."""
+"""Database: connections and transactions; SQLite and PostgreSQL differ here and nowhere above."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Until when this thread waits for storage: what waits for a server or a lock asks here how long it may."""
+"""A deadline of the current thread for storage: whatever waits for a server or a lock asks here for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engines of one database: made when they are needed, and what their drivers raise put into words."""
+"""SQLAlchemy engines of one database, created lazily; translates what their drivers raise."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Says in words why storage cannot be used, from what SQLite, PostgreSQL or the system say. It knows no text of theirs
-but where there is no code: SQLite's for a missing table or column, libpq's for a server that it was not to connect to.
+"""Classifies errors of SQLite, PostgreSQL and the system: why storage cannot be used, as a kind and in words.
+
+It goes by their codes, and by their text only where there is no code: SQLite's for a missing table or column, libpq's
+for a server that it was not to connect to.
 """
 
 from __future__ import annotations

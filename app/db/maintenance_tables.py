@@ -1,4 +1,4 @@
-"""The tables of what is done now and then, whose turn it is and how far it came; and what deleting leaves behind."""
+"""Tables of periodic tasks (leases, progress) and of what purging leaves behind (counts, key hashes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that only the page writes: what human agents answered there, and log-ins that failed."""
+"""Tables that only the page writes: agents' answers and failed log-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connects to PostgreSQL so that no server, network or pooler that falls silent holds a thread up.
+"""PostgreSQL engines whose connections time out, so that a silent server, network or pooler blocks no thread.
 
 Here alone psycopg is imported, and only where the database is PostgreSQL.
 """

@@ -1,4 +1,4 @@
-"""Notices that an SQLite file was replaced while it is used: overwritten (`cp`), or another file has its name (`mv`).
+"""Notices that the SQLite file was replaced while it is in use: overwritten (`cp`) or renamed over (`mv`).
 
 What the log (-wal) holds belongs to the old file; with the new one it makes a mixture. Only checkpoints write to the
 file itself, and ours happen under the writer lock: whoever acquires it finds the file as its last holder left it.

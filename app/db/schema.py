@@ -1,4 +1,4 @@
-"""Brings the database's schema up to date, with Alembic, and knows whether it is."""
+"""Schema migrations with Alembic: brings the database up to date and says whether it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the SQLite file: written ahead, fsynced at each commit, and never a file that was moved away."""
+"""SQLite engines: write-ahead log, fsync at each commit, and refusal of a file that was moved away."""
 
 from __future__ import annotations
 

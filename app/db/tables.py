@@ -1,4 +1,4 @@
-"""The tables: what is stored, under which keys. Times are aware UTC; nothing here reads or writes."""
+"""Table definitions: columns, keys, partial indexes. Times are aware UTC; nothing here reads or writes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The durable queue of events, and who works it off."""
+"""The durable queue of events and the workers that process it."""

@@ -1,4 +1,4 @@
-"""What operators ask of the inbox: list, show, count, retry, purge. Workers use inbox.py."""
+"""Operators' queries and changes of the inbox: list, show, count, retry, purge. Workers use queue.py."""
 
 from __future__ import annotations
 

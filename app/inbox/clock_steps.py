@@ -1,4 +1,4 @@
-"""Mends what a clock that was set back leaves behind: leases, waits and gates that would end long after they should.
+"""Repairs leases, waits and gates after a clock was set back: they would end long after they should.
 
 A wait was written with the time of writing beside it: where that lies in the future, the clock was set back.
 """

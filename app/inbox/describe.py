@@ -1,4 +1,4 @@
-"""Describes an event to whoever operates the bot: what came in and what we did in two lines, and its parameters."""
+"""Describes an event in words: what Twilio posted, what the bot did, and its parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done about one claimed event: it is read, the handler of its class is called, and it ends or waits."""
+"""Processes one claimed event: parses it, calls its handler, and stores how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the inbox holds, read as typed events: Twilio's webhooks, those that reconciliation found, and our own.
+"""Reads rows of the inbox as typed events: Twilio's webhooks, reconciled ones, and our own timers.
 
 Our own survive a restart: a customer's wait for a human. They are stored with a method that no HTTP request has. So
 none can come through the door: a webhook that names one of these types is an unknown one, like any other.

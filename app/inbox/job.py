@@ -1,4 +1,4 @@
-"""One claimed event while a handler works on it: its transaction, its lease, and how it ends or waits."""
+"""Job: one claimed event while a handler works on it, with its transaction, its lease, and how it ends."""
 
 from __future__ import annotations
 

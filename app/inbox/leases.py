@@ -1,4 +1,4 @@
-"""Who may work on a lane, and until when: a lease, and the fence that asks whether we still hold it.
+"""Leases on lanes: who may work on one and until when, and the fence that checks it before a request leaves.
 
 On PostgreSQL leases are measured with the database's clock. On SQLite with the boot clock of the one machine, which
 nobody sets: a token that begins with BOOT says so, and a lease of another start of the machine has ended.

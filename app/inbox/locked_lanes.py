@@ -1,4 +1,4 @@
-"""Stores events of lanes that somebody holds locked, and wakes such lanes afterwards. Only PostgreSQL locks rows.
+"""Stores events of lanes whose rows another transaction has locked, and wakes them later. Only PostgreSQL locks rows.
 
 A worker that is frozen, or gone without a word, in the middle of a transaction holds its lanes until the server ends
 its session. What comes for them is stored meanwhile; what it was stored without, a call for a worker, comes later.

@@ -1,4 +1,4 @@
-"""Finds out whether events can be stored, by storing some and taking them back in one transaction: nobody sees them."""
+"""Checks whether events can be stored, by inserting some and rolling back."""
 
 from __future__ import annotations
 

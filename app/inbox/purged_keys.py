@@ -1,4 +1,4 @@
-"""Remembers the messages whose events were purged, by the hash of their key: one that comes again is known still."""
+"""Keeps hashes of purged events' keys, so that an event that is posted again is still known."""
 
 from __future__ import annotations
 

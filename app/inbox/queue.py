@@ -1,4 +1,4 @@
-"""The durable inbox: add, claim, finish, retry, bury. It orders events by lane and looks into none of them.
+"""The durable queue: add, claim, finish, retry, bury. It orders events by lane and looks into none of them.
 
 An event is pending until a worker claims its lane, processing while it is claimed, and then processed,
 ignored or dead. A lane is claimed as a whole and worked oldest event first.

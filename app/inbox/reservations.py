@@ -1,4 +1,4 @@
-"""Gives somebody else than a worker lanes to itself, once what is being worked on there has ended.
+"""Reserves lanes for somebody else than a worker (erasure), once what is being processed there has ended.
 
 A reserved lane is handed over in the commit that ends or postpones its event, so that no other claim comes between.
 One whose worker was killed or frozen is had when its lease ends; one that is renewed for too long is taken away.

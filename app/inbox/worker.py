@@ -1,4 +1,4 @@
-"""Works the inbox off: threads that claim what is due, leases, and a clean stop. It knows no event type."""
+"""The worker: threads that claim due events and process them, lease renewal, clean shutdown. It knows no event type."""
 
 from __future__ import annotations
 

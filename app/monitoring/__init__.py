@@ -1,1 +1,1 @@
-"""How the installation is, for load balancers and Prometheus."""
+"""Health checks and metrics, for load balancers and Prometheus."""

@@ -1,4 +1,4 @@
-"""Who may read the metrics: who knows BOT_ADMIN_PASSWORD; without one, in the offline loop, this machine itself."""
+"""Access to `/metrics`: basic auth with BOT_ADMIN_PASSWORD; without one, this machine only, in the offline loop."""
 
 from __future__ import annotations
 

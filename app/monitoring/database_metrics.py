@@ -1,4 +1,4 @@
-"""The metrics that are in the database: queue, replies, deliveries, requests to Twilio. It only reads.
+"""Metrics read from the database: queue, replies, deliveries, requests to Twilio.
 
 They are asked for when somebody looks, so whoever does the work, here or on another machine, is counted.
 """

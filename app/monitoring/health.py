@@ -1,4 +1,4 @@
-"""Tells load balancers and people whether this process lives and whether it can do its work."""
+"""`/healthz` and `/readyz`: whether this process lives, and whether it can store and work."""
 
 from __future__ import annotations
 

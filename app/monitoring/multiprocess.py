@@ -1,4 +1,4 @@
-"""The folder in which the web processes of one gunicorn keep their counters, for whichever of them is asked.
+"""The folder that the web processes of one gunicorn share their counters in.
 
 In memory where the machine has a folder for that; each gunicorn has its own, which goes with it.
 """

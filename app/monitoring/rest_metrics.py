@@ -1,4 +1,4 @@
-"""Counts the requests to Twilio by their result; the totals of all processes and machines are in the database."""
+"""Counts requests to Twilio by result, and adds them to the totals in the database."""
 
 from __future__ import annotations
 

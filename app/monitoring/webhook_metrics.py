@@ -1,4 +1,4 @@
-"""Counts the webhooks that this process has answered, and how quickly; what is stored counts itself.
+"""Counts the webhooks this process answered, with latencies.
 
 Under gunicorn the numbers of all processes are kept in files in one folder, see multiprocess.py. prometheus-client
 is imported at the first count, so that commands do without it.

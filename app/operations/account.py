@@ -1,4 +1,4 @@
-"""Where operations happen: an account through the SDK, in its default service or another one; and what it shows."""
+"""The account that operations work on, through the SDK: default or other service, fetched resources, refusals."""
 
 from __future__ import annotations
 

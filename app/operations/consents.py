@@ -1,4 +1,4 @@
-"""What an operator says for a person about hearing from us: out or in, with the reason; both are audited."""
+"""Opts a person out or in for an operator, with the reason; both go to the audit log."""
 
 from __future__ import annotations
 

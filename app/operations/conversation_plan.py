@@ -1,4 +1,4 @@
-"""What a new conversation shall be: its settings, who joins, what is said first; checked in full, nothing is sent."""
+"""Plans a new conversation: settings, participants, first message; validated in full, nothing is sent."""
 
 from __future__ import annotations
 

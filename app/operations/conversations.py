@@ -1,4 +1,4 @@
-"""Conversations that exist: list, show, update, close, reopen, delete. New ones are made in new_conversations.py."""
+"""Existing conversations: list, show, update, close, reopen, delete. create_conversation.py makes new ones."""
 
 from __future__ import annotations
 

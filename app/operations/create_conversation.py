@@ -1,4 +1,4 @@
-"""New conversations: made step by step from a plan; what was made is told also after a failure."""
+"""Creates a conversation from a plan, step by step; reports what was made even after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is everything as it must be for the bot to answer? Looks at settings, database, account and the way between.
+"""Runs all checks of `flask doctor`: settings, database, rules, account, the way in between.
 
 Changes nothing by itself: `repair` mends what is ours, when it is told to.
 """

@@ -1,4 +1,4 @@
-"""What the doctor asks Twilio: credentials, clock, the global webhook, who silences it, numbers and addresses."""
+"""Doctor's checks at Twilio: credentials, clock, webhooks, phone numbers, addresses."""
 
 from __future__ import annotations
 

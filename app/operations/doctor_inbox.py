@@ -1,4 +1,4 @@
-"""What the doctor sees of work that waits: gates in front of Twilio that are closed, clocks that were set back."""
+"""Doctor's checks of the queue: closed gates, clocks that were set back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor can see from here: settings, database, rules, the key for tokens, and the way through PUBLIC_URL."""
+"""Doctor's checks on this machine: settings, database, rules, token key, and the round trip through PUBLIC_URL."""
 
 from __future__ import annotations
 

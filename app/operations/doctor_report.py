@@ -1,4 +1,4 @@
-"""What the doctor finds, and what is examined: the words shared by all that look."""
+"""Doctor's findings and context: the types that all checks share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator wants to send, planned: who is in the conversation, and whether all of them can get it.
+"""Plans a message of an operator: participants, channels, and whether all of them can receive it.
 
 Nothing is sent or uploaded here. A plan is what messages.send() sends.
 """

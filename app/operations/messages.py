@@ -1,4 +1,4 @@
-"""Messages of an operator: send what was planned, show, delete; and in which conversation one is."""
+"""An operator's messages: send a plan, show, delete, find the conversation of one."""
 
 from __future__ import annotations
 

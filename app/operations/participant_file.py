@@ -1,4 +1,4 @@
-"""Who shall join a conversation, by arguments or by a list: text or CSV; every bad line is named, with its number."""
+"""Reads participants to add from arguments or a text or CSV file; names every bad line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who shall join a conversation, checked in full before anything is sent; nothing is sent from here."""
+"""ParticipantSpec: a participant to add, validated in full before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bot in one conversation: pause it and let it speak again. In our database only; Twilio is not asked."""
+"""Pauses and resumes the bot in one conversation, in our database only."""
 
 from __future__ import annotations
 

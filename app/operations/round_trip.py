@@ -1,4 +1,4 @@
-"""Calls our own public address as Twilio would, signed or not, with a webhook that changes and stores nothing."""
+"""Calls our own public address as Twilio would, signed and unsigned, with a webhook that stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The webhook of the account and of a service: read it, change it, point it here; and who silences the account's."""
+"""Webhooks of the account and of services: read, change, point here; and which services override the account's."""
 
 from __future__ import annotations
 

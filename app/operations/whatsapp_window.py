@@ -1,4 +1,4 @@
-"""WhatsApp's 24 hours: whether a customer wrote so lately that free text reaches them.
+"""WhatsApp's 24-hour window: whether free text still reaches a customer.
 
 Source: api/errors/63016, read 2026-11-22: outside of them only an approved template is delivered.
 """

@@ -1,1 +1,1 @@
-"""What is deleted: by age, and by person."""
+"""Deletion of data, by age and by person, and export of a person's data."""

@@ -1,4 +1,4 @@
-"""Lets the wish for silence outlive whoever had it: one that is stored, or said in a message that waits."""
+"""Keeps an opt-out when its person is erased, also one that is still in a queued message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose data is looked for: one person by what people call them; where they stand in the tables is not known here."""
+"""The person whose data is looked for: the spellings of their number, address or identity."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The endpoint that Twilio calls: checks who calls, stores what comes, answers."""
+"""The endpoint that Twilio calls: checks the signature, stores, answers."""

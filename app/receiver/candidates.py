@@ -1,4 +1,4 @@
-"""The usual ways in which a request differs from what Twilio signed, each as a request to try; signs nothing."""
+"""Candidate requests for the diagnosis of a wrong signature: the usual differences from what Twilio signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why was a request refused? Tries the usual mismatches, with the fix for each; keeps nothing and raises nothing."""
+"""Diagnoses a rejected request: tries the usual mismatches and suggests a fix for each; keeps nothing, never raises."""
 
 from __future__ import annotations
 

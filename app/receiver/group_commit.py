@@ -1,4 +1,4 @@
-"""Many threads, one commit: one leads and writes for all that wait, then names the next to lead.
+"""Group commit: one request's thread writes the events of all that wait, then names the next to lead.
 
 Everybody has an answer in time, whatever storage does. Once a commit has failed nobody waits long behind another
 who tries, and a thread of its own finds out when storage works again.

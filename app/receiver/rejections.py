@@ -1,4 +1,4 @@
-"""Keeps why the last refused requests were refused, in a file that all processes share; never what they said."""
+"""Logs and keeps why the last requests were rejected, in a file that all processes share; never what they said."""
 
 from __future__ import annotations
 

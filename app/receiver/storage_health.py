@@ -1,4 +1,4 @@
-"""What a process knows of its storage: when it last took something, or why it does not, and who finds out."""
+"""This process's view of its storage: when it last stored something, why it cannot, and the thread that finds out."""
 
 from __future__ import annotations
 

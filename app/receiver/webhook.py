@@ -1,4 +1,4 @@
-"""The door Twilio posts to: check the signature, store, answer. It understands no event and sends nothing."""
+"""The webhook route: check the signature, store the event, answer. It understands no event and sends nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a conversation Twilio never told us: its messages, read back to what is known; it stores nothing.
+"""Finds the messages of a conversation that no webhook reported, by reading back to known ones; it stores nothing.
 
 Also the conversation itself and its participants, where nothing is known of them: guards and rules ask for both.
 """

@@ -1,4 +1,4 @@
-"""Brings what the bot knows of a conversation and of who is in it in line with what Twilio has."""
+"""Updates stored conversations and participants to what Twilio has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to Twilio that can wait: at a pace, within a budget, never against a 429; it knows not what they ask for."""
+"""A paced Twilio client for requests that can wait: within a rate and a budget, stopping at a 429."""
 
 from __future__ import annotations
 

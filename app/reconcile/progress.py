@@ -1,4 +1,4 @@
-"""How far each conversation has been compared with what Twilio has; read and written by reconciling.py."""
+"""Stores how far each conversation has been compared with Twilio; used by run.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages whose receipts stopped moving: which they are, and what REST says of them; it stores no receipt."""
+"""Finds sent messages whose delivery receipts are overdue, and their state by REST; it stores no receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of reconciliation found and how it ended, in numbers and in words; run.py fills it in."""
+"""The report of a reconciliation run: counts, how it ended, and the same in words."""
 
 from __future__ import annotations
 

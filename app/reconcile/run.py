@@ -1,4 +1,4 @@
-"""Fetches what Twilio failed to deliver: compares its conversations with ours and puts what is missing in the inbox.
+"""One reconciliation run: compares Twilio's conversations with ours and adds what is missing to the inbox.
 
 Twilio repeats no Conversations webhook by default, so an outage, a wrong filter or a service's own webhook leave gaps.
 Source: conversations-classic/conversations-webhooks, read 2026-11-22.

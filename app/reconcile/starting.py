@@ -1,4 +1,4 @@
-"""A process has started: what was missed meanwhile is to be fetched soon, and nothing from before the first start.
+"""Requests a reconciliation soon after a process has started, for what was missed while it was down.
 
 It loads nothing of what fetches: web processes need this too.
 """

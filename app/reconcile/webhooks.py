@@ -1,4 +1,4 @@
-"""The webhooks that Twilio should have posted, built anew from what REST shows; they enter the inbox like those.
+"""Rebuilds the webhooks that Twilio should have posted from what REST shows.
 
 Each has the event key of the webhook that did not come: should it come later after all, it is known. Everyone sees
 where it is from: its method is no HTTP method, its target the resource that was read, and it says when it was found.

@@ -1,4 +1,4 @@
-"""Whose a service's conversations are: those are ours whose webhooks go to our public address."""
+"""Which services' conversations are ours: those whose webhooks go to our public address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the app decided about a recorded message, kept beside the recording, and how another decision differs."""
+"""The decision expected for a recorded message, kept beside the recording, and how another one differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded webhooks: raw HTTP requests in `.http` files, read, changed, dated anew, signed, written; never posted."""
+"""Recorded webhooks as `.http` files: read, changed, dated anew, signed, written; never posted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neutral words in place of real ones: what a text said is gone, how it was built is kept."""
+"""Placeholder words for recorded texts: the meaning goes, the shape stays."""
 
 import unicodedata
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Recorded webhooks without what is private: numbers, SIDs, names and text become stand-ins. It reads no file.
+"""Redacts recorded webhooks: numbers, SIDs, names and texts become stand-ins. It reads no file.
 
 Within one recording the same original always becomes the same stand-in, wherever it stands, so that what
 belonged together still does; another recording starts anew.

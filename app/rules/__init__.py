@@ -1,1 +1,1 @@
-"""Rules, without a database or a network: a message and what is known become a decision with its trace."""
+"""The rules engine, without database or network: a message and facts become a decision with its trace."""

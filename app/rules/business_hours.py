@@ -1,4 +1,4 @@
-"""Open or closed, when we next open, and quiet hours: all read off a clock on the wall of the bot's time zone."""
+"""Business hours, holidays and quiet hours in the bot's time zone: open or closed, and when next open."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

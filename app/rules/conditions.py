@@ -1,4 +1,4 @@
-"""Whether the conditions of one rule hold, and if not, the first that fails in words that quote no message."""
+"""Evaluates the conditions of one rule: the first that is not met, in words that quote no message."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Says whether a text is one of the words by which people opt out or in, or reads like a wish to be left alone."""
+"""Recognizes opt-out and opt-in words, and texts that read like a wish to be left alone."""
 
 from __future__ import annotations
 

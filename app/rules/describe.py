@@ -1,4 +1,4 @@
-"""Says in words when a rule applies and what it does, for people who look at a list of rules."""
+"""Describes a rule in words: when it applies and what it does."""
 
 from __future__ import annotations
 

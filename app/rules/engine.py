@@ -1,4 +1,4 @@
-"""Decides what to answer: a message, what is known of its conversation and the rules -> a reply, or none and why.
+"""Decides what to answer: message, conversation facts and rules in, a decision with its trace out.
 
 Pure: no network, no database, no clock. What may never be answered is in guards.py, when a rule applies in
 conditions.py, what a rules file may say in rules_schema.py.

@@ -1,4 +1,4 @@
-"""Everything one decision is made from: the message, what is known of its conversation, who is who, the time."""
+"""The input of a decision: message, conversation facts, policy (who is who), time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

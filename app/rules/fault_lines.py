@@ -1,4 +1,4 @@
-"""Finds the line of a rules file in which a key stands, so that a fault names its own line and not only its rule's."""
+"""Finds the line of the rules file that an error is about."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Says whether anything forbids a reply to a message, whatever the rules say.
+"""Guards: reasons for silence that hold whatever the rules say.
 
 The guards have an order, each its own code and stored reason; they know nothing of the rules' own conditions.
 """

@@ -1,4 +1,4 @@
-"""Finds what a valid rules file most likely does not mean: rules that are never reached, silence, texts too long."""
+"""Lints a valid rules file: unreachable rules, unwanted silence, texts too long."""
 
 import re
 from collections.abc import Iterator, Sequence

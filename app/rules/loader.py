@@ -1,4 +1,4 @@
-"""Turns the text of rules.toml into checked, frozen Rules; it decides nothing about any message.
+"""Loads rules.toml: text in, validated frozen Rules or a list of problems out.
 
 A rules file that is wrong is refused as a whole, and the error lists every problem at once.
 """

@@ -1,4 +1,4 @@
-"""Finds words of a message that almost are keywords of a rule: a hint for people, by which no rule ever matches."""
+"""Hints for people: words of a message that are almost keywords of a rule. No rule ever matches by them."""
 
 from collections.abc import Iterator
 from operator import itemgetter

@@ -1,4 +1,4 @@
-"""Says which rule reaches a message at all: what follows from what, without any message. It may miss, never accuse.
+"""Which rules can be reached at all, by logic on their conditions. It may miss one, but never accuses wrongly.
 
 Four facts of a message are gone through one by one: hours, first contact, media and channel, a `Cell` for each
 combination. Of the other conditions it knows only when one follows from another.

@@ -1,4 +1,4 @@
-"""Gives the rules that are in force: follows the rules file while we run, and keeps the old rules when it is broken."""
+"""Reloads the rules file when it changes, and keeps the old rules when the new file is broken."""
 
 import logging
 import threading

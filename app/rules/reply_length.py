@@ -1,4 +1,4 @@
-"""How long a reply is: cut into parts that one message can carry, and measured before any value is in it."""
+"""Reply lengths: splits replies into messages, and estimates the length of templates."""
 
 from collections.abc import Iterator, Sequence
 

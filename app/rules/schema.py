@@ -1,4 +1,4 @@
-"""What a rules file may say: its tables as frozen models, each key checked by itself.
+"""The schema of rules files: pydantic models of the tables, each key validated by itself.
 
 What may not stand together is in loader.py, how a fault is told in fault_words.py; single values are
 checked in values.py.

@@ -1,4 +1,4 @@
-"""Tries a message out: what the rules would answer, when, and what would follow if no human does; nothing is done."""
+"""Simulates a message: what the rules would answer, and which follow-ups would come. Nothing is sent or stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rendering a template may cost: each operation of Jinja2 is paid for before it is done, out of one budget.
+"""Limits what rendering a template costs: each operation of Jinja2 is charged to a budget first.
 
 A unit is about a microsecond. Whatever a template says, it is over within 100 ms and 64 MB: values are weighed before
 anything reads them as a whole, so that a list which holds another a million times costs nothing until it is stopped.

@@ -1,4 +1,4 @@
-"""Checks reply templates when the rules are loaded and renders them within bounds; it chooses no reply.
+"""Reply templates: validated when the rules are loaded, rendered within bounds.
 
 The writer of the rules is trusted, but a slip in a template must never stop the worker or fill its memory: how large
 and how deep a template is, is bounded when the rules are loaded; what it does when it is rendered, by template_budget.

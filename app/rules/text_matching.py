@@ -1,4 +1,4 @@
-"""What can be found in a text: words and phrases as the bot compares them, and patterns within a time limit."""
+"""Text matching for rules: keywords and phrases, and regular expressions within a time limit."""
 
 from __future__ import annotations
 

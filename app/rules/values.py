@@ -1,4 +1,4 @@
-"""Single values of a rules file, checked one by one: durations, times of day, words, texts of templates.
+"""Parses and validates single values of a rules file: durations, times of day, words, template texts.
 
 Each takes what TOML gave and returns what the rules use, or raises ValueError with the next step.
 """

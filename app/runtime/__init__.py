@@ -1,1 +1,1 @@
-"""The parts of one process: what serves, what works, and how they are put together."""
+"""What makes up a process: settings, database, worker, and how gunicorn serves it."""

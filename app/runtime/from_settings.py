@@ -1,4 +1,4 @@
-"""Makes what the settings name: Twilio's API, the rules, the responder; or says why that cannot be.
+"""Builds what the settings name: Twilio client, rules, responder; or says why that cannot be.
 
 Each is imported when it is made, so that commands which need none of it start quickly.
 """

@@ -1,4 +1,4 @@
-"""How gunicorn serves Parley: its settings, its hooks, and what is changed in it where they do not suffice.
+"""gunicorn's settings and hooks for Parley, and the patches it needs.
 
 gunicorn.conf.py takes all of it; without a checkout: `gunicorn --config python:app.runtime.gunicorn`. Importing this
 changes nothing in gunicorn, on_starting() does.

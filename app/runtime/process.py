@@ -1,4 +1,4 @@
-"""The parts of one process: its settings, its database, and the worker where one runs in it."""
+"""Runtime: settings, database and, where one runs, the worker of this process."""
 
 from __future__ import annotations
 

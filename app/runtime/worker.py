@@ -1,4 +1,4 @@
-"""Puts a worker together: what answers an event, and what is done at intervals beside the events."""
+"""Builds a worker: handlers, periodic tasks, and what they need."""
 
 from __future__ import annotations
 

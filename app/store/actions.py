@@ -1,4 +1,4 @@
-"""What rules do beside replying, written down before it is done: the actions ledger. It does none of it."""
+"""The ledger of rule actions: recorded before they are carried out. It carries out none."""
 
 from __future__ import annotations
 

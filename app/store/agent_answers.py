@@ -1,4 +1,4 @@
-"""What human agents wrote on the page and whether it was sent, by the form that it was written in; never its text."""
+"""The ledger of human agents' answers, keyed by their form so that each is sent once; never their text."""
 
 from __future__ import annotations
 

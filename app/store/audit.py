@@ -1,4 +1,4 @@
-"""Who did what on the page or by a command, and how it ended: never what a message says."""
+"""The audit log: who did what on the page or by a command, and how it ended; never what a message says."""
 
 from __future__ import annotations
 

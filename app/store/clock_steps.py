@@ -1,4 +1,4 @@
-"""What was mended last after a clock was set back; kept for people to see."""
+"""The last repair after a clock was set back, for people to see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who wants to hear from us and who does not, and the ledger of every change of that.
+"""Consent of each person: opted out, in, or undecided, with the ledger of every change.
 
 A person is a keyed hash of their address: one for each number in every spelling and on every channel, so that silence
 holds for the person, outlives their erasure, and the tables tell nobody who it is. The key is made with the schema and

@@ -1,4 +1,4 @@
-"""What the bot knows of a conversation: its state, participants, pause, and who waits for whom. It decides nothing.
+"""Conversations and participants as stored: state, pause, who waits for whom. It decides nothing.
 
 Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
 """

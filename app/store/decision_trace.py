@@ -1,4 +1,4 @@
-"""Tells the whole story of one inbound message: why it was answered or not, what was sent and done, what arrived."""
+"""Gathers everything about one inbound message: the decision and its trace, replies, actions, deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of messages that went out: the delivery receipts, each merged into the state of its delivery."""
+"""Delivery receipts, each merged into the state of its delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of messages in the last hours or days: how many arrived, what failed and when, how long it took.
+"""Delivery statistics of a period: funnel, failures by code and time, time to delivery.
 
 It only reads, and no query touches more than the deliveries of the period; receipts of agents' messages count too.
 """

@@ -1,4 +1,4 @@
-"""Counts failed log-ins by address in the database, so that all processes know, and makes who guesses wait."""
+"""Throttles log-ins: failures by address, counted in the database for all processes."""
 
 from __future__ import annotations
 

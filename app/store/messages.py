@@ -1,4 +1,4 @@
-"""The messages of conversations, and what was decided about each of them. It decides nothing.
+"""Messages of conversations and the decision about each. It decides nothing.
 
 Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
 """

@@ -1,4 +1,4 @@
-"""What Twilio has of conversations and participants, as far as rules see it: told by webhooks, or shown by REST.
+"""Twilio's state of conversations and participants as far as rules see it, from webhooks or REST.
 
 What REST shows is whole and as of now, but dated to the second. So where a webhook of the same second says otherwise,
 what is known stays and is asked for again (`fetch_due`) before the next decision.

@@ -1,4 +1,4 @@
-"""Gates: until when nothing is sent to one conversation, or from the whole account, and why.
+"""Gates: until when nothing is sent to a conversation or from the account, and why.
 
 Twilio closes one by asking to wait (429, 503). When it fails again and again the account's gate is closed, too: then
 one request at a time tries whether it works again. A gate is closed for 15 minutes at most; one that seems to be

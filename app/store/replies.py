@@ -1,4 +1,4 @@
-"""What we are about to send and have sent: the replies ledger. It calls nobody."""
+"""The ledger of replies: intended, sending, sent, failed, suppressed. It sends none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When and how often rules were used: in one conversation, for cool-downs and quotas, and in a period. It only reads.
+"""Usage of rules: by conversation for cool-downs and quotas, by period for statistics. It only reads.
 
 However long a conversation is, a query touches no more rows than it returns: it steps over the index
 `decisions_fired` from rule to rule, and takes the newest uses of each. A period is counted from an index alone.

@@ -1,4 +1,4 @@
-"""Plays customers, human agents and time to a bot, and tells what the bot wrote and why. Tests use it through `bot`."""
+"""BotTester: plays customers, agents and time against a bot and returns what it wrote and why; the fixture `bot`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of people as Twilio writes them, and which channel each belongs to; whose they are is not known here."""
+"""Addresses as Twilio writes them, and the channel each belongs to."""
 
 import re
 import unicodedata

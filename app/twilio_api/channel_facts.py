@@ -1,4 +1,4 @@
-"""What a channel tells of a message beside its text: the button that was pressed, the name of a profile, its metadata.
+"""Facts a channel adds to a message: pressed button, profile name, metadata.
 
 None of it is documented for Conversations webhooks; it is read where it comes.
 Source: captures that users of other products have published (ButtonText, ButtonPayload, ChannelMetadata with a

@@ -1,4 +1,4 @@
-"""Changes of a conversation at Twilio that rules may make: attributes, a participant, its end. Each may be repeated.
+"""Changes that rules make to a conversation at Twilio: attributes, participants, closing. Each may safely run twice.
 
 Twilio tells nobody of a change that is made through REST without asking for webhooks, so none comes back to us.
 """

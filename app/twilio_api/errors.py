@@ -1,4 +1,4 @@
-"""Twilio's errors: what each means, whether to try again, and the next step; tables, and what turns a failure into one.
+"""Twilio's errors: the table of codes with meaning, retry decision and next step, and SendError made from a failure.
 
 It calls nobody: the requests are made in client.py.
 """

@@ -1,4 +1,4 @@
-"""One frozen class for each webhook of Twilio Conversations: its name, its fields, what makes it unique."""
+"""Twilio's webhook events: a frozen class for each, with its fields and what makes it unique."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

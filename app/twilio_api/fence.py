@@ -1,4 +1,4 @@
-"""Asks, right before each piece of a request leaves, whether it still may: by then its sender may have been frozen."""
+"""The fence: checks the lease right before each piece of a request leaves, since its sender may have been frozen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twilio's urlencoded parameters: bytes to pairs, texts to values; knows no event."""
+"""Parses Twilio's urlencoded parameters: bytes to pairs, texts to values; knows no event."""
 
 import json
 import math

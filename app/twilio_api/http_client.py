@@ -1,4 +1,4 @@
-"""The SDK's HTTP client as we use it: time-outs, another origin, Retry-After; its session asks the fence.
+"""The SDK's HTTP client with our time-outs, base URL, Retry-After, and fence.
 
 Imported by whoever makes a request, not before: the SDK takes its time to load.
 """

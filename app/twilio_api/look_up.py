@@ -1,4 +1,4 @@
-"""Finds a message that an earlier request may have stored among those of a conversation: by our marker, or its content.
+"""Finds a message that an earlier request may have created: by our marker, else by its content.
 
 Whoever may write a message's Attributes may overwrite the marker in them: an agents' desk does. What is left then is
 who wrote it, what it says and when it was stored.

@@ -1,4 +1,4 @@
-"""Puts files into Twilio's media store, from where a message can take them; it sends no message.
+"""Uploads files to Twilio's media store; sends no message.
 
 No helper library knows this store: it is a host of its own, beside Conversations.
 Source: conversations-classic/api/media-resource, read 2026-11-22.

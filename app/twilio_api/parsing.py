@@ -1,4 +1,4 @@
-"""Webhook parameters in, typed events out, and what makes two posts the same event; stores nothing."""
+"""Parses webhook parameters into typed events, and computes their event key and lane; stores nothing."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What REST shows of conversations and participants, and what a request of ours has changed there.
+"""Conversations and participants as REST shows them, and the changes our own requests make to them.
 
 Changes by REST fire no webhook: nobody but the request itself and its answer tells of them. It asks Twilio nothing.
 """

@@ -1,4 +1,4 @@
-"""Is this request really from Twilio? Public URL, parameters and header in, a verdict out; reads no request."""
+"""Verifies Twilio's signature: public URL, parameters and header in, a verdict out."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""A short conversation of two customers, played through the emulator and told line by line."""
+"""The demo of `make demo`: a short conversation of two customers, played through the emulator and printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells in the terminal of `flask dev` when a changed rules file is in force, and when it is broken."""
+"""Prints in the terminal of `flask dev` when an edit of the rules file takes effect, and when it is broken."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""`flask trigger`: events at will."""
+"""`flask trigger`: makes events happen, through the emulator or as signed sample webhooks."""

@@ -1,1 +1,1 @@
-"""The phone of the offline loop."""
+"""The phone simulator of the offline loop (`flask dev`)."""

@@ -1,4 +1,4 @@
-"""Who one can be on the phone: a customer with a number, by SMS or WhatsApp, or a visitor of the web chat."""
+"""The customers one can write as in the phone simulator: SMS, WhatsApp or web chat."""
 
 from __future__ import annotations
 

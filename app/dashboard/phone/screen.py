@@ -1,4 +1,4 @@
-"""What is on the screen of the phone, and what the bot made of it: pure shaping, and reading of our own tables."""
+"""Shapes what the phone simulator shows: messages, ticks, and the bot's decision on each."""
 
 from __future__ import annotations
 

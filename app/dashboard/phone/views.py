@@ -1,4 +1,4 @@
-"""A phone to try the bot with, in the offline loop only: one writes as a customer and sees what happens.
+"""Views of the phone simulator, in the offline loop only: write as a customer, simulate failures.
 
 It talks to the emulator over loopback, as a customer's phone and carrier would; what the bot made of it is read from
 our own tables.
