@@ -26,7 +26,7 @@ from app.rules.templates import ReplyError, render_reply
 from app.twilio_api.events import MessageAdded
 
 WAITS = "the responder is asked"
-RECENT = 20  # messages that a responder is told of
+RECENT = 20  # messages that a responder is given
 
 
 def answer(

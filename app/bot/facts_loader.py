@@ -93,7 +93,7 @@ def _types(content_types: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_channel_facts(tx: Connection, message: facts.Inbound) -> facts.Inbound:
-    """Return a stored message with what its channel told of it, as long as its webhook is kept."""
+    """Return a stored message with its channel facts, as long as its webhook is kept."""
     stored = queue.stored_request(tx, message_key(message.message_sid))
     if stored is None:
         return message

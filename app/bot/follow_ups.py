@@ -34,7 +34,7 @@ NO_WAIT = (
 
 
 def record_waiting(occasion: ReplyContext, code: str, context: HandlerContext) -> None:
-    """Note that a customer waits from this message on, if that is news, and set the first timer of the rules.
+    """Record that a customer waits from this message on, if that is news, and set the first timer of the rules.
 
     Who has been waiting for longer than any timer runs begins to wait anew: else a conversation that no human
     ever answers would have no follow-up but the first.

@@ -52,7 +52,7 @@ def ask(
 
 
 def _record_answer(passage: Passage, context: HandlerContext, only_read: bool) -> None:
-    """Note that Twilio has answered, where it has failed before."""
+    """Record that Twilio has answered, where it has failed before."""
     if passage.failures:
         now = context.job.now()
         rate_limits.record_success(context.tx, now, only_read=only_read)

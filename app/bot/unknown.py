@@ -1,7 +1,7 @@
 """Fetches a conversation and an author of whom nothing is stored from Twilio, before the first decision about them.
 
-A desk that writes through REST fires no webhook: only Twilio knows what it wrote. An answer that does not come is
-no failure: the bot decides by what the webhook says, and asks again at the next message.
+An agents' program that writes through REST fires no webhook: only Twilio knows what it wrote. An answer that does not
+come is no failure: the bot decides by what the webhook says, and asks again at the next message.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def milliseconds(row: Record) -> int | None:
 
 
 def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Followed | None:
-    """Return the event with what is told of it, or None when it has been purged meanwhile."""
+    """Return the event with what is shown of it, or None when it has been purged meanwhile."""
     stored = admin.get_event(tx, db.now(tx), row.id)
     if stored is None:
         return None

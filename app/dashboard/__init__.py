@@ -40,10 +40,10 @@ def _add(app: Flask, settings: Settings) -> None:
 
 
 def _add_at_first_request(app: Flask, settings: Settings) -> None:
-    plain, turn = app.wsgi_app, threading.Lock()
+    plain, lock = app.wsgi_app, threading.Lock()
 
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
-        with turn:
+        with lock:
             if app.wsgi_app is serve:
                 _add(app, settings)
                 app.wsgi_app = plain  # type: ignore[method-assign]

@@ -120,7 +120,7 @@ def _new(tx: Connection, answer: WrittenAnswer, now: datetime) -> AgentAnswer:
 
 
 def _write_down(tx: Connection, stored: AgentAnswer, characters: int, **more: str) -> None:
-    """Store how an answer stands, and let the log of actions say so; that one is read by people only."""
+    """Store how an answer stands, and let the audit log say so; that one is read by people only."""
     agent_answers.save(tx, stored)
     detail = {"form": stored.form, "state": stored.state, "tried_at": stored.tried_at.isoformat()}
     audit.complete(tx, stored.audit_id, {**detail, "characters": characters, **more}, subject=stored.message_sid)
@@ -201,7 +201,7 @@ def _failure(answer: WrittenAnswer, error: SendError) -> NotificationCause:
 
 
 def _store(tx: Connection, stored: AgentAnswer, sent: Mapping[str, Any], now: datetime) -> None:
-    """Store a message as if a webhook had told of it: a human agent's, which no rule is tried on."""
+    """Store a message as if a webhook had reported it: a human agent's, which no rule is tried on."""
     facts = {
         "conversation_sid": stored.conversation_sid,
         "message_index": sent["index"],

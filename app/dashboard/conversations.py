@@ -19,7 +19,7 @@ from app.store.decision_trace import trace_of
 from app.store.deliveries import NO_RECEIPT_AFTER
 
 LINES, CONVERSATIONS = 50, 30
-MORE_LINES = 200  # then one turns pages
+MORE_LINES = 200  # then there are pages
 MOST_CONVERSATIONS = 300
 
 

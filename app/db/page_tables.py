@@ -16,7 +16,7 @@ agent_answers = Table(
     Column("begun_at", Moment, nullable=False),
     Column("tried_at", Moment, nullable=False),
     Column("message_sid", Text),  # what it became
-    Column("audit_id", BigInteger, nullable=False),  # its row in the log of actions
+    Column("audit_id", BigInteger, nullable=False),  # its row in the audit log
 )
 
 login_failures = Table(

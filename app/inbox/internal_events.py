@@ -1,7 +1,7 @@
 """Reads rows of the inbox as typed events: Twilio's webhooks, reconciled ones, and our own timers.
 
 Our own survive a restart: a customer's wait for a human. They are stored with a method that no HTTP request has. So
-none can come through the door: a webhook that names one of these types is an unknown one, like any other.
+none can come in by the webhook route: a webhook that names one of these types is an unknown one, like any other.
 """
 
 from __future__ import annotations

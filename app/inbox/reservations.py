@@ -64,7 +64,7 @@ def reserved(
     *,
     waited: float = 0.0,
 ) -> Iterator[Reservation]:
-    """Have these lanes, and give them back at the end; `report` is told for how many we wait, and for how long already.
+    """Have these lanes, and give them back at the end; `report` is called with how many we wait for, and since when.
 
     `waited` says how many of the PATIENCE_SECONDS an earlier reservation has used up already.
     Raises DatabaseUnavailable; then, too, they are given back, at the latest when the lease ends.
@@ -101,7 +101,7 @@ def _ask_for(db: Database, wanted: Collection[str], token: str) -> None:
 
 
 def _take_what_is_free(db: Database, wanted: Collection[str], token: str, reservation: Reservation) -> set[str]:
-    """Note what was handed over, take what nobody holds, and return which lanes are missing still."""
+    """Record what was handed over, take what nobody holds, and return which lanes are missing still."""
     with db.read() as tx:
         free = _look(tx, wanted, token, db.instant(tx), reservation)
     if free:
@@ -117,7 +117,7 @@ def _take_what_is_free(db: Database, wanted: Collection[str], token: str, reserv
 def _look(
     tx: Connection, wanted: Collection[str], token: str, instant: Instant, reservation: Reservation
 ) -> dict[str, bool]:
-    """Note the lanes that are ours now; return those that are free, and whether that is because a lease has ended."""
+    """Record the lanes that are ours now; return those that are free, and whether that is because a lease has ended."""
     asked = {"some_lanes": list(wanted), **leases.free_at(instant)}
     free = {}
     for lane, holder, is_free in tx.execute(_STATE.where(_THESE), asked):

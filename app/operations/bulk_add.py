@@ -43,7 +43,7 @@ class Pace:
                 self.sleep(missing)
 
     def record(self) -> None:
-        """Note that a write has ended: it has arrived by now, so a second counts from here."""
+        """Record that a write has ended: it has arrived by now, so a second counts from here."""
         self._done.append(self._clock())
 
 

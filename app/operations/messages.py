@@ -29,7 +29,7 @@ def send(
     uploaded: Callable[[], None] = lambda: None,
     wait: Callable[[float], None] = time.sleep,
 ) -> list[Document]:
-    """Send a plan and return its messages, each told to `sent` at once. Raises SendError, saying what was sent.
+    """Send a plan and return its messages, each passed to `sent` at once. Raises SendError, saying what was sent.
 
     `uploaded` is called after each file.
 

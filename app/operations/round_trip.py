@@ -10,9 +10,11 @@ from app.twilio_api import signature
 from app.twilio_api.client import is_here
 from app.twilio_api.signature import Keys
 
-MARK = "X-Parley-Doctor"  # the header by which the door knows our own call, so that it is no refusal to look into
+MARK = (
+    "X-Parley-Doctor"  # by this header the receiver knows our own call and diagnoses nothing
+)
 CALL_SECONDS = 5
-# A pre-action event: the door checks its signature, accepts it unchanged and stores nothing.
+# A pre-action event: the receiver checks its signature, accepts it unchanged and stores nothing.
 _PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))
 
 

@@ -71,7 +71,7 @@ def erase(
     What is being worked on in their conversations comes to its end before, so that nobody there is answered twice;
     `waiting` is told of it, and `wait` waits for seconds: PATIENCE_SECONDS in all, however often we look. Events of
     theirs that wait are not worked on any more; only that they wanted silence, in the words of `bot`, is heeded. Only
-    the counts are written to the log of actions.
+    the counts are written to the audit log.
     Raises DatabaseUnavailable; then call it again.
     """
     erasing = _Erasing(db, subject, bot or BotSettings())

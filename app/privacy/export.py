@@ -60,7 +60,7 @@ def gather(db: Database, subject: Subject, agents: Sequence[str]) -> Export:
 
 
 def record(db: Database, actor: str, counts: Mapping[str, int]) -> None:
-    """Write into the log of actions that somebody's data was given away, not whose. Raises DatabaseUnavailable."""
+    """Write into the audit log that somebody's data was given away, not whose. Raises DatabaseUnavailable."""
     with db.write() as tx:
         audit.record(tx, actor, "export a person", db.now(tx), detail=dict(counts))
 

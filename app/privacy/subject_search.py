@@ -61,7 +61,7 @@ class SubjectRows:
 
     @cached_property
     def audit_names(self) -> frozenset[str]:
-        """How the log of actions names who it is, where consent was changed."""
+        """How the audit log names who it is, where consent was changed."""
         return frozenset(map(name_in_audit_log, self.persons))
 
     @property
@@ -98,7 +98,7 @@ def _keys(db: Database, table: Table, subject: Subject, found: SubjectRows, only
 
 
 def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], found: SubjectRows) -> None:
-    """Note who the subject is and where, and which of these conversations have another customer.
+    """Record who the subject is and where, and which of these conversations have another customer.
 
     Beside a phone every chat user is one of ours.
     """
@@ -125,7 +125,7 @@ def _find_conversations(db: Database, subject: Subject, agents: Sequence[str], f
 def _record_webhook(
     posted: Mapping[str, str], subject: Subject, people: dict[str, set[str]], found: SubjectRows
 ) -> None:
-    """Note what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
+    """Record what a raw webhook says of who is where; it may wait to be worked on still, and then no table says it."""
     sid = posted.get("ConversationSid", "")
     names = {posted[name] for name in _NAMES if posted.get(name)}
     if any(subject.is_name(name) for name in names):

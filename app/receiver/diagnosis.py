@@ -71,7 +71,7 @@ def explain_path(received: Received, keys: Keys, public_url: str, account_sid: s
 
 
 def check(received: Received, keys: Keys, url: str) -> signature.Verdict:
-    """Return the verdict of the door on a request that Twilio sent to `url`."""
+    """Return the receiver's verdict on a request that Twilio sent to `url`."""
     return signature.check(
         keys=keys,
         url=url,
@@ -282,7 +282,7 @@ _WRONG_PATH = Explanation(
     "a signed request came to a path where nothing takes webhooks: make the webhook's URL in the Twilio console end in "
     "/conversations/webhook, without a slash behind it; if it does, let the proxy pass the path as it is",
 )
-# The door's reason -> word, sentence; where nothing needs to be tried.
+# The receiver's reason -> word, sentence; where nothing needs to be tried.
 _BY_REASON = {
     "missing": (
         "signature missing",

@@ -67,7 +67,7 @@ def receive() -> Response:
 
 @blueprint.after_app_request
 def note_wrong_path(response: Response) -> Response:
-    """Note a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
+    """Record a signed request to another path, where nothing takes webhooks; what it is answered stays as it is."""
     if "HTTP_X_TWILIO_SIGNATURE" in request.environ and request.path != ROUTE:
         receiver: Receiver = current_app.extensions["parley.receiver"]
         target, body = _raw_target(request), _read_body(request)

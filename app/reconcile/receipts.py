@@ -26,7 +26,7 @@ MOST = 5_000  # of one run; the others are looked at by the next
 
 @dataclass(frozen=True)
 class Quiet:
-    """A message of which we have heard nothing final: where it is, and since when it has been on its way.
+    """A message of which no final receipt has come: where it is, and since when it has been on its way.
 
     One that never `moved` has no receipt at all.
     """

@@ -57,7 +57,7 @@ Progress = Callable[[int, int], None]
 
 
 class Reconciliation:
-    """One run. With `turn` it stores what it finds and how far it came; without, it only looks.
+    """One run. With `lease` it stores what it finds and how far it came; without, it only looks.
 
     `run()` never raises for what Twilio refuses: the report names it. Raises LeaseLost, DatabaseUnavailable.
     """

@@ -20,7 +20,7 @@ log = logging.getLogger("parley.rules")
 class WatchedRules:
     """The rules of one file, loaded at once and again after each change; may be asked by many threads.
 
-    `log` is told of each change. Raises RulesError or OSError when the file cannot be used at the start.
+    Each change is logged to `log`. Raises RulesError or OSError when the file cannot be used at the start.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The schema of rules files: pydantic models of the tables, each key validated by itself.
 
-What may not stand together is in loader.py, how a fault is told in fault_words.py; single values are
+What may not stand together is in loader.py, how a problem is reported in fault_words.py; single values are
 checked in values.py.
 """
 

@@ -16,7 +16,7 @@ from jinja2.visitor import NodeTransformer
 UNITS = 100_000
 CPU_SECONDS = 0.1  # of this thread; for what is dearer on some machine than it was thought to be
 MAX_CHARS = 32_000  # of a text in any operation; twice what a reply may have
-MOST_STRIPPED = 100  # characters that strip() and trim may be told: each is compared with each of the text
+MOST_STRIPPED = 100  # characters that strip() and trim may be given: each is compared with each of the text
 CHARS_OF_A_UNIT = 16
 NAME = "the budget"  # of the variable that holds it; no template can write a name with a space
 _OPERATION = 4

@@ -76,10 +76,10 @@ def _size(operator: str, left: Any, right: Any) -> int:
 
 
 def _range(*numbers: int) -> range:
-    turns = range(*numbers)
-    if turns and abs((turns[-1] - turns[0]) // turns.step) >= MAX_LOOP_TURNS:
+    numbers_of_loop = range(*numbers)
+    if numbers_of_loop and abs((numbers_of_loop[-1] - numbers_of_loop[0]) // numbers_of_loop.step) >= MAX_LOOP_TURNS:
         raise ReplyError(f"a loop may take {MAX_LOOP_TURNS} turns at most")
-    return turns
+    return numbers_of_loop
 
 
 def _replace(value: Any, old: str, new: str) -> str:

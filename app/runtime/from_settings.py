@@ -35,7 +35,7 @@ def make_conversations(
     record_call: Callable[[str], None] = lambda _result: None,
     in_order: bool = False,
 ) -> Conversations:
-    """Return Twilio's REST API with the credentials of the settings; `record_call` is told how each request ended.
+    """Return Twilio's REST API with the credentials of the settings; `record_call` gets the end of each request.
 
     What a request changes is stored in `db`, where there is one, so that rules see it; `in_order` as in
     mirror.note_change().

@@ -13,7 +13,7 @@ from app.db.database import upsert
 from app.db.page_tables import agent_answers
 from app.db.tables import audit_log
 
-ACTION = "answered"  # what the log of actions calls it
+ACTION = "answered"  # what the audit log calls it
 State = Literal["sending", "uncertain", "failed", "sent"]
 
 _BY_AN_EARLIER_VERSION = timedelta(days=1)  # a form lives for as long as a session: 12 hours
@@ -21,7 +21,7 @@ _BY_AN_EARLIER_VERSION = timedelta(days=1)  # a form lives for as long as a sess
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """One answer: the state of its last try, the message that it became, and its row in the log of actions."""
+    """One answer: the state of its last try, the message that it became, and its row in the audit log."""
 
     form: str
     conversation_sid: str
@@ -51,7 +51,7 @@ def save(tx: Connection, answer: AgentAnswer) -> None:
 
 
 def _of_an_earlier_version(tx: Connection, form: str, conversation_sid: str, now: datetime) -> AgentAnswer | None:
-    """Return an answer that 0.1.0, which may serve beside this version, has in the log of actions only."""
+    """Return an answer that 0.1.0, which may serve beside this version, has in the audit log only."""
     here = (audit_log.c.conversation_sid == conversation_sid, audit_log.c.at > now - _BY_AN_EARLIER_VERSION)
     for row in tx.execute(select(audit_log).where(*here, audit_log.c.action == ACTION).order_by(audit_log.c.at)):
         if row.detail.get("form") == form:

@@ -1,6 +1,6 @@
 """Conversations and participants as stored: state, pause, who waits for whom. It decides nothing.
 
-Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
+Webhooks arrive twice and out of order, so every update is a merge: an older fact never replaces a newer one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WHO = select(*(participants.c[name] for name in _PERSON))
 _ELSEWHERE = and_(participants.c.address == bindparam("address"), participants.c.opted_out_at.is_not(None))
 # Two look-ups by index: with OR, PostgreSQL reads the whole table as long as nothing was analysed.
 _PEOPLE = union_all(_WHO.where(_HERE), _WHO.where(_ELSEWHERE))
-# What an older event still tells where it is unknown: it never changes, or nothing newer need have told of it.
+# What an older event still adds where it is unknown: it never changes, or nothing newer need have mentioned it.
 _WHERE_UNKNOWN = {
     *("chat_service_sid", "conversation_sid", "identity", "address", "type", "last_read_index"),
     *("removed_at", "opted_out_at"),

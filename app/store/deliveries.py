@@ -15,7 +15,7 @@ from app.db.tables import deliveries, delivery_events, participants, replies
 # The highest wins in any order of arrival: a late "sent" never overwrites "delivered".
 LATTICE = ("sent", "undelivered", "failed", "delivered", "read")
 ARRIVED = ("delivered", "read")
-NO_RECEIPT = "sent, no receipt"  # what a reply is called of which Twilio has told nothing
+NO_RECEIPT = "sent, no receipt"  # what a reply is called of which Twilio has reported nothing
 NO_RECEIPT_AFTER = timedelta(minutes=10)  # receipts were seen 1 to 5 s after a message was sent
 _DELIVERY = deliveries.c.delivery_receipt_sid == bindparam("receipt_sid")
 _KNOWN_DELIVERY = select(deliveries).where(_DELIVERY).with_for_update()

@@ -1,6 +1,6 @@
 """Messages of conversations and the decision about each. It decides nothing.
 
-Webhooks arrive twice and out of order, so every note is a merge: an older fact never replaces a newer one.
+Webhooks arrive twice and out of order, so every update is a merge: an older fact never replaces a newer one.
 """
 
 from __future__ import annotations
@@ -135,5 +135,5 @@ def has_burst(tx: Connection, message_sid: str) -> bool:
 
 
 def message(tx: Connection, sid: str) -> Record | None:
-    """Return the row of a message, or None when no webhook has told of it."""
+    """Return the row of a message, or None when no webhook has mentioned it."""
     return tx.execute(_MESSAGE, {"sid": sid}).first()

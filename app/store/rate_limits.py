@@ -117,7 +117,7 @@ def _goes_on(row: Record, now: datetime) -> bool:
 
 
 def record_success(tx: Connection, now: datetime, *, only_read: bool = False) -> None:
-    """Note that Twilio works: a gate that was closed because it did not is open, its failures are forgotten.
+    """Record that Twilio works: a gate that was closed because it did not is open, its failures are forgotten.
 
     `only_read`: that it takes something is not shown yet, so the next request tries too, and at once.
     """

@@ -33,13 +33,13 @@ class ReceiptDetail:
 
 
 def _ignore(_told: object) -> None:
-    """Note nothing."""
+    """Record nothing."""
 
 
 class Conversations:
     """The REST calls we make. Safe from many threads: each has a Client of its own (see twilio-python #580).
 
-    `record_call` is told of each request: "ok", the HTTP status from 400, "not connected" or "no answer";
+    `record_call` is called for each request: "ok", the HTTP status from 400, "not connected" or "no answer";
     `record_change` of everything that one has changed, whoever made it: Twilio posts no webhook for it.
     """
 

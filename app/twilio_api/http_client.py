@@ -27,8 +27,8 @@ LONGEST_RETRY_AFTER = timedelta(minutes=15)  # who asks for more is asked again 
 class FencedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
     """Makes the requests of one thread; `retry_after` is what the last answer asked for.
 
-    `record_call` is told of each request: "ok", the HTTP status from 300, "not connected", "no answer", or "not sent"
-    for one that the fence stopped; `record_change` of what it has changed.
+    `record_call` gets the end of each request: "ok", the HTTP status from 300, "not connected", "no answer", or "not
+    sent" for one that the fence stopped; `record_change` of what it has changed.
     """
 
     retry_after: timedelta | None = None

@@ -1,6 +1,6 @@
 """Finds a message that an earlier request may have created: by our marker, else by its content.
 
-Whoever may write a message's Attributes may overwrite the marker in them: an agents' desk does. What is left then is
+Whoever may write a message's Attributes may overwrite the marker in them: an agents' program does. What is left then is
 who wrote it, what it says and when it was stored.
 """
 

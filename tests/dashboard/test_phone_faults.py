@@ -27,7 +27,7 @@ def test_a_webhook_that_gets_lost_leaves_parley_unaware(phone, write):
     phone.submit("/phone", "/phone/faults", **FIELDS | {"drop": "1"})
     write(SMS, "hello")
 
-    assert "Parley has not heard of it" in screen(phone, SMS)
+    assert "Parley has not received it" in screen(phone, SMS)
     assert "Nothing yet" in log(phone, SMS)
 
 

@@ -38,7 +38,7 @@ def find_tunnel(ngrok_api: str, port: int) -> str:
 
 
 def prove_round_trip(public_url: str, run_id: str, keys: Keys) -> None:
-    """Return when a call of the public address reached our own process and a signed one passed its door.
+    """Return when a call of the public address reached our own process and its receiver accepted a signed one.
 
     Raises ClickException with what happened instead.
     """

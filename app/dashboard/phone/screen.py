@@ -31,7 +31,7 @@ class BotVerdict:
     is_known: bool = True
 
 
-_UNHEARD = BotVerdict("Parley has not heard of it", is_known=False)
+_NOT_RECEIVED = BotVerdict("Parley has not received it", is_known=False)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _bubble(message: Mapping[str, Any], me: PhoneCustomer, mine: set[str], verdi
         is_template=bool(message["content_sid"]),
         status=status,
         error_code=error_code,
-        verdict=(verdict or _UNHEARD) if is_mine else None,
+        verdict=(verdict or _NOT_RECEIVED) if is_mine else None,
     )
 
 
