@@ -66,7 +66,7 @@ def put_follow_up_in_line(event: TimerEnded, context: HandlerContext) -> str:
     here = conversations.conversation(context.tx, event.conversation_sid)
     if here is None or here.waiting_since != event.waiting_since:
         return over(here)
-    _schedule(FollowUpDue(**_told(event)), event.conversation_sid, context.job.now(), context)
+    _schedule(FollowUpDue(**_fields_of(event)), event.conversation_sid, context.job.now(), context)
     if event.due_at:
         return "what was put off is tried again"  # the next timer was set when this one ended first
     longer = [timer for timer in engine.timers_of(context.rules) if timer > timedelta(seconds=event.seconds)]
@@ -81,7 +81,7 @@ def put_off(event: FollowUpDue, decision: Decision, context: HandlerContext) -> 
     All that a customer's wait puts off to one moment have one lane: they come back in the order in which they were due.
     """
     assert decision.again_at
-    again = TimerEnded(**_told(event) | {"due_at": decision.again_at})
+    again = TimerEnded(**_fields_of(event) | {"due_at": decision.again_at})
     lane = f"{internal_events.TIMER_LANES}{event.message_sid}:{decision.again_at.isoformat()}"
     _schedule(again, lane, decision.again_at, context)
     return f"no reply yet: {decision.reason}"
@@ -93,7 +93,7 @@ def over(conversation: Record | None) -> str:
     return "the customer has begun to wait anew" if waits_anew else "a human has answered"
 
 
-def _told(event: Wait) -> dict[str, Any]:
+def _fields_of(event: Wait) -> dict[str, Any]:
     return {item.name: getattr(event, item.name) for item in fields(event)}
 
 

@@ -35,7 +35,7 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
 
     Example: flask doctor --fix
     """
-    context = _patient()
+    context = _context()
     if loop := found_loop(context.settings):
         click.echo(
             f"The offline loop at {loop.app_url} needs nothing of this; it is about your own settings.\n", err=True
@@ -53,7 +53,7 @@ def doctor_command(fix: bool, yes: bool, as_json: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _patient() -> DoctorContext:
+def _context() -> DoctorContext:
     from datetime import UTC, datetime
 
     from app import config

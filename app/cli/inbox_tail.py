@@ -68,14 +68,14 @@ class Follower:
                 ids = self._look_again()
                 again = admin.list_events(tx, now, ids=ids, limit=_OPEN_BATCH) if ids else ()
                 new = admin.list_events(tx, now, after_id=self._after_id, limit=_BATCH)
-                batch = list(self._told(tx, [*reversed(again), *new]))
+                batch = list(self._to_show(tx, [*reversed(again), *new]))
             is_more = len(new) == _BATCH and self._after_id < newest
             yield from batch
 
     def show_first(self, rows: Sequence[Record]) -> list[Followed]:
         """Return these events, to be followed too until they are finished."""
         with self._db.read() as tx:
-            return list(self._told(tx, rows))
+            return list(self._to_show(tx, rows))
 
     def _look_again(self) -> list[int]:
         """Return what was not finished or not visible when it was looked at, the longest unseen first."""
@@ -83,7 +83,7 @@ class Follower:
         self._gaps = {event_id: until for event_id, until in self._gaps.items() if until > now}
         return [*list(self._gaps)[: _OPEN_BATCH // 2], *self._open][:_OPEN_BATCH]
 
-    def _told(self, tx: Connection, rows: Sequence[Record]) -> Iterator[Followed]:
+    def _to_show(self, tx: Connection, rows: Sequence[Record]) -> Iterator[Followed]:
         for row in rows:
             self._record_gap(row.id)
             if self._is_news(row) and self._wants(row):

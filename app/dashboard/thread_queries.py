@@ -45,7 +45,7 @@ _DELIVERIES = (
 )
 _DECISIONS = select(decisions).where(decisions.c.message_sid.in_(_SIDS)).order_by(decisions.c.timer_seconds)
 _ACTIONS = select(rule_actions).where(rule_actions.c.message_sid.in_(_SIDS)).order_by(rule_actions.c.n)
-_TOLD = (
+_EVENTS = (
     select(
         inbox.c.id,
         inbox.c.method,
@@ -58,8 +58,8 @@ _TOLD = (
     .where(inbox.c.lane == _HERE, inbox.c.event_type == events.MessageAdded.event_type)
     .limit(MOST_NOT_DECIDED)
 )
-_NOT_FINISHED = _TOLD.where(inbox.c.finished_at.is_(None)).order_by(inbox.c.id)
-_DEAD = _TOLD.where(text("state = 'dead'")).order_by(inbox.c.id.desc())
+_NOT_FINISHED = _EVENTS.where(inbox.c.finished_at.is_(None)).order_by(inbox.c.id)
+_DEAD = _EVENTS.where(text("state = 'dead'")).order_by(inbox.c.id.desc())
 _KNOWN = select(messages.c.message_sid).where(messages.c.message_sid.in_(_SIDS))
 
 

@@ -1,4 +1,4 @@
-"""One emulated account: what exists, the machinery around it, and how a change is told to webhooks."""
+"""One emulated account: what exists, the machinery around it, and how a change reaches webhooks."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cause:
-    """Who brought a change about: the Source parameter, and whether webhooks are told at all."""
+    """Who brought a change about: the Source parameter, and whether webhooks are posted at all."""
 
     source: str
     fires: bool = True
@@ -156,10 +156,10 @@ class EmulatedAccount:
         service_sid = conversation.service_sid
         self.fire("onDeliveryUpdated", form, TWILIO_ITSELF, service_sid=service_sid, conversation=conversation)
 
-    def later(self, seconds: float, deed: Callable[[], None]) -> None:
-        """Do `deed` when so many seconds have gone by on the emulated clock; nobody who settles waits for it."""
+    def later(self, seconds: float, task: Callable[[], None]) -> None:
+        """Do `task` when so many seconds have gone by on the emulated clock; nobody who settles waits for it."""
         with self.state.lock:
-            self._later.append((self.clock.seconds() + seconds, deed))
+            self._later.append((self.clock.seconds() + seconds, task))
 
     def tick(self) -> None:
         """Do what has become due by the emulated clock."""
@@ -167,10 +167,10 @@ class EmulatedAccount:
             run_timers()
         with self.state.lock:
             now = self.clock.seconds()
-            due = [deed for at, deed in self._later if at <= now]
+            due = [task for at, task in self._later if at <= now]
             self._later = [one for one in self._later if one[0] > now]
-            for deed in due:
-                deed()
+            for task in due:
+                task()
 
 
 def _changes(body: bytes) -> dict[str, Any]:

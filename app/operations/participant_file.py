@@ -40,7 +40,7 @@ def read(content: bytes, *, proxy_address: str = "", attributes: str = "", name:
     entries, problems = [], []
     for line, row in listed:
         try:
-            entries.append(Entry(_newcomer(of_plain(row["line"]) if "line" in row else row, default), line))
+            entries.append(Entry(_spec(of_plain(row["line"]) if "line" in row else row, default), line))
         except Refused as refused:
             problems.append(f"line {line}: {refused}")
     _refuse(problems, f"{called}{len(problems)} of {len(listed)} lines cannot be used")
@@ -90,7 +90,7 @@ def _refuse(problems: list[str], summary: str) -> None:
     raise Refused(f"{summary}, so nobody was added:{named}{more}")
 
 
-def _newcomer(row: Row, default: Row) -> ParticipantSpec:
+def _spec(row: Row, default: Row) -> ParticipantSpec:
     address, identity = row.get("address", ""), row.get("identity", "")
     channel = row.get("channel", "").lower() or _channel_of(address)
     if channel not in KINDS:

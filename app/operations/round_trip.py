@@ -10,9 +10,7 @@ from app.twilio_api import signature
 from app.twilio_api.client import is_here
 from app.twilio_api.signature import Keys
 
-MARK = (
-    "X-Parley-Doctor"  # by this header the receiver knows our own call and diagnoses nothing
-)
+MARK = "X-Parley-Doctor"  # by this header the receiver knows our own call and diagnoses nothing
 CALL_SECONDS = 5
 # A pre-action event: the receiver checks its signature, accepts it unchanged and stores nothing.
 _PROBE = (("EventType", "onConversationUpdate"), ("Source", "SDK"))

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 class StorageHealth(Generic[Item]):
-    """One process's view; whoever writes updates it, many threads read it. While storage fails, one thread watches it."""
+    """One process's view: whoever writes updates it, many threads read it; while storage fails one thread probes it."""
 
     def __init__(self, watch: Callable[[], None]) -> None:
         self.failure: DatabaseUnavailable | None = None

@@ -118,13 +118,13 @@ def explanation(expected: Decided | None, decided: Decided | None, *, time_passe
     """
     if expected is None or decided is None or expected == decided:
         return ""
-    if because := _told(expected, decided):
+    if because := _reason_of_difference(expected, decided):
         return f"what came before is not recorded: {because}"
-    because = "" if time_passes else _told(decided, expected)
+    because = "" if time_passes else _reason_of_difference(decided, expected)
     return f"no time passes between messages that are replayed: {because}" if because else ""
 
 
-def _told(one: Decided, other: Decided) -> str:
+def _reason_of_difference(one: Decided, other: Decided) -> str:
     """Return what kept a decision from being the other one."""
     key = one.code if one.code in one.history else other.rule
     if key not in one.history:

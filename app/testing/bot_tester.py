@@ -147,7 +147,7 @@ class BotTester:
         # The newest last, so that an agent who names nobody answers there.
         self._conversations.pop(address, None)
         self._conversations[address] = written["conversation_sid"]
-        return self._note(written)
+        return self._remember(written)
 
     def write_as_agent(self, identity: str, body: str, to: str) -> str:
         """Let a chat client write in a customer's conversation; return the MessageSid."""
@@ -156,9 +156,9 @@ class BotTester:
         if to and to not in self._conversations:
             raise RuntimeError(f"the customer {quoted(to)} has not written yet; {', '.join(self._conversations)} have")
         sid = self._conversations[to] if to else list(self._conversations.values())[-1]
-        return self._note(self._emulator.chat(sid, identity, body))
+        return self._remember(self._emulator.chat(sid, identity, body))
 
-    def _note(self, written: dict[str, Any]) -> str:
+    def _remember(self, written: dict[str, Any]) -> str:
         self._last_message = str(written["message_sid"])
         self.works()
         return self._last_message

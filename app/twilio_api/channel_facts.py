@@ -31,16 +31,16 @@ def channel_facts(parameters: Mapping[str, str]) -> ChannelFacts:
     """Return what the parameters of a webhook, or the metadata in them, tell."""
     metadata = read_attributes(parameters.get("ChannelMetadata", ""))
     return ChannelFacts(
-        button=parameters.get("ButtonText") or _told(metadata, "ButtonText"),
-        button_payload=parameters.get("ButtonPayload") or _told(metadata, "ButtonPayload"),
+        button=parameters.get("ButtonText") or _text_of(metadata, "ButtonText"),
+        button_payload=parameters.get("ButtonPayload") or _text_of(metadata, "ButtonPayload"),
         profile_name=parameters.get("ProfileName")
-        or _told(metadata, "ProfileName")
+        or _text_of(metadata, "ProfileName")
         or parameters.get("AuthorFriendlyName", ""),
         channel_metadata=metadata,
     )
 
 
-def _told(metadata: Mapping[str, Any], name: str) -> str:
+def _text_of(metadata: Mapping[str, Any], name: str) -> str:
     """Return a text of the metadata: they have it in data.context, in data or at the top."""
     data = metadata.get("data")
     context = data.get("context") if isinstance(data, Mapping) else None

@@ -32,7 +32,7 @@ class ReceiptDetail:
     error_code: int
 
 
-def _ignore(_told: object) -> None:
+def _ignore(_event: object) -> None:
     """Record nothing."""
 
 

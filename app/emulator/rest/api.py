@@ -1,4 +1,4 @@
-"""The REST door: authentication, faults, and one Flask rule for each route of the rest_*.py files.
+"""The REST API's entry: authentication, faults, and one Flask rule for each route of the files beside.
 
 Spoken to by the unmodified twilio SDK, whose http client has its origin replaced.
 """
@@ -62,7 +62,7 @@ def _add(app: Flask, account: EmulatedAccount, rule: str, method: str, view: Vie
     def answer(chat_service_sid: str | None = None, **names: str) -> Response:
         response = _answer(account, view, chat_service_sid if in_service else None, names)
         response.date = account.clock.now()
-        _note(account, response.status_code)
+        _log_call(account, response.status_code)
         return response
 
     endpoint = f"{method} {rule}"
@@ -155,11 +155,11 @@ def _refusal(error: TwilioError) -> Response:
 
 def _nowhere(account: EmulatedAccount, code: int, sentence: str, status: int) -> Response:
     if not request.path.startswith("/_emulator/"):
-        _note(account, status)
+        _log_call(account, status)
     return _refusal(TwilioError(code, sentence, status=status))
 
 
-def _note(account: EmulatedAccount, status: int) -> None:
+def _log_call(account: EmulatedAccount, status: int) -> None:
     cut = bool(request.environ.get(CUT))
     account.requests.append(
         {
