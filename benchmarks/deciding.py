@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from app.rules.engine import decide
-from app.rules.facts import ConversationFacts, InboundMessage, Policy
+from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
 from benchmarks.scale import Scale
 from benchmarks.tables import Row, Table
@@ -73,7 +73,7 @@ def _row(case: str, conditions: tuple[str, ...], text: str, scale: Scale) -> Row
 
 def _decision(conditions: tuple[str, ...], text: str) -> Callable[[], object]:
     loaded, policy = load(rules_text(conditions)), Policy("support-bot")
-    message = InboundMessage("IM1", "CH1", "+15550100001", text, "sms", "SMS", NOW)
+    message = Inbound("IM1", "CH1", "+15550100001", text, "sms", "SMS", NOW)
     known = ConversationFacts(attributes={"tier": "gold"})
 
     def once() -> object:

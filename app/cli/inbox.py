@@ -22,7 +22,7 @@ from app.twilio_api.form import read_form
 
 @click.group("inbox")
 def inbox_commands() -> None:
-    """What came in: list, show, count, retry, purge."""
+    """Incoming events: list, show, count, retry, purge."""
 
 
 @inbox_commands.command("list")

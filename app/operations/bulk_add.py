@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.operations.account import Account
 from app.operations.participant_file import Entry
-from app.operations.participants import Added, Shown, add_newcomer, key_of, kind_of, list_participants
+from app.operations.participants import Added, Shown, add_participant, key_of, kind_of, list_participants
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, sentence
 
@@ -136,7 +136,7 @@ def _add(account: Account, conversation: str, entry: Entry, pace: Pace) -> Added
 def _try(account: Account, conversation: str, entry: Entry, pace: Pace) -> Added | SendError:
     pace.wait()
     try:
-        return add_newcomer(account, conversation, entry.one)
+        return add_participant(account, conversation, entry.one)
     except SendError as error:
         return error
     finally:

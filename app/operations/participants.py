@@ -55,10 +55,10 @@ def add(
         attributes=attributes,
     )
     with must_exist(f"conversation {conversation}", LIST):
-        return add_newcomer(account, conversation, one)
+        return add_participant(account, conversation, one)
 
 
-def add_newcomer(account: Account, conversation: str, one: ParticipantSpec) -> Added:
+def add_participant(account: Account, conversation: str, one: ParticipantSpec) -> Added:
     """Add somebody who was checked before; may be asked again after an answer that never came. Raises SendError."""
     name = validation.conversation(conversation)
     try:

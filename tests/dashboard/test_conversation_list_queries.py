@@ -125,6 +125,6 @@ def test_a_search_within_a_filter_finds_less(db):
 
 def test_the_end_of_a_pause_changes_what_is_told(db):
     with db.read() as tx:
-        during, after = (conversation_list.read(tx, minutes(n)).told for n in (59, 61))
+        during, after = (conversation_list.read(tx, minutes(n)).fingerprint for n in (59, 61))
 
     assert during != after

@@ -87,11 +87,11 @@ def test_no_condition_lacks_its_words():
     ids=["reply", "media", "template", "attributes", "participant and close", "hand over", "pause", "stop"],
 )
 def test_what_a_rule_does_is_said_in_words(keys, words):
-    assert describe.deeds(rule(keys)) == words
+    assert describe.actions_of(rule(keys)) == words
 
 
 def test_a_long_reply_is_cut():
-    (line,) = describe.deeds(rule(f'reply = "{"x" * 400}"'))
+    (line,) = describe.actions_of(rule(f'reply = "{"x" * 400}"'))
 
     assert len(line) < 320 and line.endswith("…”")
 
