@@ -118,7 +118,7 @@ def _store(receiver: Receiver, identity: parsing.Identity, request: Request, tar
     try:
         is_new = receiver.arrivals.add(event)
     except Exception as error:  # noqa: BLE001 - 503 is the only answer after which Twilio may send again
-        door.not_stored()
+        receiver.not_stored()
         return _not_stored(error, identity.event_type)
     if is_new:
         receiver.stored()

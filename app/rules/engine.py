@@ -47,8 +47,8 @@ class Actions:
     notify: Notice | None = None
 
     def __bool__(self) -> bool:
-        deeds = (self.set_attributes, self.add_participant, self.pause, self.hand_over, self.close, self.notify)
-        return any(map(bool, deeds))
+        actions = (self.set_attributes, self.add_participant, self.pause, self.hand_over, self.close, self.notify)
+        return any(map(bool, actions))
 
 
 @dataclass(frozen=True)
