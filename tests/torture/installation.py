@@ -14,6 +14,7 @@ from app.inbox.worker import Worker
 from app.runtime.process import Runtime
 from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN
+from tests.support.notified import SECRET
 from tests.torture.clock import SharedClock
 from tests.torture.schedules import Schedule
 
@@ -63,6 +64,8 @@ def install(emulator_url: str, folder: Path, database_url: str = "") -> Installa
             "DATABASE_URL": url,
             "BOT_RULES": str(folder / "rules.toml"),
             "BOT_RESPONDER": RESPONDER,
+            "BOT_NOTIFY": "crm=http://127.0.0.1:9/",  # never sent here: only what is written down counts
+            "BOT_NOTIFY_SECRET": SECRET,
             "BOT_MAX_REPLY_AGE_SECONDS": "0",
         }
     )

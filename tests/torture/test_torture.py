@@ -93,6 +93,7 @@ def end() -> End:
         "deliveries": [row(delivery_receipt_sid="DY1", status="delivered")],
         "rule_actions": [],
         "responder_calls": [],
+        "notifications": [],
     }
     played = Played(draw(1, 1), sids={"echo t0x0": IM}, webhooks=1)
     reply = Reply(OURS, CH, IM, 0, 0, "You said: echo t0x0")
@@ -122,6 +123,12 @@ WRONG = {
 @pytest.mark.parametrize(("change", "wanted"), WRONG.values(), ids=WRONG)
 def test_the_verdict_names_what_is_wrong(end: End, change: Any, wanted: set[str]) -> None:
     assert kinds(replace(end, **change(end))) == wanted
+
+
+def test_the_verdict_names_a_hand_over_that_nobody_is_told_of(end: End) -> None:
+    handed_over = row(message_sid=IM, conversation_sid=CH, kind="hand_over", state="done", timer_seconds=0, reason="")
+
+    assert kinds(replace(end, rows={**end.rows, "rule_actions": [handed_over]})) == {"told"}
 
 
 ROWS = {

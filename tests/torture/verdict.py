@@ -13,6 +13,7 @@ from sqlalchemy import Table, select
 
 from app.config import from_environment
 from app.db.database import Database, DatabaseUnavailable
+from app.db.notify_tables import notifications
 from app.db.tables import decisions, deliveries, inbox, lanes, replies, responder_calls, rule_actions
 from app.emulator.client import Emulator
 from app.testing.bot_tester import TOKEN
@@ -53,14 +54,14 @@ def faults_in(played: Played, database_url: str, emulator: Emulator) -> list[str
 
 
 def problems_in(end: End) -> list[str]:
-    """Return what does not hold, each with its kind in front: lost, doubled, order, state, ledger, receipt, action."""
-    checks = (_lost_or_doubled, _out_of_order, _not_final, _not_in_the_ledger, _receipts, _actions)
+    """Return what does not hold, each with its kind in front: lost, doubled, order, state, ledger, receipt ..."""
+    checks = (_lost_or_doubled, _out_of_order, _not_final, _not_in_the_ledger, _receipts, _actions, _told)
     return [f"fault: {one}" for one in end.played.faults] + [one for check in checks for one in check(end)]
 
 
 def _end(played: Played, database_url: str, emulator: Emulator) -> End:
     database = Database(from_environment({"DATABASE_URL": database_url}).database_url)
-    tables = (inbox, lanes, replies, decisions, deliveries, rule_actions, responder_calls)
+    tables = (inbox, lanes, replies, decisions, deliveries, rule_actions, responder_calls, notifications)
     rows = {table.name: _rows(database, table) for table in tables}
     database.close()
     written = [one for one in emulator.messages() if one["author"] == AUTHOR]
@@ -204,3 +205,14 @@ def _actions(end: End) -> Iterator[str]:
         attributes = {"late": True} if sid in late else {"seen": True} if wanted[sid, "set_attributes"] else {}
         if json.loads(one["attributes"]) != attributes:
             yield f"action: the attributes of {sid} are {one['attributes']}, not {attributes}"
+
+
+def _told(end: End) -> Iterator[str]:
+    """Each hand-over is to be told once, under an id of its own, and nothing else is."""
+    handed_over = Counter(row.message_sid for row in end.rows["rule_actions"] if row.kind == "hand_over")
+    rows = [row for row in end.rows["notifications"] if row.kind == "hand_over"]
+    told = Counter(row.payload["message_sid"] for row in rows)
+    if told != handed_over:
+        yield f"told: of {dict(told)}, not of the hand-overs {dict(handed_over)}"
+    if len({row.webhook_id for row in rows}) != len(rows):
+        yield "told: two hand-overs have one id"
