@@ -137,20 +137,25 @@ class Conversations:
             from app.twilio_api.http_client import FencedHttpClient
 
             user, password, account = self._credentials
-            http_client = FencedHttpClient(self.base_url, self._record_call, self.record_change)
-            http_client.session.trust_env = not is_here(self.base_url)  # no proxy between us and the emulator
+            http_client = FencedHttpClient(
+                self.base_url,
+                self._record_call,
+                self.record_change,
+                trust_environment=not is_here(self.base_url),  # no proxy between us and the emulator
+            )
             client = self._local.client = TwilioClient(user, password, account, http_client=http_client)
         return client
 
     def _call(self, request: Callable[[], Result]) -> Result:
-        import requests
         from twilio.base.exceptions import TwilioException
+
+        from app.twilio_api.bounded_http import RequestFailed
 
         try:
             return request()
         except TwilioException as error:
             raise refusal(error, self._client().http_client.retry_after) from error
-        except (requests.RequestException, ValueError) as error:
+        except (RequestFailed, ValueError) as error:
             raise no_answer(error) from error
 
 

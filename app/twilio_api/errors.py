@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -245,15 +244,9 @@ def no_answer(error: Exception) -> SendError:
 
 def never_connected(error: Exception) -> bool:
     """Return whether a request failed before anything of it was sent."""
-    import requests
-    from urllib3.exceptions import NewConnectionError, SSLError
+    from app.twilio_api.bounded_http import RequestFailed
 
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(cause, SSLError):  # it may also end a connection on which all was said
-        return isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, NewConnectionError)
+    return isinstance(error, RequestFailed) and error.nothing_sent
 
 
 def meaning(code: int) -> str:

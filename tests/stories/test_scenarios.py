@@ -28,8 +28,9 @@ def stored_message(app):
 def twilio(environ):
     """The unmodified SDK, pointed at the emulator."""
     client = Client(environ["TWILIO_ACCOUNT_SID"], environ["TWILIO_AUTH_TOKEN"])
-    client.http_client = FencedHttpClient(environ["TWILIO_API_BASE_URL"], lambda _result: None, lambda _change: None)
-    client.http_client.session.trust_env = False
+    client.http_client = FencedHttpClient(
+        environ["TWILIO_API_BASE_URL"], lambda _result: None, lambda _change: None, trust_environment=False
+    )
     return client
 
 

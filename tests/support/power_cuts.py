@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-import requests
 from sqlalchemy import Connection, Engine, event
+
+from app.twilio_api.bounded_http import Answer, BoundedHttp
 
 
 class PowerCut(BaseException):
@@ -45,13 +46,13 @@ def cut_at(engine: Engine, step: int) -> Iterator[list[str]]:
 @contextmanager
 def telling_steps(engine: Engine, pass_step: Callable[[Step], None]) -> Iterator[None]:
     """Call `pass_step` before each step that is done within the block, in the thread that does it."""
-    send = requests.Session.send
+    request = BoundedHttp.request
 
-    def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
-        pass_step(Step(request.method))
-        response = send(session, request, **options)
-        pass_step(Step(f"{request.method} answered"))
-        return response
+    def requested(http: BoundedHttp, method: str, *args: Any, **options: Any) -> Answer:
+        pass_step(Step(method))
+        answer = request(http, method, *args, **options)
+        pass_step(Step(f"{method} answered"))
+        return answer
 
     def before_statement(tx: Connection, _cursor: Any, statement: str, *_more: Any) -> None:
         pass_step(Step(statement.split()[0], statement, tx))
@@ -60,7 +61,7 @@ def telling_steps(engine: Engine, pass_step: Callable[[Step], None]) -> Iterator
         pass_step(Step("COMMIT", tx=tx))
 
     listeners: dict[str, Callable[..., None]] = {"before_cursor_execute": before_statement, "commit": before_commit}
-    with mock.patch.object(requests.Session, "send", sent), _listening(engine, listeners):
+    with mock.patch.object(BoundedHttp, "request", requested), _listening(engine, listeners):
         yield
 
 

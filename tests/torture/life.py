@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import requests
 from flask import Flask
 
 from app import logs
@@ -25,6 +24,7 @@ from app.inbox.leases import LeaseLost
 from app.inbox.worker import Worker
 from app.recordings.files import RecordedRequest
 from app.runtime.process import Runtime
+from app.twilio_api.bounded_http import Answer, BoundedHttp
 from tests.support.hostile_requests import deliver
 from tests.support.power_cuts import Step, telling_steps
 from tests.torture.installation import Installation
@@ -168,13 +168,13 @@ def _log_to(path: str, tell: Callable[..., None]) -> None:
 
 
 def _lose_patience(tell: Callable[..., None]) -> None:
-    send = requests.Session.send
+    request = BoundedHttp.request
 
-    def sent(session: requests.Session, request: Any, **options: Any) -> requests.Response:
+    def requested(http: BoundedHttp, *args: Any, **options: Any) -> Answer:
         try:
-            return send(session, request, **options | {"timeout": (PATIENCE, PATIENCE)})
+            return request(http, *args, **options | {"timeout": (PATIENCE, PATIENCE)})
         except LeaseLost:
             tell("refrains")
             raise
 
-    requests.Session.send = sent  # type: ignore[assignment, method-assign]
+    BoundedHttp.request = requested  # type: ignore[method-assign]

@@ -5,9 +5,8 @@ import threading
 import tracemalloc
 
 import pytest
-import requests
 
-from app.twilio_api.bounded_http import MOST_BYTES, BoundedSession
+from app.twilio_api.bounded_http import MOST_BYTES, Answer, BoundedHttp, RequestFailed
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
 from app.twilio_api.look_up import Sought
@@ -17,65 +16,101 @@ __all__ = ["certificate", "secure_site", "serve", "site"]
 SHORT, LONG = 0.5, 60.0  # seconds
 
 
-def get(site, path: str, seconds: float = LONG, *, scheme: str = "http", **options) -> requests.Response:
-    """Fetch a page with time-outs for each read that it never meets."""
-    with BoundedSession(seconds) as session:
-        return session.get(f"{scheme}://127.0.0.1:{site.server_port}/{path}", timeout=(3.0, 8.0), **options)
+TIMEOUT = (3.0, 8.0)  # for connecting, and for each read: none of these sites meets it
+
+
+@pytest.fixture
+def http():
+    """Return something that makes requests and takes at most so many seconds for each."""
+    made = []
+
+    def make(seconds: float = LONG) -> BoundedHttp:
+        made.append(BoundedHttp(seconds))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def get(http: BoundedHttp, site, path: str, *, scheme: str = "http") -> Answer:
+    return http.request("GET", f"{scheme}://127.0.0.1:{site.server_port}/{path}", {}, timeout=TIMEOUT)
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("page", ["dripping", "dripping_head", "silent"])
-def test_an_answer_that_never_ends_is_given_up(site, page):
-    with pytest.raises(requests.RequestException):
-        get(site, page, SHORT)
+def test_an_answer_that_never_ends_is_given_up(http, site, page):
+    with pytest.raises(RequestFailed):
+        get(http(SHORT), site, page)
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("page", ["dripping", "dripping_head"])
-def test_an_answer_over_tls_that_never_ends_is_given_up(secure_site, certificate, page):
-    assert get(secure_site, "photo", scheme="https", verify=str(certificate)).content == PHOTO
-    with pytest.raises(requests.RequestException):
-        get(secure_site, page, SHORT, scheme="https", verify=str(certificate))
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_an_answer_over_tls_that_never_ends_is_given_up(http, secure_site, certificate, page, variable, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, str(certificate))
+    assert get(http(), secure_site, "photo", scheme="https").content == PHOTO
+    with pytest.raises(RequestFailed):
+        get(http(SHORT), secure_site, page, scheme="https")
 
 
 @pytest.mark.timeout(30)
-def test_a_proxy_that_drips_is_given_up_before_anything_is_said(site):
-    proxies = {"https": f"http://127.0.0.1:{site.server_port}"}
-    with pytest.raises(requests.RequestException), BoundedSession(SHORT) as session:
-        session.get("https://api.example.com/", timeout=(3.0, 8.0), proxies=proxies)
-
-
-@pytest.mark.timeout(30)
-def test_a_name_that_nobody_resolves_is_not_waited_for(monkeypatch):
+def test_a_name_that_nobody_resolves_is_not_waited_for(http, monkeypatch):
     nobody_does = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: nobody_does.wait(30))
-    with pytest.raises(requests.ConnectTimeout), BoundedSession(SHORT) as session:
-        session.get("http://slow.example.com/", timeout=(3.0, 8.0))
+    with pytest.raises(RequestFailed) as caught:
+        http(SHORT).request("GET", "http://slow.example.com/", {}, timeout=TIMEOUT)
     nobody_does.set()
 
+    assert caught.value.nothing_sent
 
-def test_what_unpacks_to_far_more_is_given_up_before_memory_is(site):
+
+def test_what_unpacks_to_far_more_is_given_up_before_memory_is(http, site):
     tracemalloc.start()
-    with pytest.raises(requests.RequestException):
-        get(site, "bomb")
+    with pytest.raises(RequestFailed):
+        get(http(), site, "bomb")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert most < 4 * MOST_BYTES
 
 
-def test_an_answer_without_end_is_given_up(site):
-    with pytest.raises(requests.RequestException):
-        get(site, "endless")
+def test_an_answer_without_end_is_given_up(http, site):
+    with pytest.raises(RequestFailed):
+        get(http(), site, "endless")
 
 
-def test_a_connection_is_used_again(site):
-    with BoundedSession(LONG) as session:
-        pages = [session.get(f"http://127.0.0.1:{site.server_port}/photo", timeout=(3.0, 8.0)) for _ in range(3)]
-        ports = {page.raw.connection for page in pages}
+def test_a_connection_is_used_again():
+    server = OneConnection()
+    http = BoundedHttp(LONG)
+    answers = [http.request("GET", server.url, {}, timeout=TIMEOUT) for _ in range(3)]
+    http.close()
+    server.thread.join()
 
-    assert [page.content for page in pages] == [PHOTO] * 3
-    assert ports == {None}  # all are back in the pool
+    assert [(answer.status, answer.text) for answer in answers] == [(200, "ok")] * 3
+
+
+class OneConnection:
+    """A server that takes one connection, and answers everything that comes through it."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        self._listener.close()
+        with connection:
+            while connection.recv(65536):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def test_a_redirect_is_an_answer_like_others_and_is_not_followed(http, site):
+    assert get(http(), site, "hop/2").status == 302
+    assert len(site.seen) == 1
 
 
 @pytest.mark.timeout(30)
