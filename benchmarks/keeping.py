@@ -13,6 +13,7 @@ from benchmarks.scale import ONE, Scale
 from benchmarks.servers import parley
 from benchmarks.tables import Row, Table, cpu_each, errors_of, interleaved, median_of, throughput
 
+NOT_ANALYSED, ANALYSED = ", nothing analysed", ", analysed"  # on PostgreSQL: also as after a restored backup
 COPIES = 500  # of each of the events that were really received and answered
 EMPTY, FULL = "empty", "full"
 
@@ -28,6 +29,7 @@ def rows_kept(scale: Scale) -> Table:
         [row for engine in ENGINES for row in _rows(engine, scale)],
         (
             f"Saturated {ONE}, ack only; then `flask worker --drain` with 1 thread and REST that answers at once.",
+            "On PostgreSQL before anything is analysed (as after a restored backup), then after VACUUM ANALYZE.",
             "Kept rows are copies of finished ones, in every table that a message leaves a row in.",
         ),
     )
@@ -36,12 +38,20 @@ def rows_kept(scale: Scale) -> Table:
 def _rows(engine: str, scale: Scale) -> list[Row]:
     with ENGINES[engine]() as full:
         _fill(full, scale.kept_rows)
-        drains: dict[str, list[Drain]] = {EMPTY: [], FULL: []}
-        for _ in range(scale.hot_rounds):
-            for name, of_one in drains.items():
-                of_one.append(_answer(name, full, scale.hot_messages // 2))
-        reports = interleaved([EMPTY, FULL], scale.hot_rounds, lambda name: _store(name, full, scale))
-    return [_store_row(engine, reports), _answer_row(engine, drains)]
+        if full.is_sqlite:
+            return _compared(engine, full, scale)
+        rows = _compared(f"{engine}{NOT_ANALYSED}", full, scale)
+        _settle(full, "VACUUM ANALYZE")
+        return [*rows, *_compared(f"{engine}{ANALYSED}", full, scale)]
+
+
+def _compared(name_of_full: str, full: Store, scale: Scale) -> list[Row]:
+    drains: dict[str, list[Drain]] = {EMPTY: [], FULL: []}
+    for _ in range(scale.hot_rounds):
+        for name, of_one in drains.items():
+            of_one.append(_answer(name, full, scale.hot_messages // 2))
+    reports = interleaved([EMPTY, FULL], scale.hot_rounds, lambda name: _store(name, full, scale))
+    return [_store_row(name_of_full, reports), _answer_row(name_of_full, drains)]
 
 
 def _fill(store: Store, wanted: int) -> None:
@@ -54,8 +64,16 @@ def _fill(store: Store, wanted: int) -> None:
     with engine.begin() as database:
         for table in COPIED_TABLES:
             copy_rows(database, table, COPIES - 1)
+            if not store.is_sqlite:
+                database.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+    engine.dispose()
+    _settle(store, "PRAGMA wal_checkpoint(TRUNCATE)" if store.is_sqlite else "CHECKPOINT")
+
+
+def _settle(store: Store, statement: str) -> None:
+    engine = _engine(store)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as database:
-        database.execute(text("PRAGMA wal_checkpoint(TRUNCATE)" if store.is_sqlite else "VACUUM ANALYZE"))
+        database.execute(text(statement))
     engine.dispose()
 
 
