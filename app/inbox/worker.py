@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from app.db.database import Database, DatabaseUnavailable
-from app.db.wakeups import Listener
+from app.db.wakeups import CommitWatch, Listener
 from app.inbox import clock_steps, leases, locked_lanes, queue
 from app.inbox.dispatch import Buried, Handlers, process_job
 from app.inbox.job import Job
@@ -21,8 +21,8 @@ from app.inbox.queue import Claimed
 from app.logs import Sparingly, describe_error
 
 RENEW_SECONDS = 5.0
-SQLITE_POLL_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
-POSTGRESQL_POLL_SECONDS = 1.0  # for what nobody tells: a lease that has ended, a word that was lost
+POLL_SECONDS = 1.0  # for what nobody tells: a lease that has ended, a word that was lost
+WATCH_SECONDS = 0.1  # nobody tells a worker on SQLite, unless it is in the process that stores
 DRAIN_POLL_SECONDS = 0.1
 LEAST_PAUSE_SECONDS = 0.01
 IDLE_SECONDS = 30.0  # of a thread that is not the one that looks; whoever claims something calls the next
@@ -52,8 +52,9 @@ class Worker:
     `on_tick` is called every few seconds while it works, and at the end. `buried` is told of each event that dies,
     `beside` started and stopped with it; `after_drain` is called when the inbox has been drained.
     One idle thread looks for work every `poll_seconds`, the others wait until they are called: by this process or,
-    on PostgreSQL, by any that makes a lane ready. On SQLite only one thread at a time has the db slot, the others are
-    on the network: more could write no faster, and would take the processor from those who answer Twilio.
+    on PostgreSQL, by any that makes a lane ready; on SQLite it looks, too, soon after anybody has written. There only
+    one thread at a time has the db slot, the others are on the network: more could write no faster, and would take the
+    processor from those who answer Twilio.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class Worker:
         self._on_tick, self._after_drain, self._buried = on_tick, after_drain, buried
         self._beside: list[Beside] = [one for one in (periodic, beside) if one]
         self._clock = clock_steps.Watch(db)
-        self._poll_seconds = poll_seconds or (SQLITE_POLL_SECONDS if db.is_sqlite else POSTGRESQL_POLL_SECONDS)
+        self._poll_seconds = poll_seconds or POLL_SECONDS
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
+        self._commit_watch = CommitWatch(db) if db.is_sqlite else None
         self._db_slot = threading.Lock() if db.is_sqlite else None
         self._stopping = threading.Event()
         self._stopped = threading.Event()
@@ -133,6 +135,9 @@ class Worker:
         self._end_renewing()
         if self._listener:
             self._listener.stop()
+        if self._commit_watch and self._polling.acquire(blocking=False):
+            self._commit_watch.close()
+            self._polling.release()
         return not any(thread.is_alive() for thread in self._threads)
 
     def work_once(self) -> bool:
@@ -214,21 +219,35 @@ class Worker:
         return False
 
     def _wait_for_work(self) -> None:
-        is_poller = self._polling.acquire(blocking=False)
+        if not self._polling.acquire(blocking=False):
+            self._wait_for_a_call(IDLE_SECONDS)
+            return
         try:
-            patience = self._until_next_look() if is_poller else IDLE_SECONDS
-            with self._calls:
-                if not self._called and not self._stopping.is_set():
-                    self._calls.wait(patience)
-                self._called = max(0, self._called - 1)
+            if self._commit_watch:
+                self._wait_for_a_write(self._commit_watch)
+            else:
+                self._wait_for_a_call(self._until_next_look())
         finally:
-            if is_poller:
-                self._polling.release()
+            self._polling.release()
+
+    def _wait_for_a_call(self, seconds: float) -> bool:
+        """Return whether this thread shall look, or stop, before so many seconds are over."""
+        with self._calls:
+            if not self._called and not self._stopping.is_set():
+                self._calls.wait(seconds)
+            is_called = self._called > 0 or self._stopping.is_set()
+            self._called = max(0, self._called - 1)
+        return is_called
+
+    def _wait_for_a_write(self, watch: CommitWatch) -> None:
+        """Return when somebody calls, has written since we looked last, or something may be due."""
+        left, until = WATCH_SECONDS, None
+        while left > 0 and not (self._wait_for_a_call(min(left, WATCH_SECONDS)) or watch.has_changed()):
+            until = until or time.monotonic() + self._until_next_look()  # asked once nobody has written for a while
+            left = until - time.monotonic()
 
     def _until_next_look(self) -> float:
         """Return how long to wait if nobody calls: less than usual when a lane comes due before."""
-        if self._db.is_sqlite:
-            return self._poll_seconds
         try:
             due_in = queue.seconds_to_next(self._db)
         except DatabaseUnavailable:
