@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,3 +48,15 @@ class HandlerContext:
     def now(self) -> datetime:
         """When the event was claimed."""
         return self.job.claimed.claimed_at
+
+
+def context_maker(
+    rules: Callable[[], Rules],
+    twilio: Conversations,
+    policy: Policy,
+    responder: Any,
+    folder: Path,
+    recorder: Recorder | None,
+) -> Callable[[Job], HandlerContext]:
+    """Return what makes the context of a job; its rules are those that are in force then."""
+    return lambda job: HandlerContext(job, twilio, rules(), policy, responder, folder, recorder)

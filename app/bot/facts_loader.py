@@ -108,6 +108,22 @@ class Rows:
     conversation: Record | None
     author: Record | None
 
+    @property
+    def lack_conversation(self) -> bool:
+        """Whether Twilio is to be asked: no event has described the conversation, nor is a message of it stored."""
+        row = self.conversation
+        if row is None or row.fetch_due:
+            return row is None or row.removed_at is None
+        return row.dated is None and row.last_message_at is None and row.removed_at is None
+
+    @property
+    def lack_author(self) -> bool:
+        """Whether the same is so of the author, of whom a message tells address or identity."""
+        row = self.author
+        if row is None or row.fetch_due:
+            return row is None or row.removed_at is None
+        return row.dated is None and not (row.identity or row.address) and row.removed_at is None
+
 
 def rows_of(tx: Connection, message: facts.Inbound) -> Rows:
     """Return the rows that a decision about a message is made from."""
@@ -148,7 +164,7 @@ def add_history(
     return replace(
         known,
         reply_times=_reply_times(tx, sid, context),
-        fired=rule_usage.fired(tx, sid, [rule.name for rule in limited], most=most),
+        fired=rule_usage.fired(tx, sid, [rule.name for rule in limited], most=most) if limited else {},
         answered_later=message.found_late and replies.answered_after(tx, sid, index, message.sent_at),
         same_texts=_same_texts(tx, message, index) if context.rules.bot.repeated_text else 0,
     )

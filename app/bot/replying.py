@@ -34,7 +34,7 @@ class _Loaded:
     occasion: ReplyContext
     burst: facts.Inbound
     members: Sequence[Member]
-    unknown: Unknown
+    unknown: Unknown | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def reply_to_message(event: MessageAdded, context: HandlerContext) -> str:
         return _retry(loaded, context)
     decision = _decide(loaded, context)
     _record(decision, loaded, context)
-    return _send(loaded.occasion, decision.reason, context)
+    return _send(loaded.occasion, decision.reason, context, acts=bool(decision.actions))
 
 
 def follow_up(event: FollowUpDue, context: HandlerContext) -> str:
@@ -68,17 +68,17 @@ def follow_up(event: FollowUpDue, context: HandlerContext) -> str:
     if decision.again_at:
         return follow_ups.put_off(event, decision, context)
     _record_decision(decision, loaded, context)
-    return _send(loaded, decision.reason, context)
+    return _send(loaded, decision.reason, context, acts=bool(decision.actions))
 
 
 def _retry(earlier: _Earlier, context: HandlerContext) -> str:
     """Send what is left of what was decided before; what may have been sent is looked for at Twilio first."""
-    return _send(earlier.occasion, earlier.reason, context, is_retry=True)
+    return _send(earlier.occasion, earlier.reason, context, acts=True, is_retry=True)
 
 
-def _send(occasion: ReplyContext, reason: str, context: HandlerContext, *, is_retry: bool = False) -> str:
+def _send(occasion: ReplyContext, reason: str, context: HandlerContext, *, acts: bool, is_retry: bool = False) -> str:
     lines = send_replies(occasion, context, is_retry=is_retry)
-    lines += run_actions(occasion, context)
+    lines += run_actions(occasion, context) if acts else []
     return "; ".join(lines) or f"no reply: {reason}"
 
 
@@ -102,11 +102,19 @@ def _read(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | 
         known = load_facts(tx, message, context, rows)
         if earlier:
             return _Earlier(ReplyContext(key, message, known, event.chat_service_sid), earlier.reason)
-        gathered = bursts.gather(tx, message, known, context)
-        burst = bursts.as_one(event, gathered.first, gathered.members)
+        burst: facts.Inbound = message
+        members: Sequence[Member] = ()
+        if _may_belong_together(context):
+            gathered = bursts.gather(tx, message, known, context)
+            burst, members = bursts.as_one(event, gathered.first, gathered.members), gathered.members
         known = add_history(tx, burst, known, context, index=event.index)
         occasion = ReplyContext(key, message, known, event.chat_service_sid)
-        return _Loaded(event, occasion, burst, gathered.members, unknown.read(tx, event, rows, context))
+        is_new = rows.lack_conversation or rows.lack_author
+        return _Loaded(event, occasion, burst, members, unknown.read(tx, event, rows, context) if is_new else None)
+
+
+def _may_belong_together(context: HandlerContext) -> bool:
+    return context.rules.bot.coalesce is not None or context.responder is not None
 
 
 def _load_follow_up(event: FollowUpDue, context: HandlerContext) -> ReplyContext | _Earlier | str:
@@ -165,7 +173,8 @@ def _record_decision(decision: Decision, occasion: ReplyContext, context: Handle
     )
     messages.record_decision(tx, stored, now)
     replies.intend(tx, key, where, rule, _contents(decision, occasion), now)
-    actions.intend(tx, key, where, rule, planned_actions(decision.actions), now)
+    if decision.actions:
+        actions.intend(tx, key, where, rule, planned_actions(decision.actions), now)
     notices.record_decided(decision, occasion, context)
 
 

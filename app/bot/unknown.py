@@ -32,26 +32,20 @@ log = logging.getLogger("parley.worker")
 class Unknown:
     """Of whom Twilio is to be asked before a message is decided on."""
 
-    conversation: bool = False
-    participant: bool = False
-
-    def __bool__(self) -> bool:
-        return self.conversation or self.participant
+    conversation: bool
+    participant: bool
 
 
-NOBODY = Unknown()
-
-
-def read(tx: Connection, event: MessageAdded, rows: Rows, context: HandlerContext) -> Unknown:
-    """Return of whom nothing is known: neither their Added event nor an earlier message is stored.
+def read(tx: Connection, event: MessageAdded, rows: Rows, context: HandlerContext) -> Unknown | None:
+    """Return of whom nothing is known, if so of anybody: neither their Added event nor an earlier message is stored.
 
     An event that is not yet worked on counts too, and so does that of a conversation that was made for the message.
     """
     here, author = rows.conversation, rows.author
-    conversation = mirror.is_conversation_unknown(here)
-    participant = bool(event.participant_sid) and mirror.is_participant_unknown(author)
+    conversation = rows.lack_conversation
+    participant = bool(event.participant_sid) and rows.lack_author
     if event.author == context.policy.bot_author or not (conversation or participant):
-        return NOBODY
+        return None
     keys = [
         f"{ConversationAdded.event_type}:{event.conversation_sid}",
         f"{ParticipantAdded.event_type}:{event.participant_sid}",
@@ -60,10 +54,9 @@ def read(tx: Connection, event: MessageAdded, rows: Rows, context: HandlerContex
     added = [internal_events.read(one.method, one.target, one.body) for one in requests]
     conversation_is_told = any(isinstance(one, ConversationAdded) for one in added)
     participant_is_told = any(isinstance(one, ParticipantAdded) or _is_made_for(one, event.author) for one in added)
-    return Unknown(
-        conversation and (not conversation_is_told or bool(here and here.fetch_due)),
-        participant and (not participant_is_told or bool(author and author.fetch_due)),
-    )
+    conversation = conversation and (not conversation_is_told or bool(here and here.fetch_due))
+    participant = participant and (not participant_is_told or bool(author and author.fetch_due))
+    return Unknown(conversation, participant) if conversation or participant else None
 
 
 def _is_made_for(event: object, author: str) -> bool:

@@ -6,13 +6,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from app.bot.context import HandlerContext
+from app.bot.context import context_maker
 from app.bot.handlers import HANDLERS
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
 from app.inbox.dispatch import Handlers
-from app.inbox.job import Job
 from app.inbox.periodic import PeriodicRunner, PeriodicTask, TaskLease, Wait
 from app.inbox.worker import Worker
 from app.monitoring.rest_metrics import RestCalls
@@ -55,17 +54,6 @@ def make_worker(
     def asked() -> Notify:
         return in_force.current().notify
 
-    def bot(job: Job) -> HandlerContext:
-        return HandlerContext(
-            job,
-            twilio=twilio,
-            rules=in_force.current(),
-            policy=policy,
-            responder=responder,
-            folder=settings.bot_rules.parent,
-            recorder=recorder,
-        )
-
     told: dict[str, Any] = {}
     watches: list[PeriodicTask] = []
     if recorder:
@@ -76,7 +64,7 @@ def make_worker(
     return Worker(
         db,
         handlers,
-        bot,
+        context_maker(in_force.current, twilio, policy, responder, settings.bot_rules.parent, recorder),
         threads=settings.worker_threads,
         warm_up=twilio.warm_up,
         is_awaited=responder.is_awaited if responder else lambda: False,

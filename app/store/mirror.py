@@ -73,20 +73,6 @@ def show_participant(tx: Connection, shown: ShownParticipant, *, in_order: bool 
     return _overwrite(tx, participants_table, sid, facts, shown.dated, before, in_order=in_order)
 
 
-def is_conversation_unknown(row: Record | None) -> bool:
-    """Return whether Twilio is to be asked: no event has described the conversation, nor is a message of it stored."""
-    if row is None or row.fetch_due:
-        return row is None or row.removed_at is None
-    return row.dated is None and row.last_message_at is None and row.removed_at is None
-
-
-def is_participant_unknown(row: Record | None) -> bool:
-    """Return the same of a participant, of whom a message tells address or identity."""
-    if row is None or row.fetch_due:
-        return row is None or row.removed_at is None
-    return row.dated is None and not (row.identity or row.address) and row.removed_at is None
-
-
 def _overwrite(
     tx: Connection,
     table: Table,
