@@ -16,8 +16,7 @@ from app.inbox.queue import Claimed
 from app.rules import facts
 from app.store import conversations, messages, replies, rule_usage
 from app.store.messages import DecisionKey
-from app.twilio_api.addresses import channel_of
-from app.twilio_api.channel_facts import channel_facts
+from app.twilio_api.addresses import channel_facts, channel_of
 from app.twilio_api.events import MessageAdded, MessageEvent
 from app.twilio_api.form import read_form
 from app.twilio_api.parsing import message_key

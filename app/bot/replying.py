@@ -13,7 +13,6 @@ from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_
 from app.bot.recording import record_author, record_message
 from app.bot.sending import send_replies
 from app.bot.unknown import Unknown
-from app.inbox import purged_keys
 from app.inbox.internal_events import FollowUpDue
 from app.rules import engine, facts
 from app.rules.engine import Decision
@@ -96,7 +95,7 @@ def _read(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | 
     message = message_of(event, received_at)
     with context.job.read() as tx:
         earlier = messages.decision(tx, key)
-        if earlier is None and purged_keys.knows(tx, event.message_sid, event.date_created, received_at):
+        if earlier is None and messages.was_purged(tx, event.message_sid, event.date_created, received_at):
             return None
         rows = rows_of(tx, message)
         known = load_facts(tx, message, context, rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Table, Text
 
-from app.db.tables import Moment, metadata, partial_index, row_id
+from app.db.sqlite import Moment
+from app.db.tables import metadata, partial_index, row_id
 
 consents = Table(
     "consents",

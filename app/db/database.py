@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, exc, func, select
 from sqlalchemy.engine import make_url
 
-from app.db import deadline, faults, sqlite
+from app.db import faults, sqlite
 from app.db.boot_clock import boot_id, boot_seconds
 from app.db.engines import WAIT_SECONDS, Engines
-from app.db.writer_lock import LockTimeout, WriterLock
+from app.db.writer_lock import LockTimeout, WriterLock, time_left
 
 Record = Row[*tuple[Any, ...]]  # a row of any columns
 SCRUB_SECONDS = 10.0  # how long a scrub waits for those who read just then
@@ -216,7 +216,7 @@ class Transaction:
             tx = (engines.priority if self._priority else engines.shared).connect().execution_options(writes=True)
             try:
                 if writer_lock:
-                    writer_lock.acquire(deadline.left(WAIT_SECONDS) or WAIT_SECONDS, priority=self._priority)
+                    writer_lock.acquire(time_left(WAIT_SECONDS) or WAIT_SECONDS, priority=self._priority)
                 try:
                     tx.begin()
                 except BaseException:

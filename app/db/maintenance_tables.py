@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, LargeBinary, Table, Text
 
-from app.db.tables import Moment, metadata
+from app.db.sqlite import Moment
+from app.db.tables import metadata
 
 chores = Table(
     "chores",

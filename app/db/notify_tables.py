@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, Text
 
-from app.db.tables import Moment, metadata, partial_index, row_id
+from app.db.sqlite import Moment
+from app.db.tables import metadata, partial_index, row_id
 
 # Notifications that somebody still has to do something about.
 OPEN = "state IN ('unrouted', 'waiting', 'sending')"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text
 
-from app.db.tables import Moment, metadata, row_id
+from app.db.sqlite import Moment
+from app.db.tables import metadata, row_id
 
 agent_answers = Table(
     "agent_answers",

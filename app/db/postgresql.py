@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, create_engine, event, exc
 
-from app.db import deadline
 from app.db.faults import SILENT, Fault
+from app.db.writer_lock import time_left
 
 LOCK_SECONDS = 0.5  # of a transaction with priority: longer than ordinary locks, shorter than anybody's patience
 IDLE_IN_TRANSACTION_SECONDS = 5.0  # then a process that is frozen or gone holds its rows no longer
@@ -34,7 +34,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server as psycopg does, but no longer than this thread may. Raises NoAnswer."""
-        may = deadline.left(SILENCE_SECONDS)
+        may = time_left(SILENCE_SECONDS)
         if may is None or (timeout is not None and timeout < may):
             return super().wait(gen, interval, timeout)
         until = time.monotonic() + may
@@ -76,7 +76,7 @@ def make_engine(url: Any, connections: int, wait_seconds: float, era: Era, *, pr
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, params: Any) -> BoundedConnection:
-        return _connect_in_time(min(deadline.left(wait_seconds) or wait_seconds, CONNECT_SECONDS), args, params)
+        return _connect_in_time(min(time_left(wait_seconds) or wait_seconds, CONNECT_SECONDS), args, params)
 
     @event.listens_for(engine, "checkout")
     def trust(connection: Any, record: Any, _proxy: Any) -> None:

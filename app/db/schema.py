@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from app import private_files
-from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable
+from app.db.writer_lock import time_limit
 from app.quoting import quoted
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -25,7 +25,7 @@ def migrate(db: Database) -> None:
     """
     if db.is_sqlite:
         private_files.make_folder(Path(db.url.database or "").parent)
-    with deadline.within(math.inf), db.write() as tx:  # a revision may take its time
+    with time_limit(math.inf), db.write() as tx:  # a revision may take its time
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(7237527)"))  # one migration at a time
         if not is_migrated(tx):

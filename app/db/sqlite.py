@@ -6,19 +6,36 @@ import contextlib
 import shutil
 import sqlite3
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, exc
 
 from app import private_files
-from app.db import deadline, faults
+from app.db import faults
+from app.db.writer_lock import time_left
 
 LONGEST_LOG = 32 * 1024 * 1024  # bytes of the write-ahead log, then it is emptied as soon as no one reads from it
 USUAL_PAGES = 1000  # of 4 KB in the log, then SQLite begins to empty it: its own default
 FEWEST_PAGES = 50
 READERS_SECONDS = 0.5  # how long nobody can write while those who read come to an end
 BUSY_SECONDS = 1.0  # one look of SQLite's own at what another program has locked, such as the sqlite3 shell
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time: timestamptz on PostgreSQL, text of one width (so it sorts) on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class LogReplaced(OSError):
@@ -81,7 +98,7 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
         if tx.get_execution_options().get("writes"):
-            _begin_writing(tx, time.monotonic() + (deadline.left(wait_seconds) or wait_seconds))
+            _begin_writing(tx, time.monotonic() + (time_left(wait_seconds) or wait_seconds))
         else:
             tx.exec_driver_sql("BEGIN")
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     Index,
     Integer,
@@ -18,25 +14,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     false,
 )
 
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC time: timestamptz on PostgreSQL, text of one width (so it sorts) on SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
+from app.db.sqlite import Moment
 
 CLIENTS = "source IN ('SDK', 'API')"  # events that no carrier brought: people at chat clients, and programs
 FIRED = "code IN ('replied', 'acted', 'stopped')"  # decisions in which a rule was used: for cool-downs and quotas

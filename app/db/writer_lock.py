@@ -10,10 +10,12 @@ among those with priority, so that no load can stop it.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.db.faults import LOCKED, Fault
@@ -21,6 +23,32 @@ from app.db.replaced_file import FileWatch
 
 PATIENCE_SECONDS = 0.05
 _PAUSE_SECONDS = 0.0001  # between two looks at a lock that another process holds
+LEAST_SECONDS = 0.1  # what was sent when the time was up may still be answered
+
+
+class _Thread(threading.local):
+    ends_at: float | None = None
+
+
+_this_thread = _Thread()
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let all that the block does with the database take no longer than this in all; math.inf: what it needs."""
+    before, _this_thread.ends_at = _this_thread.ends_at, time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _this_thread.ends_at = before
+
+
+def time_left(unless_limited: float) -> float | None:
+    """Return how many seconds this thread may wait now for a server, a lock or a turn; None: any number."""
+    ends_at = _this_thread.ends_at
+    if ends_at is None:
+        return unless_limited
+    return None if ends_at == math.inf else max(LEAST_SECONDS, ends_at - time.monotonic())
 
 
 class LockTimeout(Exception):

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_,
 from app.db.database import Record
 from app.db.tables import deliveries, delivery_events, inbox, lanes
 from app.db.wakeups import telling
-from app.inbox import internal_events, purged_keys
+from app.inbox import internal_events
 from app.inbox.queue import wake
+from app.store import messages
 
 STATES = ("pending", "scheduled", "processing", "processed", "ignored", "dead")
 FINISHED = ("processed", "ignored", "dead")
@@ -182,7 +183,7 @@ def purge(tx: Connection, before: datetime, now: datetime) -> int:
     Dead events stay: nobody has looked at them. Call it until it returns 0, each time in a transaction of its own.
     """
     batch = tx.scalars(select(inbox.c.id).where(_purgeable(before)).limit(_PURGE_BATCH)).all()
-    purged_keys.remember(tx, inbox.c.id.in_(batch), now)
+    messages.remember_purged(tx, inbox.c.id.in_(batch), now)
     deleted = tx.execute(delete(inbox).where(inbox.c.id.in_(batch))).rowcount
     if deleted == 0:
         used = select(inbox.c.lane).where(inbox.c.lane == lanes.c.lane).exists()

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 
 from app.config import VERSION
-from app.db import deadline
 from app.db.database import Database, DatabaseUnavailable
 from app.db.schema import is_migrated
+from app.db.writer_lock import time_limit
 from app.inbox import queue
 
 BROKEN_RULES = "the file is faulty and the old rules stay in force; `flask rules check` lists its faults"
@@ -58,7 +58,7 @@ def _report(db: Database, arrivals: Any) -> dict[str, Any]:
 
 def _read(db: Database) -> dict[str, Any]:
     """Return what can be read. Raises DatabaseUnavailable."""
-    with deadline.within(READ_SECONDS), db.read() as tx:
+    with time_limit(READ_SECONDS), db.read() as tx:
         if not is_migrated(tx):
             return {"ready": False, "database": "ok", "migrations": "missing; run `flask db upgrade`"}
         now = db.now(tx)

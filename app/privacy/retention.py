@@ -49,9 +49,8 @@ from app.db.tables import (
     responder_calls,
     rule_actions,
 )
-from app.inbox.purged_keys import KEPT_FOR
-from app.inbox.purged_keys import remember as leave_keys
 from app.store import consent
+from app.store import messages as stored_messages
 
 TASK = "retention"
 LOOKED_AT_ONCE = 2_000
@@ -123,7 +122,7 @@ def _sweeps(before: datetime, now: datetime) -> Sequence[Sweep]:
         Sweep(receipt_looks, receipt_looks.c.message_sid, receipt_looks.c.looked_at < before),
         Sweep(reconcile_cursors, reconcile_cursors.c.conversation_sid, useless),
         Sweep(consent_ledger, consent_ledger.c.id, and_(consent_ledger.c.at < before, consent.SAYS_MORE)),
-        Sweep(purged_keys, purged_keys.c.key_hash, purged_keys.c.purged_at < now - KEPT_FOR),
+        Sweep(purged_keys, purged_keys.c.key_hash, purged_keys.c.purged_at < now - stored_messages.PURGED_KEPT_FOR),
         Sweep(gate, gate.c.scope, gate.c.not_before < now),
     )
 
@@ -149,7 +148,7 @@ def purge(
                 if counted := _COUNTED.get(sweep.table):
                     _remember(tx, counted, sweep.key.in_(keys), sweep.is_old)
                 if sweep.table is inbox:
-                    leave_keys(tx, and_(sweep.key.in_(keys), sweep.is_old), now)
+                    stored_messages.remember_purged(tx, and_(sweep.key.in_(keys), sweep.is_old), now)
                 count = _remove(tx, sweep, keys)
             deleted[sweep.table.name] = deleted.get(sweep.table.name, 0) + count
             still_ours()

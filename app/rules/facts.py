@@ -10,8 +10,7 @@ from typing import Literal
 from app.rules.business_hours import is_open
 from app.rules.schema import BotSettings
 from app.rules.text_matching import Search, Spoken, words_of
-from app.twilio_api.addresses import is_phone_number
-from app.twilio_api.channel_facts import NOTHING, ChannelFacts
+from app.twilio_api.addresses import NOTHING, ChannelFacts, is_phone_number
 
 OWN_MARKER = "parley"
 SAME_TEXT_WITHIN = timedelta(minutes=10)

@@ -16,8 +16,7 @@ from app.rules.guards import MAY_OPT_OUT
 from app.rules.near_misses import near_misses
 from app.rules.reply_length import parts
 from app.rules.schema import Rules
-from app.twilio_api.addresses import channel_of
-from app.twilio_api.channel_facts import ChannelFacts
+from app.twilio_api.addresses import ChannelFacts, channel_of
 
 AUTHORS = {"sms": "+15550100001", "whatsapp": "whatsapp:+15550100001"}
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)

@@ -5,19 +5,26 @@ Webhooks arrive twice and out of order, so every update is a merge: an older fac
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
 
-from app.db.database import Record, insert_new, upsert
-from app.db.tables import decisions, messages
+from app.db.database import Record, insert_into, insert_new, upsert
+from app.db.maintenance_tables import purged_keys
+from app.db.tables import decisions, inbox, messages
 from app.store.conversations import is_older, record_last_message
+from app.twilio_api.events import MessageAdded
+from app.twilio_api.parsing import message_key
 
 PART_OF_BURST = "part of burst"  # the code of a message that was decided together with one before it
 LOOKED_BACK = 50  # messages; further back nobody looks for the same text
+PURGED_KEPT_FOR = timedelta(days=400)
+# No event is purged in its first day, so what comes sooner after its date was not; half a day is for wrong clocks.
+NEVER_PURGED_WITHIN = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ _MESSAGE = select(messages).where(messages.c.message_sid == bindparam("sid"))
 _DECISION = select(decisions).where(
     decisions.c.message_sid == bindparam("sid"), decisions.c.timer_seconds == bindparam("timer_seconds")
 )
+_WAS_PURGED = select(exists().where(purged_keys.c.key_hash == bindparam("key_hash")))
 _NEWEST = (
     select(messages.c.message_sid, messages.c.author, messages.c.body, messages.c.created_at)
     .where(messages.c.conversation_sid == bindparam("sid"), messages.c.message_index < bindparam("before"))
@@ -137,3 +145,22 @@ def has_burst(tx: Connection, message_sid: str) -> bool:
 def message(tx: Connection, sid: str) -> Record | None:
     """Return the row of a message, or None when no webhook has mentioned it."""
     return tx.execute(_MESSAGE, {"sid": sid}).first()
+
+
+def remember_purged(tx: Connection, these: ColumnElement[bool], now: datetime) -> None:
+    """Write down what is to be left of the messages among these events; call it just before they are deleted."""
+    keys = tx.scalars(select(inbox.c.event_key).where(these, inbox.c.event_type == MessageAdded.event_type)).all()
+    rows = [{"key_hash": key_hash, "purged_at": now} for key_hash in sorted(map(_hash_of, keys))]
+    if rows:
+        tx.execute(insert_into(tx.dialect.name, purged_keys).on_conflict_do_nothing(), rows)
+
+
+def was_purged(tx: Connection, message_sid: str, sent_at: datetime | None, received_at: datetime) -> bool:
+    """Return whether the event of a message was purged before this one came; asks nothing of one that came in time."""
+    if sent_at is not None and abs(received_at - sent_at) < NEVER_PURGED_WITHIN:
+        return False
+    return bool(tx.scalar(_WAS_PURGED, {"key_hash": _hash_of(message_key(message_sid))}))
+
+
+def _hash_of(event_key: str) -> str:
+    return hashlib.sha256(event_key.encode()).hexdigest()

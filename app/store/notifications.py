@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, text, u
 
 from app.db.database import Record, insert_new
 from app.db.notify_tables import LOST, OPEN, notifications
-from app.db.tables import Moment
+from app.db.sqlite import Moment
 
 UNROUTED, WAITING, SENDING = "unrouted", "waiting", "sending"
 SENT, FAILED, UNCERTAIN, GATHERED = "sent", "failed", "uncertain", "gathered"

@@ -1,7 +1,15 @@
-"""Addresses as Twilio writes them, and the channel each belongs to."""
+"""Addresses of people as Twilio writes them, which channel each belongs to, and what a channel tells beside the text.
+
+Whose they are is not known here.
+"""
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.twilio_api.form import read_attributes
 
 # What telephones and programs write that nobody sees: soft hyphens, joiners, direction marks, the mark of an encoding.
 _UNSEEN = r"\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
@@ -102,3 +110,45 @@ def number_in(text: str) -> str:
     number = re.sub(f"[{BETWEEN_DIGITS}]", "", in_ascii_digits(text))
     number = f"+{number[2:]}" if number.startswith("00") else number
     return number if re.fullmatch(r"\+[1-9][0-9]{6,14}", number) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """What a channel tells of a message beside its text: the button that was pressed, the name of a profile, metadata.
+
+    None of it is documented for Conversations webhooks; it is read where it comes. Absent values are "" and {};
+    `channel_metadata` is the JSON object as the channel wrote it.
+    Source: captures that users of other products have published (ButtonText, ButtonPayload, ChannelMetadata with a
+    ProfileName in data.context; AuthorFriendlyName of Event Streams), read 2026-11-29.
+    """
+
+    button: str = ""
+    button_payload: str = ""
+    profile_name: str = ""
+    channel_metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING = ChannelFacts()
+
+
+def channel_facts(parameters: Mapping[str, str]) -> ChannelFacts:
+    """Return what the parameters of a webhook, or the metadata in them, tell."""
+    metadata = read_attributes(parameters.get("ChannelMetadata", ""))
+    return ChannelFacts(
+        button=parameters.get("ButtonText") or _told(metadata, "ButtonText"),
+        button_payload=parameters.get("ButtonPayload") or _told(metadata, "ButtonPayload"),
+        profile_name=parameters.get("ProfileName")
+        or _told(metadata, "ProfileName")
+        or parameters.get("AuthorFriendlyName", ""),
+        channel_metadata=metadata,
+    )
+
+
+def _told(metadata: Mapping[str, Any], name: str) -> str:
+    """Return a text of the metadata: they have it in data.context, in data or at the top."""
+    data = metadata.get("data")
+    context = data.get("context") if isinstance(data, Mapping) else None
+    for place in (context, data, metadata):
+        if isinstance(place, Mapping) and isinstance(found := place.get(name), str) and found:
+            return found
+    return ""

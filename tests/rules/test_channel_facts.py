@@ -8,7 +8,7 @@ from app.rules.describe import conditions
 from app.rules.engine import decide
 from app.rules.facts import ConversationFacts, Inbound, Policy
 from app.rules.loader import load
-from app.twilio_api.channel_facts import ChannelFacts
+from app.twilio_api.addresses import ChannelFacts
 
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 METADATA = {"type": "whatsapp", "data": {"context": {"forwarded": True}}}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.twilio_api.channel_facts import NOTHING, ChannelFacts, channel_facts
+from app.twilio_api.addresses import NOTHING, ChannelFacts, channel_facts
 from app.twilio_api.form import Media, read_media
 
 OF_WHATSAPP = {
