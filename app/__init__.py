@@ -72,7 +72,7 @@ def _receiver(runtime: Runtime) -> webhook.Receiver:
             write_beside_locks=partial(locked_lanes.add_beside_locks, db),
             probe=partial(probe.try_to_store, db),
         ),
-        stored=runtime.stored,
+        process=runtime,
         refusals=rejections.Refusals(
             keys,
             settings.public_url,

@@ -7,7 +7,7 @@ import contextlib
 from flask import Blueprint, Response, current_app, request
 
 from app.db.database import DatabaseUnavailable
-from app.monitoring import access
+from app.monitoring import access, rest_metrics
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -24,7 +24,7 @@ def metrics() -> Response:
 
     parley = current_app.extensions["parley"]
     with contextlib.suppress(DatabaseUnavailable):
-        parley.rest_calls.store(parley.db)  # those that were made for the page, where no worker runs
+        rest_metrics.store(parley.rest_calls, parley.db)  # those that were made for the page, where no worker runs
     registry = CollectorRegistry(auto_describe=False)
     try:
         MultiProcessCollector(registry)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from flask import Blueprint, Request, Response, current_app, request
 from werkzeug.datastructures import Headers
@@ -31,6 +31,14 @@ log = logging.getLogger("parley.webhooks")
 blueprint = Blueprint("webhooks", __name__)
 
 
+class Process(Protocol):
+    """What is used of the process that stores."""
+
+    @property
+    def stored(self) -> Callable[[], None]:
+        """To be called after each new event: it wakes the worker in this process."""
+
+
 @dataclass(frozen=True)
 class Receiver:
     """What the blueprint needs; create_app() puts it under app.extensions["parley.receiver"]."""
@@ -38,7 +46,7 @@ class Receiver:
     public_url: str
     keys: signature.Keys
     arrivals: GroupCommit[queue.NewEvent, bool]
-    stored: Callable[[], None]  # called after each new event, to wake a worker in this process
+    process: Process
     refusals: Refusals
     not_stored: Callable[[], None] = lambda: None  # called after each webhook that was answered 503
     counts: WebhookCounts = field(default_factory=WebhookCounts)
@@ -121,7 +129,7 @@ def _store(receiver: Receiver, identity: parsing.Identity, request: Request, tar
         receiver.not_stored()
         return _not_stored(error, identity.event_type)
     if is_new:
-        receiver.stored()
+        receiver.process.stored()
     return WebhookAnswer(Response(status=204), "stored" if is_new else "known", identity.event_type)
 
 

@@ -28,7 +28,7 @@ from app import config as parley_config  # gunicorn has a setting of that name
 from app import logs
 from app.config import Settings
 from app.db.database import DatabaseUnavailable
-from app.monitoring import multiprocess
+from app.monitoring import multiprocess, rest_metrics
 from app.monitoring.webhook_metrics import WebhookCounts
 from app.reconcile import starting
 from app.runtime.from_settings import make_conversations, responder_problems, rules_problems
@@ -249,7 +249,7 @@ def worker_exit(_server: object, worker: Process) -> None:
         runtime.worker.stop()
     elif runtime:
         with contextlib.suppress(DatabaseUnavailable):
-            runtime.rest_calls.store(runtime.db)  # those that were made for the page
+            rest_metrics.store(runtime.rest_calls, runtime.db)  # those that were made for the page
 
 
 def on_exit(_server: object) -> None:

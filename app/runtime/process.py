@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.db.database import Database
-from app.monitoring.rest_metrics import RestCalls
+from app.twilio_api.client import CallCounts
 
 if TYPE_CHECKING:
     from app.inbox.worker import Worker
@@ -28,15 +29,18 @@ class Runtime:
     db: Database
     worker: Worker | None = None
     rules: WatchedRules | None = None  # what the worker in this process answers by
-    rest_calls: RestCalls = field(default_factory=RestCalls)
+    rest_calls: CallCounts = field(default_factory=CallCounts)
     said_nobody_works: bool = False
     no_worker_because: str = ""  # what keeps the worker of this process from starting
+    stored: Callable[[], None] = field(
+        init=False
+    )  # to be told that a new event is on disk: the worker, if there is one
 
-    def stored(self) -> None:
-        """A new event is on disk: call whoever works in this process, or say once that nobody does."""
-        if self.worker:
-            self.worker.wake()
-        elif self.settings.runs_inline_worker and not self.said_nobody_works:
+    def __post_init__(self) -> None:
+        self.stored = self._say_once_that_nobody_works
+
+    def _say_once_that_nobody_works(self) -> None:
+        if self.settings.runs_inline_worker and not self.said_nobody_works:
             self.said_nobody_works = True
             hint = "this process stores events and works none off; start `flask worker`, or use gunicorn"
             log.warning("worker.missing", extra={"hint": hint})
@@ -60,6 +64,7 @@ class Runtime:
         self.rules = watch_rules(self.settings)
         self.worker = make_worker(self.settings, self.db, self.rules, self.rest_calls)
         self.worker.start()
+        self.stored = self.worker.wake
         return self.worker
 
     def start_worker_when_possible(self) -> None:

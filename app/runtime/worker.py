@@ -14,7 +14,7 @@ from app.inbox import periodic
 from app.inbox.dispatch import Handlers
 from app.inbox.periodic import PeriodicRunner, PeriodicTask, TaskLease, Wait
 from app.inbox.worker import Worker
-from app.monitoring.rest_metrics import RestCalls
+from app.monitoring import rest_metrics
 from app.privacy import retention
 from app.reconcile.paced_client import PacedClient
 from app.reconcile.run import Reconciliation, Scope
@@ -23,7 +23,7 @@ from app.rules.notices import Notify
 from app.rules.reload import WatchedRules
 from app.runtime import notifying
 from app.runtime.from_settings import make_conversations, make_policy, make_recorder, make_responder, watch_rules
-from app.twilio_api.client import Conversations
+from app.twilio_api.client import CallCounts, Conversations
 
 RETENTION_EVERY = timedelta(days=1)
 REQUESTS_PER_SECOND = 5  # others use the account too
@@ -37,14 +37,14 @@ def make_worker(
     settings: Settings,
     db: Database,
     watched: WatchedRules | None = None,
-    calls: RestCalls | None = None,
+    calls: CallCounts | None = None,
     handlers: Handlers = HANDLERS,
 ) -> Worker:
     """Return a worker, not started yet, that answers by the rules file of the settings as it is at each event.
 
     Raises RulesError, ResponderError, OSError.
     """
-    calls = calls or RestCalls()
+    calls = calls or CallCounts()
     twilio = make_conversations(settings, db, record_call=calls.record, in_order=True)
     policy = make_policy(settings)
     in_force = watched or watch_rules(settings)
@@ -68,7 +68,7 @@ def make_worker(
         threads=settings.worker_threads,
         warm_up=twilio.warm_up,
         is_awaited=responder.is_awaited if responder else lambda: False,
-        on_tick=partial(calls.store, db),
+        on_tick=partial(rest_metrics.store, calls, db),
         periodic=_make_rounds(settings, db, twilio, watches),
         **told,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,8 +33,32 @@ class ReceiptDetail:
     error_code: int
 
 
-def _ignore(_event: object) -> None:
-    """Record nothing."""
+class CallCounts:
+    """How many requests of this process ended how, since they were last taken; safe from many threads."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def record(self, result: str) -> None:
+        """Count one request; `result` is what `record_call` of Conversations is told."""
+        with self._lock:
+            self._counts[result] += 1
+
+    def take(self) -> Counter[str]:
+        """Return the counts, and begin anew."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        return counts
+
+    def put_back(self, counts: Counter[str]) -> None:
+        """Count again what was taken and could not be stored."""
+        with self._lock:
+            self._counts.update(counts)
+
+
+def _ignore(_told: object) -> None:
+    """Note nothing."""
 
 
 class Conversations:
