@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -17,6 +16,7 @@ from app.store.replies import StoredReply
 from app.twilio_api import media
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.form import is_sid
 from app.twilio_api.look_up import MARKER, Sought
 
 LOOK_UP_AFTER = timedelta(seconds=2)  # after a request without an answer, Twilio may need this long to store it
@@ -94,7 +94,7 @@ def _author(reply: StoredReply, context: HandlerContext) -> str:
 
 def _media_sid(reply: StoredReply, occasion: ReplyContext, context: HandlerContext) -> str:
     """Return the media SID of a reply's file, "" for none; uploads it when no earlier attempt has."""
-    if not reply.media or re.fullmatch("ME[0-9a-fA-F]{32}", reply.media):
+    if not reply.media or is_sid(reply.media, "ME"):
         return reply.media
     path = context.folder / reply.media
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

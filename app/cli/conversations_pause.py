@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import conversation_argument, explained, operating, service_option
 from app.cli.output import database, json_option, show_json, writing
 from app.db.database import DatabaseUnavailable
+from app.twilio_api.form import is_sid
 
 if TYPE_CHECKING:
     from app.operations.pauses import BotPause
@@ -92,7 +92,7 @@ def _sid_of(conversation: str, service_sid: str) -> str:
     """Return the SID of a conversation; a unique name is looked up at Twilio."""
     from app.operations import conversations
 
-    if re.fullmatch(r"CH[0-9a-fA-F]{32}", conversation):
+    if is_sid(conversation, "CH"):
         return conversation
     with operating(service_sid) as account:
         return str(conversations.fetch(account, conversation)["sid"])

@@ -16,7 +16,6 @@ from app.inbox.describe import Wording
 from app.twilio_api import form, parsing
 from app.twilio_api.events import Event
 
-FINISHED = ("processed", "ignored", "dead")
 _BATCH = 200  # events asked for at once
 _OPEN_BATCH = 500  # unfinished events looked at again at once
 _GAP_SECONDS = 5.0  # on PostgreSQL an event can become visible after one with a higher id
@@ -33,7 +32,7 @@ class Followed:
 
     @property
     def is_finished(self) -> bool:
-        return self.row.state in FINISHED
+        return self.row.state in admin.FINISHED
 
 
 class Follower:
@@ -102,7 +101,7 @@ class Follower:
         self._gaps.pop(row.id, None)
         was_seen = row.id in self._open
         self._open.pop(row.id, None)
-        if row.state not in FINISHED:
+        if row.state not in admin.FINISHED:
             self._open[row.id] = None  # at the end again: all are looked at in turn
             return not was_seen
         return True
@@ -129,7 +128,7 @@ def _followed(tx: Connection, row: Record, db: Database, *, raw: bool) -> Follow
         return None
     event = parsing.parse(form.read_form(stored.method, stored.target, stored.body))
     wording = _wording(raw)
-    went_out = describe.went_out(tx, row, event, wording) if row.state in FINISHED else describe.waits(row)
+    went_out = describe.went_out(tx, row, event, wording) if row.state in admin.FINISHED else describe.waits(row)
     return Followed(row, event, describe.came_in(event, wording), went_out)
 
 

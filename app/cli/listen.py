@@ -19,7 +19,7 @@ from app.db.database import Database, Record
 from app.inbox import admin
 from app.quoting import quoted
 from app.twilio_api.events import EVENT_CLASSES
-from app.twilio_api.form import in_unicode
+from app.twilio_api.form import in_unicode, is_sid
 from app.twilio_api.parsing import is_pre_action
 
 _PAUSE_SECONDS = 0.2
@@ -28,7 +28,7 @@ _SIDS = ("MessageSid", "ParticipantSid", "DeliveryReceiptSid", "UserSid")
 
 
 def _conversation_sid(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch("CH[0-9a-fA-F]{32}", value):
+    if value is not None and not is_sid(value, "CH"):
         raise click.BadParameter(f"{quoted(value)} is not CH and 32 hexadecimal digits")
     return value
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.quoting import quoted
+from app.twilio_api.form import is_sid
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST_AGO = timedelta(days=100_000)  # a date before the year 1 cannot be told
@@ -42,7 +43,7 @@ class SidParam(click.ParamType[str]):
         self._prefixes = prefixes
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if re.fullmatch(rf"({'|'.join(self._prefixes)})[0-9a-fA-F]{{32}}", value):
+        if is_sid(value, *self._prefixes):
             return value
         begins = " or ".join(self._prefixes)
         return self.fail(

@@ -20,10 +20,11 @@ from app.db.database import Record
 from app.db.tables import participants
 from app.operations.validation import Refused
 from app.operations.whatsapp_window import OutsideWindow
-from app.rules.guards import WHATSAPP_WINDOW, in_words
+from app.rules.guards import in_words
 from app.runtime.from_settings import make_recorder
 from app.store import audit
 from app.store import conversations as memory
+from app.twilio_api.addresses import WHATSAPP_WINDOW
 from app.twilio_api.errors import SendError, sentence
 
 _ACTIONS_SHOWN = 10

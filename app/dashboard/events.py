@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +23,7 @@ from app.store import audit, rate_limits
 from app.store.decision_trace import trace_of
 from app.twilio_api import parsing
 from app.twilio_api.events import EVENT_CLASSES, MessageAdded
-from app.twilio_api.form import read_form
+from app.twilio_api.form import is_sid, read_form
 
 _ROWS = 50
 LOOKED_THROUGH = 20_000  # events, for a type or a conversation: there is no index for them
@@ -105,7 +104,7 @@ def conversation_of(row: Record) -> str:
     """Return the ConversationSid of an event, or "" where it has none."""
     values = dict(read_form(row.method, row.target, row.body))
     sid = values.get("ConversationSid", "")
-    return sid if re.fullmatch("CH[0-9a-fA-F]{32}", sid) else ""
+    return sid if is_sid(sid, "CH") else ""
 
 
 def _list(tx: Connection, now: datetime) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.emulator import conversations
 from app.emulator.account import EmulatedAccount
 from app.emulator.conversations import ConversationDraft
 from app.emulator.models import Conversation, EmulatedMessage, Participant
+from app.emulator.strictness import is_sid
 from app.quoting import quoted
 
 OUR_NUMBER = "+15550100099"
@@ -22,7 +23,7 @@ def adopt(account: EmulatedAccount, form: Mapping[str, str]) -> Conversation:
     Raises ValueError for a form without a ConversationSid.
     """
     sid = form.get("ConversationSid", "")
-    if not re.fullmatch(r"CH[0-9a-fA-F]{32}", sid):
+    if not is_sid("CH", sid):
         raise ValueError(f"ConversationSid {quoted(sid, 40)} is not CH and 32 hexadecimal digits")
     state = account.state
     with state.lock:

@@ -75,7 +75,7 @@ def messaging_service(account: EmulatedAccount, sid: str | None) -> None:
     """Refuse a MessagingServiceSid that is none (50341) or not the account's (50342)."""
     if not sid:
         return
-    if not _is_sid("MG", sid):
+    if not is_sid("MG", sid):
         raise TwilioError(50341, "Messaging service SID does not match the pattern MG[0-9a-f]{32}")
     if not account.state.owns(sid):
         raise TwilioError(50342, "Messaging service does not belong to the account")
@@ -86,7 +86,7 @@ def content(account: EmulatedAccount, sid: str | None, variables: str | None) ->
     """Refuse a ContentSid that is none or unknown (50526), and variables without it (50528) or no object (50527)."""
     if variables and not sid:
         raise TwilioError(50528, "ContentVariables need a ContentSid")
-    if sid and not _is_sid("HX", sid):
+    if sid and not is_sid("HX", sid):
         raise TwilioError(50526, "Content SID does not match the pattern HX[0-9a-f]{32}")
     if sid and not account.state.owns(sid):
         raise TwilioError(50526, "Content SID is not a template of the account")
@@ -97,7 +97,7 @@ def content(account: EmulatedAccount, sid: str | None, variables: str | None) ->
 @_unless_lenient
 def flow(account: EmulatedAccount, sid: str | None) -> None:
     """Refuse a Studio flow that is missing or no FW SID (50367); whether it exists is Studio's matter."""
-    if not _is_sid("FW", sid or ""):
+    if not is_sid("FW", sid or ""):
         raise TwilioError(50367, "FlowSid does not match the pattern FW[0-9a-f]{32}")
 
 
@@ -155,7 +155,7 @@ def webhook_header(account: EmulatedAccount, text: str | None) -> None:
         raise TwilioError(20001, "X-Twilio-Webhook-Enabled must be true or false")
 
 
-def _is_sid(prefix: str, text: str) -> bool:
+def is_sid(prefix: str, text: str) -> bool:
     return bool(re.fullmatch(prefix + "[0-9a-fA-F]{32}", text))
 
 

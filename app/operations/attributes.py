@@ -5,7 +5,6 @@ A change that is made elsewhere at the same moment may be lost: Twilio can only 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from app.operations.account import Account
 from app.operations.participants import Shown
 from app.operations.validation import CONVERSATION_ATTRIBUTES, OTHER_ATTRIBUTES, Refused
 from app.quoting import quoted
+from app.twilio_api.form import read_object
 
 Attributes = dict[str, Any]
 
@@ -105,7 +105,7 @@ def _write(owner: Owner, wanted: Attributes) -> Attributes:
 
 
 def _parsed(text: str | None) -> Attributes:
-    found = json.loads(text or "{}")
-    if not isinstance(found, dict):
+    found = read_object(text)
+    if found is None:
         raise Refused("the attributes at Twilio are not a JSON object; replace them with `attributes set`")
     return found

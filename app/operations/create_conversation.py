@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,11 +18,11 @@ from app.operations.conversation_plan import ConversationPlan, FirstMessage, who
 from app.operations.participant_spec import ParticipantSpec
 from app.operations.participants import Added
 from app.operations.validation import Refused
+from app.twilio_api.addresses import WHATSAPP_WINDOW
 from app.twilio_api.errors import SendError, sentence
 from app.twilio_api.resources import conversation_of, participant_of
 
 # Source: conversations-classic/using-whatsapp-conversations, read 2026-11-22.
-WHATSAPP_WINDOW = timedelta(hours=24)
 EARLIER, NEWEST, MESSAGES = 50, 10, 20  # conversations of a customer; those looked into, and how far back
 SET_UP_SECONDS, POLL_SECONDS = 10.0, 0.25
 TRIES, WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5, 1.0, 30.0

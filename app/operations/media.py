@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import stat
@@ -21,6 +20,7 @@ from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.validation import Refused
 from app.quoting import quoted
 from app.twilio_api import media as media_service
+from app.twilio_api.form import is_sid
 
 MOST_BYTES = 150 * MEGABYTE  # Source: conversations-classic/conversations-limits, read 2026-11-22
 
@@ -44,7 +44,7 @@ def is_url(text: str) -> bool:
 
 def is_media_sid(text: str) -> bool:
     """Return whether a media is given by its SID; a file of such a name is written ./ME..."""
-    return bool(re.fullmatch(r"ME[0-9a-fA-F]{32}", text))
+    return is_sid(text, "ME")
 
 
 def is_path(text: str) -> bool:
@@ -144,17 +144,7 @@ def _made(content: bytes, name: str, kind: FileType) -> MediaFile:
 
 def _document(client: Any, url: str) -> Any:
     """Return the document at a URL of the media store; raise what the SDK raises for a refusal."""
-    from twilio.base.exceptions import TwilioRestException
-
-    response = client.request("GET", url)
-    try:
-        document = json.loads(response.text)
-    except ValueError:
-        document = None
-    if not 200 <= response.status_code < 300:
-        code = document.get("code") if isinstance(document, dict) else None
-        raise TwilioRestException(response.status_code, url, "", code if isinstance(code, int) else None, "GET")
-    return document
+    return media_service.document_of(client.request("GET", url), "GET", url)
 
 
 def _safe_ending(filename: str, content_type: str) -> str:

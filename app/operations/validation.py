@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from app.quoting import quoted
 from app.twilio_api.addresses import in_ascii_digits, is_whatsapp_user_id, number_in, without_marks
-from app.twilio_api.form import written_attributes
+from app.twilio_api.form import is_sid, written_attributes
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22; characters, and bytes of JSON.
 NAME_CHARS = 256
@@ -31,7 +31,7 @@ class Refused(ValueError):
 
 def sid(prefix: str, text: str) -> str:
     """Return a SID, matched in full, e.g. sid("IM", "IM0123..."). Raises Refused."""
-    if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
+    if not is_sid(text, prefix):
         raise Refused(
             f"{quoted(text, 40)} is not a SID that begins with {prefix} and has 32 hexadecimal digits after it"
         )
@@ -43,7 +43,7 @@ def conversation(text: str) -> str:
 
     Source: conversations-classic/api/conversation-resource, fetch (read 2026-11-22): either may be given.
     """
-    if re.fullmatch(r"CH[0-9a-fA-F]{32}", text):
+    if is_sid(text, "CH"):
         return text
     return _in_a_url(text, "conversation", "give its SID (CH...) instead")
 

@@ -6,7 +6,7 @@ Source: api/errors/63016, read 2026-11-22: outside of them only an approved temp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
@@ -15,8 +15,8 @@ from app.db.database import Database, DatabaseUnavailable
 from app.db.tables import participants
 from app.operations.account import Account
 from app.operations.validation import Refused
+from app.twilio_api.addresses import WHATSAPP_WINDOW
 
-WINDOW = timedelta(hours=24)
 _PAGE = 50
 
 
@@ -36,7 +36,7 @@ def check_window(
 
     The window belongs to two numbers, not to a conversation, so the database is asked for what was written in any.
     """
-    since = now - WINDOW
+    since = now - WHATSAPP_WINDOW
     silent = [one for one in on_whatsapp if not _known_to_have_written(db, one, since)]
     if not silent:
         return

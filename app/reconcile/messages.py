@@ -5,7 +5,6 @@ Also the conversation itself and its participants, where nothing is known of the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from app.db.tables import conversations, decisions, inbox, messages, participant
 from app.inbox.queue import NewEvent
 from app.reconcile import webhooks
 from app.reconcile.paced_client import PacedClient
+from app.twilio_api.form import read_object
 from app.twilio_api.look_up import MARKER
 
 PAGE = 100  # Source: Twilio's OpenAPI description, 2026-04-14: the most messages, and participants, of one page
@@ -157,11 +157,7 @@ def _is_ours(message: Any, bot_author: str) -> bool:
 
 def _has_marker(message: Any) -> bool:
     """Return whether a message is an answer of ours, the bot's or one that was written on the page."""
-    try:
-        attributes = json.loads(message.attributes or "{}")
-    except ValueError:
-        return False
-    return isinstance(attributes, dict) and MARKER in attributes
+    return MARKER in (read_object(message.attributes) or {})
 
 
 def known_messages(tx: Connection, sids: Sequence[str]) -> set[str]:

@@ -19,11 +19,11 @@ from urllib.parse import quote, unquote
 from app.recordings.files import FORM_TYPE, RecordedRequest, encode, form_of, with_form
 from app.recordings.placeholders import kept_words, neutral_signs, neutral_space, neutral_word
 from app.rules.text_matching import words_of
-from app.twilio_api.form import Form, decode_form, read_date
+from app.twilio_api.form import SID_DIGITS, Form, decode_form, read_date
 
 HOST = "bot.example.com"
 _CHANNELS = "whatsapp|messenger|rcs|gbm|email|sms|mms|apple|viber|line|telegram"
-_SID = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9a-fA-F]{32}(?![A-Za-z0-9])")
+_SID = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}{SID_DIGITS}(?![A-Za-z0-9])")
 _ADDRESS = re.compile(
     rf"(?<![A-Za-z0-9])((?:(?:{_CHANNELS}):)?)(\+?[0-9](?:[ ()./-]{{0,2}}[0-9]){{6,}})(?![A-Za-z0-9])"
 )

@@ -11,8 +11,8 @@ from app.rules.business_hours import is_open
 from app.rules.schema import BotSettings
 from app.rules.text_matching import Search, Spoken, words_of
 from app.twilio_api.addresses import NOTHING, ChannelFacts, is_phone_number
+from app.twilio_api.look_up import MARKER
 
-OWN_MARKER = "parley"
 SAME_TEXT_WITHIN = timedelta(minutes=10)
 
 Writer = Literal["bot", "agent", "system", "api", "customer"]
@@ -131,7 +131,7 @@ def writer_of(message: Inbound, known: ConversationFacts, policy: Policy) -> Wri
     A conversation's new webhook gets messages from before with Source=API (ReplayAfter): what came from the phone of
     a participant is the customer's all the same. A message without an author is nobody's, as the system's are.
     """
-    if message.author == policy.bot_author or OWN_MARKER in message.attributes:
+    if message.author == policy.bot_author or MARKER in message.attributes:
         return "bot"
     if _is_agent(message, known, policy):
         return "agent"

@@ -12,9 +12,9 @@ from app.rules.business_hours import quiet_until
 from app.rules.facts import SAME_TEXT_WITHIN, ConversationFacts, DecisionInput, Inbound, Policy, Writer, writer_of
 from app.rules.schema import DAILY_BUDGET, TWILIO_ACTS_ON, BotSettings
 from app.rules.text_matching import Phrase, words_of
+from app.twilio_api.addresses import WHATSAPP_WINDOW
 
 # Source: docs/conversations-classic/using-whatsapp-conversations and api/errors/63016 (read 2026-11-22)
-WHATSAPP_WINDOW = timedelta(hours=24)
 FOUND_LATE = "found late"
 MAY_OPT_OUT = "may opt out"
 NO_AUTHOR = ("no author", "the message has no author")

@@ -1,6 +1,5 @@
 """Lints a valid rules file: unreachable rules, unwanted silence, texts too long."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from app.rules.reachability import (
 from app.rules.reply_length import MOST_CHARACTERS, longest_fixed_text
 from app.rules.schema import TWILIO_ACTS_ON, TWILIO_OPT_OUT_WORDS, BotSettings, Rule, Rules, When
 from app.rules.text_matching import words_of
+from app.twilio_api.form import is_sid
 
 Severity = Literal["error", "warning"]
 SHORT_CHANNELS = {"sms", "whatsapp"}  # where a message has at most MOST_CHARACTERS
@@ -135,12 +135,7 @@ def _of_one(rule: Rule, rules: Rules, folder: Path | None) -> Found:
             f"has a template, which only WhatsApp needs, but its channel is "
             f'{" or ".join(channels)}; add "whatsapp" or remove the template',
         )
-    if (
-        rule.media
-        and folder
-        and not re.fullmatch("ME[0-9a-fA-F]{32}", rule.media)
-        and not (folder / rule.media).is_file()
-    ):
+    if rule.media and folder and not is_sid(rule.media, "ME") and not (folder / rule.media).is_file():
         yield (
             "missing media",
             "error",

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from app.rules.fault_lines import line_of, line_of_table
 from app.rules.fault_words import PARTS, what_to_do
 from app.rules.schema import Rules
+from app.twilio_api.look_up import MARKER
 
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -174,8 +175,8 @@ def conflicts(rule: dict[str, Any]) -> Iterator[Conflict]:
         yield "reply", 'is missing; add reply = "...", or an action such as hand_over = true'
     if rule.get("hand_over") is True and "pause" in named:
         yield "pause", "contradicts hand_over, which pauses until somebody resumes the bot; remove one of them"
-    if isinstance(rule.get("set_attributes"), dict) and "parley" in rule["set_attributes"]:
-        yield "set_attributes.parley", "belongs to the bot; write hand_over = true or pause to switch it off"
+    if isinstance(rule.get("set_attributes"), dict) and MARKER in rule["set_attributes"]:
+        yield f"set_attributes.{MARKER}", "belongs to the bot; write hand_over = true or pause to switch it off"
     if rule.get("ignore_accents") is True and not _has_keywords(rule.get("when")):
         yield "ignore_accents", "is about keywords, and this rule has none; add keywords or remove it"
     yield from _participant(rule.get("add_participant"))

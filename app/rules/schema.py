@@ -33,6 +33,7 @@ from app.rules.values import (
     time_zone,
     week,
 )
+from app.twilio_api.form import SID_DIGITS
 
 Count = Annotated[StrictInt, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -45,7 +46,7 @@ Reply = Annotated[str, BeforeValidator(checked_reply)]
 ReplyOrNothing = Annotated[str, BeforeValidator(lambda source: checked_reply(source, may_be_empty=True))]
 Compared = Annotated[Mapping[str, tuple[Scalar, ...]], BeforeValidator(compared)]
 # Source: contract of ContentSid in api/conversation-message-resource, "^HX[0-9a-fA-F]{32}$" (read 2026-11-22)
-ContentSid = Annotated[str, Field(pattern=r"^HX[0-9a-fA-F]{32}$")]
+ContentSid = Annotated[str, Field(pattern=f"^HX{SID_DIGITS}$")]
 
 
 class _Table(BaseModel):

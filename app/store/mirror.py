@@ -6,7 +6,6 @@ what is known stays and is asked for again (`fetch_due`) before the next decisio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,8 @@ from app.db.maintenance_tables import reconcile_cursors
 from app.db.tables import conversations as conversations_table
 from app.db.tables import participants as participants_table
 from app.store import conversations
+from app.twilio_api.form import is_sid
+from app.twilio_api.look_up import MARKER
 from app.twilio_api.resources import Change, Closed, Gone, ShownConversation, ShownParticipant
 
 _SECOND = timedelta(seconds=1)
@@ -153,12 +154,12 @@ def _sid_of(tx: Connection, name: str) -> str:
 
 
 def _is_sid(name: str) -> bool:
-    return re.fullmatch("CH[0-9a-fA-F]{32}", name) is not None
+    return is_sid(name, "CH")
 
 
 def _wish(conversation: Record | None) -> object:
     """Return what the attributes of a conversation want of the bot: {"parley": {"bot": "off"}}, "on", or nothing."""
-    ours = conversation.attributes.get("parley") if conversation else None
+    ours = conversation.attributes.get(MARKER) if conversation else None
     return ours.get("bot") if isinstance(ours, dict) else None
 
 

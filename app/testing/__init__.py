@@ -6,7 +6,6 @@ of its own; Twilio is an emulator in a process of its own; no network but loopba
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from app.recordings.files import SUFFIX, RecordedRequest
 from app.runtime.worker import make_worker
 from app.testing.bot_tester import ORIGIN, TOKEN, BotTester, Clock, webhooks_reaching
 from app.twilio_api import events, parsing
-from app.twilio_api.form import webhook_date
+from app.twilio_api.form import is_sid, webhook_date
 
 Sign = Callable[[RecordedRequest], dict[str, str]]
 
@@ -251,7 +250,7 @@ def _message_sid(request: RecordedRequest) -> str:
 
 def _adopt(request: RecordedRequest, emulator: Emulator) -> None:
     form = dict(files.form_of(request))
-    if _message_sid(request) and re.fullmatch("CH[0-9a-fA-F]{32}", form.get("ConversationSid", "")):
+    if _message_sid(request) and is_sid(form.get("ConversationSid"), "CH"):
         emulator.adopt(form)
 
 

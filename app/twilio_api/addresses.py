@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from app.twilio_api.form import read_attributes
@@ -15,6 +16,8 @@ from app.twilio_api.form import read_attributes
 _UNSEEN = r"\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 # What people and telephones write between the digits of a number: all kinds of space, of hyphen, and what is not seen.
 BETWEEN_DIGITS = rf"\s()./\u2010-\u2015\u2212{_UNSEEN}-"
+# After the customer's last message. Source: api/errors/63016, read 2026-11-22.
+WHATSAPP_WINDOW = timedelta(hours=24)
 CHANNEL_OF_SOURCE = {"mms": "sms"} | {
     name: name for name in ("sms", "whatsapp", "messenger", "rcs", "gbm", "email", "apple", "viber", "line")
 }

@@ -6,7 +6,6 @@ The only file that uses twilio.rest. SIDs are checked in full before they reach 
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from app.quoting import quoted
 from app.twilio_api.errors import SendError, named, no_answer, refusal
+from app.twilio_api.form import is_sid
 from app.twilio_api.look_up import MARKER, Found, Sought, look_through
 from app.twilio_api.resources import Change
 
@@ -185,7 +185,7 @@ class Conversations:
 
 
 def _check_sid(prefix: str, sid: str) -> None:
-    if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
+    if not is_sid(sid, prefix):
         raise SendError(f"{quoted(sid, 40)} is not a SID that begins with {prefix}", "give up")
 
 

@@ -5,13 +5,12 @@ Twilio tells nobody of a change that is made through REST without asking for web
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
-from app.twilio_api.form import written_attributes
+from app.twilio_api.form import read_object, written_attributes
 from app.twilio_api.resources import CLOSED, ShownConversation, conversation_of
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22
@@ -80,10 +79,7 @@ def close(twilio: Conversations, conversation_sid: str, service_sid: str) -> Non
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = read_object(text)
+    if found is None:
         raise SendError("the attributes at Twilio are not a JSON object", "give up")
     return found

@@ -6,10 +6,11 @@ It calls nobody: the requests are made in client.py.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
+
+from app.twilio_api.form import is_sid
 
 Decision = Literal["retry", "give up", "suppress"]
 
@@ -197,7 +198,7 @@ def _other(status: int) -> Ruling:
 
 def named(prefix: str, sid: object) -> str:
     """Return the SID in an answer of Twilio's. Raises SendError where it is none: what was asked for may be done."""
-    if isinstance(sid, str) and re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", sid):
+    if isinstance(sid, str) and is_sid(sid, prefix):
         return sid
     raise _ruled(UNNAMED)
 

@@ -14,6 +14,7 @@ Form = tuple[tuple[str, str], ...]
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # of what can have happened
 _LARGEST_NUMBER = 2**31 - 1
+SID_DIGITS = "[0-9a-fA-F]{32}"  # of a SID, behind two letters that say of what
 
 
 def decode_form(raw: bytes) -> Form:
@@ -148,6 +149,20 @@ def _read_attachment(item: dict[str, Any]) -> Media:
     values = {name.replace("_", "").lower(): value for name, value in item.items()}
     sid, content_type, filename = (str(values.get(name) or "") for name in ("sid", "contenttype", "filename"))
     return Media(sid, content_type, filename, read_number(str(values.get("size"))))
+
+
+def is_sid(value: object, *prefixes: str) -> bool:
+    """Return whether a value is a SID, matched in full, that begins with one of these pairs of letters."""
+    return isinstance(value, str) and re.fullmatch(f"(?:{'|'.join(prefixes)}){SID_DIGITS}", value) is not None
+
+
+def read_object(text: str | None) -> dict[str, Any] | None:
+    """Return the JSON object that an answer or Attributes hold, {} for no text; None for what is none."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _read_json(text: str) -> Any:

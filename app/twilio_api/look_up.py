@@ -6,13 +6,13 @@ who wrote it, what it says and when it was stored.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from app.twilio_api.errors import named
+from app.twilio_api.form import read_object
 
 MARKER = "parley"  # our key in a message's Attributes: {"parley": {"reply_to": "IM...", "n": 0}}
 FORM = "parley_answer"  # the same of a human's answer: the form on the page that it was written in
@@ -60,11 +60,8 @@ def look_through(messages: Iterable[Any], sought: Sought, is_older: Callable[[An
 
 def marks_of(attributes: str | None) -> Mapping[str, Any]:
     """Return the marks of ours in a message's Attributes, by key."""
-    try:
-        found = json.loads(attributes or "{}")
-    except ValueError:
-        return {}
-    return {key: found[key] for key in (MARKER, FORM) if key in found} if isinstance(found, dict) else {}
+    found = read_object(attributes) or {}
+    return {key: found[key] for key in (MARKER, FORM) if key in found}
 
 
 def _may_be(message: Any, sought: Sought) -> bool:

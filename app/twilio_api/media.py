@@ -7,13 +7,13 @@ Source: conversations-classic/api/media-resource, read 2026-11-22.
 from __future__ import annotations
 
 import json
-import re
 from io import BytesIO
 from typing import Any
 
 from app.quoting import quoted
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
+from app.twilio_api.form import is_sid
 
 ORIGIN = "https://mcs.us1.twilio.com"
 
@@ -29,7 +29,7 @@ def upload(twilio: Conversations, service_sid: str, content: bytes, content_type
 
     def post(client: Any) -> Any:
         file = BytesIO(content)  # sent piece by piece: the time-out is then for a piece, not for the whole file
-        return _answer(client.request("POST", url, {"Filename": filename}, file, dict(headers)), url)
+        return document_of(client.request("POST", url, {"Filename": filename}, file, dict(headers)), "POST", url)
 
     try:
         stored = twilio.ask(post)
@@ -42,14 +42,14 @@ def upload(twilio: Conversations, service_sid: str, content: bytes, content_type
             status=404,
         ) from error
     sid = str(stored.get("sid")) if isinstance(stored, dict) else ""
-    if not re.fullmatch("ME[0-9a-fA-F]{32}", sid):
+    if not is_sid(sid, "ME"):
         raise SendError("the media store named no media SID", "retry")
     return sid
 
 
 def _service(twilio: Conversations, service_sid: str) -> str:
     sid = service_sid or twilio.default_service_sid or twilio.ask(_default_service)
-    if not re.fullmatch("IS[0-9a-fA-F]{32}", sid):
+    if not is_sid(sid, "IS"):
         raise SendError(f"{quoted(sid, 40)} is not a SID that begins with IS", "give up")
     return sid
 
@@ -58,14 +58,14 @@ def _default_service(client: Any) -> str:
     return str(client.conversations.v1.configuration().fetch().default_chat_service_sid)
 
 
-def _answer(response: Any, url: str) -> Any:
+def document_of(response: Any, method: str, url: str) -> Any:
     """Return the document of an answer; raise what the SDK raises for a refusal, so that one table rules both."""
     from twilio.base.exceptions import TwilioRestException
 
     document = _document(response.text)
     if not 200 <= response.status_code < 300:
         code = document.get("code") if isinstance(document, dict) else None
-        raise TwilioRestException(response.status_code, url, "", code if isinstance(code, int) else None, "POST")
+        raise TwilioRestException(response.status_code, url, "", code if isinstance(code, int) else None, method)
     return document
 
 

@@ -17,7 +17,7 @@ from app.twilio_api.events import (
     UnknownEvent,
     UserEvent,
 )
-from app.twilio_api.form import Form, storable
+from app.twilio_api.form import Form, is_sid, storable
 
 _SID_PREFIXES = {"ConversationSid": "CH", "MessageSid": "IM", "DeliveryReceiptSid": "DY", "UserSid": "US"}
 _KEY_PART = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -111,7 +111,7 @@ def _lane(event_class: type[Event], values: Mapping[str, str]) -> str:
 
 
 def _is_sid(values: Mapping[str, str], name: str) -> bool:
-    return re.fullmatch(f"{_SID_PREFIXES[name]}[0-9a-fA-F]{{32}}", values.get(name, "")) is not None
+    return is_sid(values.get(name), _SID_PREFIXES[name])
 
 
 def _plain_type(values: Mapping[str, str]) -> str:

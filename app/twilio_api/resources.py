@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app.twilio_api.form import read_attributes, read_index, storable
+from app.twilio_api.form import read_attributes, read_index, read_object, storable
 
 CLOSED = 50377  # Source: api/errors/50377, read 2026-11-22: the conversation is closed and cannot be changed
 _PATH = re.compile(
@@ -107,22 +107,14 @@ def change_of(method: str, url: str, status: int, text: str) -> Change | None:
         return None
     name, service_sid = unquote(path["conversation"] or ""), path["service"] or ""
     if status >= 300:
-        closed = name and _json(text).get("code") == CLOSED
+        closed = name and (read_object(text) or {}).get("code") == CLOSED
         return Closed(service_sid=service_sid, conversation=name) if closed else None
     if method.upper() == "DELETE":
         return Gone(service_sid=service_sid, conversation=name, participant_sid=path["participant"] or "")
-    shown = _json(text)
+    shown = read_object(text) or {}
     if path["people"]:
         return participant_of(shown) if str(shown.get("sid", "")).startswith("MB") else None
     return conversation_of(shown) if str(shown.get("sid", "")).startswith("CH") else None
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _object(attributes: Any) -> dict[str, Any]:

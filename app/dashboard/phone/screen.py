@@ -15,7 +15,6 @@ from app.inbox import admin, describe
 from app.inbox.describe import Wording
 from app.twilio_api import form, parsing
 
-FINISHED = ("processed", "ignored", "dead")
 _ANSWERED = ("replied", "acted")
 _WORDING = Wording(name=str, text=lambda text: f"“{text}”", title=str, sid=lambda sid: f"{sid[:2]}…{sid[-6:]}")
 MOST_BUBBLES = 100
@@ -118,7 +117,7 @@ def _verdicts(tx: Connection, sids: Sequence[str]) -> dict[str, BotVerdict]:
 
 def _log_line(tx: Connection, row: Any, stored: Any) -> LogLine:
     event = parsing.parse(form.read_form(stored.method, stored.target, stored.body))
-    is_finished = row.state in FINISHED
+    is_finished = row.state in admin.FINISHED
     took = round((row.finished_at - row.received_at).total_seconds() * 1000) if row.finished_at else None
     return LogLine(
         event_id=row.id,
