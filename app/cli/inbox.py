@@ -38,7 +38,8 @@ def list_command(state: str | None, event_type: str | None, limit: int, as_json:
     """
     with reading() as (tx, now):
         rows = [
-            dict(row._mapping) for row in admin.list_events(tx, now, state=state, event_type=event_type, limit=limit)
+            dict(row._mapping)
+            for row in admin.list_events(tx, now, admin.EventFilter(state=state, event_type=event_type), limit=limit)
         ]
     if not rows and event_type and event_type not in EVENT_TYPES:
         raise click.BadParameter(

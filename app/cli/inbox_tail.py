@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.cli.output import in_utc, mask_name, mask_text, one_line
 from app.db.database import Database, Record
 from app.inbox import admin, describe
+from app.inbox.admin import EventFilter
 from app.inbox.describe import Wording
 from app.twilio_api import form, parsing
 from app.twilio_api.events import Event
@@ -65,8 +66,8 @@ class Follower:
             with self._db.read() as tx:
                 now, newest = self._db.now(tx), newest or admin.last_id(tx)
                 ids = self._look_again()
-                again = admin.list_events(tx, now, ids=ids, limit=_OPEN_BATCH) if ids else ()
-                new = admin.list_events(tx, now, after_id=self._after_id, limit=_BATCH)
+                again = admin.list_events(tx, now, EventFilter(ids=ids), limit=_OPEN_BATCH) if ids else ()
+                new = admin.list_events(tx, now, EventFilter(after_id=self._after_id), limit=_BATCH)
                 batch = list(self._to_show(tx, [*reversed(again), *new]))
             is_more = len(new) == _BATCH and self._after_id < newest
             yield from batch

@@ -84,9 +84,8 @@ def _listen(
 ) -> None:
     with db.read() as tx:
         now = db.now(tx)
-        newest = admin.list_events(
-            tx, now, state=state, event_type=event_type, conversation_sid=conversation, limit=last or 0
-        )
+        wanted = admin.EventFilter(state=state, event_type=event_type, conversation_sid=conversation)
+        newest = admin.list_events(tx, now, wanted, limit=last or 0)
         start = now - since if isinstance(since, timedelta) else since
         after_id = admin.last_id(tx, before=start)
     follower = Follower(db, after_id=after_id, raw=raw, wants=_chooser(event_type, state, conversation))

@@ -112,7 +112,9 @@ def _chosen(tx: Connection, now: Any, last: int, message_sid: str | None, ids: S
     if ids:
         return sorted(set(ids))
     if message_sid is None:
-        return [row.id for row in reversed(admin.list_events(tx, now, limit=last, webhooks_only=True))]
+        return [
+            row.id for row in reversed(admin.list_events(tx, now, admin.EventFilter(webhooks_only=True), limit=last))
+        ]
     found = admin.ids_about_message(tx, message_sid)
     if not found:
         raise click.ClickException(f"no webhook about {message_sid} is known; `flask inbox list` shows what there is")

@@ -112,16 +112,14 @@ def _list(tx: Connection, now: datetime) -> dict[str, Any]:
     bound = None
     if asked.type or asked.conversation:
         bound = (before or admin.last_id(tx) + 1) - LOOKED_THROUGH
-    found = admin.list_events(
-        tx,
-        now,
+    wanted = admin.EventFilter(
         state=asked.state or None,
         event_type=asked.type or None,
         before_id=before,
         from_id=bound,
         conversation_sid=asked.conversation or None,
-        limit=_ROWS + 1,
     )
+    found = admin.list_events(tx, now, wanted, limit=_ROWS + 1)
     older = found[_ROWS - 1].id if len(found) > _ROWS else bound if bound and bound > 1 else None
     return {
         "rows": found[:_ROWS],

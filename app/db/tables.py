@@ -22,6 +22,7 @@ from app.db.sqlite import Moment
 CLIENTS = "source IN ('SDK', 'API')"  # events that no carrier brought: people at chat clients, and programs
 FIRED = "code IN ('replied', 'acted', 'stopped')"  # decisions in which a rule was used: for cool-downs and quotas
 FAILED = "status IN ('failed', 'undelivered')"  # deliveries that did not reach whom they were for
+DEAD = "state = 'dead'"  # events that were given up
 SETTLED = "state IN ('sent', 'failed', 'suppressed')"  # replies of which the end is known
 metadata = MetaData()
 row_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
@@ -53,7 +54,7 @@ inbox = Table(
     Column("finished_at", Moment),
     partial_index("inbox_unfinished", "lane", "id", where="finished_at IS NULL"),
     partial_index("inbox_from_clients", "lane", "id", where=f"finished_at IS NULL AND {CLIENTS}"),
-    partial_index("inbox_dead", "lane", "id", where="state = 'dead'"),
+    partial_index("inbox_dead", "lane", "id", where=DEAD),
     Index("inbox_state", "state", "id"),
 )
 

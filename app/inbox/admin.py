@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
@@ -49,46 +50,56 @@ def _count(tx: Connection, now: datetime, finished_states: Sequence[str]) -> dic
     return {state: counts.get(state, 0) for state in STATES}
 
 
-def list_events(
-    tx: Connection,
-    now: datetime,
-    *,
-    state: str | None = None,
-    event_type: str | None = None,
-    limit: int = 20,
-    after_id: int | None = None,
-    before_id: int | None = None,
-    from_id: int | None = None,
-    conversation_sid: str | None = None,
-    ids: Sequence[int] | None = None,
-    webhooks_only: bool = False,
-) -> Sequence[Record]:
-    """Return the newest events, newest first, `before_id` if given; with `after_id` those after it, oldest first.
+@dataclass(frozen=True, kw_only=True)
+class EventFilter:
+    """Which events are asked for; None and False: whichever.
 
     Types and conversations have no index: `from_id` bounds how far back they are looked for. `ids` narrows it to
     these events, `conversation_sid` to one conversation and its receipts, `webhooks_only` leaves out the events that
     we made ourselves.
     """
+
+    state: str | None = None
+    event_type: str | None = None
+    after_id: int | None = None
+    before_id: int | None = None
+    from_id: int | None = None
+    conversation_sid: str | None = None
+    ids: Sequence[int] | None = None
+    webhooks_only: bool = False
+
+
+ALL_EVENTS = EventFilter()
+
+
+def list_events(
+    tx: Connection, now: datetime, wanted: EventFilter = ALL_EVENTS, *, limit: int = 20
+) -> Sequence[Record]:
+    """Return the newest events, newest first; where those after an id are wanted, the oldest of them, oldest first."""
     shown = state_at(now)
     columns = [column for column in inbox.c if column.name not in ("state", "body", "headers", "target")]
     query = select(*columns, shown, lanes.c.ready_at).select_from(inbox.outerjoin(lanes, inbox.c.lane == lanes.c.lane))
-    if state:
-        query = query.where(*_in_state(state, shown))
-    if before_id is not None:
-        query = query.where(inbox.c.id < before_id)
-    if from_id is not None:
-        query = query.where(inbox.c.id >= from_id)
-    if event_type:
-        query = query.where(inbox.c.event_type == event_type)
-    if conversation_sid:
-        query = query.where(inbox.c.lane.in_([conversation_sid, f"{conversation_sid}:receipts"]))
-    if ids is not None:
-        query = query.where(inbox.c.id.in_(ids))
-    if webhooks_only:
-        query = query.where(inbox.c.method != internal_events.METHOD)
-    if after_id is not None:
-        return tx.execute(query.where(inbox.c.id > after_id).order_by(inbox.c.id).limit(limit)).all()
-    return tx.execute(query.order_by(inbox.c.id.desc()).limit(limit)).all()
+    query = query.where(*_conditions(wanted, shown)).limit(limit)
+    return tx.execute(query.order_by(inbox.c.id.desc() if wanted.after_id is None else inbox.c.id)).all()
+
+
+def _conditions(wanted: EventFilter, shown: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
+    if wanted.state:
+        yield from _in_state(wanted.state, shown)
+    if wanted.before_id is not None:
+        yield inbox.c.id < wanted.before_id
+    if wanted.from_id is not None:
+        yield inbox.c.id >= wanted.from_id
+    if wanted.after_id is not None:
+        yield inbox.c.id > wanted.after_id
+    if wanted.event_type:
+        yield inbox.c.event_type == wanted.event_type
+    if wanted.conversation_sid:
+        yield inbox.c.lane.in_([wanted.conversation_sid, f"{wanted.conversation_sid}:receipts"])
+    if wanted.ids is not None:
+        yield inbox.c.id.in_(wanted.ids)
+    if wanted.webhooks_only:
+        yield inbox.c.method != internal_events.METHOD
 
 
 def _in_state(state: str, shown: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:

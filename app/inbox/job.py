@@ -28,6 +28,35 @@ class Reschedule(Exception):
         self.until, self.reason, self.afterwards = until, reason, afterwards
 
 
+class DbSlot:
+    """The right to be at the database. On SQLite one thread at a time has it, elsewhere everybody who wants it.
+
+    More could write no faster there, and would take the processor from those who answer Twilio.
+    """
+
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
+        self._lock = threading.Lock() if one_at_a_time else None
+
+    def __enter__(self) -> None:
+        """Wait for it, and have it."""
+        if self._lock:
+            self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave it to others."""
+        if self._lock:
+            self._lock.release()
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Leave it to others meanwhile, then wait for it again; only for who has it."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
+
+
 class Job:
     """One claimed event while a handler works on it: its transaction, committed step by step.
 
@@ -40,13 +69,13 @@ class Job:
         self,
         db: Database,
         claimed: Claimed,
-        db_slot: threading.Lock | None = None,
+        db_slot: DbSlot | None = None,
         may_claim_next: Callable[[], bool] = lambda: False,
     ) -> None:
         self.claimed = claimed
         self.next_claim: Claimed | None = None
         self._db = db
-        self._db_slot = db_slot
+        self._db_slot = db_slot or DbSlot()
         self._may_claim_next = may_claim_next
         self._transaction = db.transaction()
         self._committed_at = claimed.instant.boot
@@ -75,13 +104,8 @@ class Job:
             raise RuntimeError("commit before you call the network")
         until = self._committed_at + within if within is not None else float("inf")
         self._ask_fence(until)
-        if self._db_slot is not None:
-            self._db_slot.release()
-        try:
+        with self._db_slot.given_up():
             yield partial(self._ask_fence, until)
-        finally:
-            if self._db_slot is not None:
-                self._db_slot.acquire()
 
     def _ask_fence(self, until: float) -> None:
         now = self._db.boot_seconds()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ from app.db.database import Database, DatabaseUnavailable
 from app.db.wakeups import CommitWatch, Listener
 from app.inbox import clock_steps, leases, locked_lanes, queue
 from app.inbox.dispatch import Buried, Handlers, process_job
-from app.inbox.job import Job
+from app.inbox.job import DbSlot, Job
 from app.inbox.periodic import PeriodicRunner
 from app.inbox.queue import Claimed
 from app.logs import Sparingly, describe_error
@@ -81,7 +80,7 @@ class Worker:
         self._poll_seconds = poll_seconds or POLL_SECONDS
         self._listener = None if db.is_sqlite else Listener(db, self.wake)
         self._commit_watch = CommitWatch(db) if db.is_sqlite else None
-        self._db_slot = threading.Lock() if db.is_sqlite else None
+        self._db_slot = DbSlot(one_at_a_time=db.is_sqlite)
         self._stopping = threading.Event()
         self._stopped = threading.Event()
         self._calls = threading.Condition()
@@ -152,7 +151,7 @@ class Worker:
         return self._work(lambda: not self._stopping.is_set())
 
     def _work(self, may_claim_next: Callable[[], bool]) -> bool:
-        with self._db_slot or nullcontext():
+        with self._db_slot:
             claimed = queue.claim(self._db)
         if claimed is None:
             return False
@@ -166,7 +165,7 @@ class Worker:
         with self._busy_lock:
             self._busy[claimed.lease.token] = claimed
         try:
-            with self._db_slot or nullcontext():
+            with self._db_slot:
                 process_job(job, self._handlers, self._make_bot, self._buried)
         finally:
             with self._busy_lock:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, li
 
 from app.db.database import Database, DatabaseUnavailable
 from app.db.maintenance_tables import purged_counts
-from app.db.tables import FAILED, SETTLED, deliveries, delivery_events, lanes, replies
+from app.db.tables import DEAD, FAILED, SETTLED, deliveries, delivery_events, lanes, replies
 from app.db.tables import inbox as events
 from app.inbox import queue
 from app.inbox.admin import state_at
@@ -131,7 +131,7 @@ def open_events(tx: Connection, now: datetime) -> dict[str, int]:
     joined = events.outerjoin(lanes, events.c.lane == lanes.c.lane)
     unfinished = select(shown, func.count()).select_from(joined).where(events.c.finished_at.is_(None)).group_by(shown)
     counts = {state: count for state, count in tx.execute(unfinished)}  # noqa: C416 - a Row is no pair to mypy
-    counts["dead"] = tx.scalar(select(func.count()).select_from(events).where(text("state = 'dead'"))) or 0
+    counts["dead"] = tx.scalar(select(func.count()).select_from(events).where(text(DEAD))) or 0
     return {state: counts.get(state, 0) for state in OPEN_STATES}
 
 

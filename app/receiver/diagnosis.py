@@ -72,8 +72,7 @@ def explain_path(received: Received, keys: Keys, public_url: str, account_sid: s
 
 def check(received: Received, keys: Keys, url: str) -> signature.Verdict:
     """Return the receiver's verdict on a request that Twilio sent to `url`."""
-    return signature.check(
-        keys=keys,
+    signed = signature.SignedRequest(
         url=url,
         form=read_form(received.method, received.target, received.body),
         signature=received.header("X-Twilio-Signature") or None,
@@ -82,6 +81,7 @@ def check(received: Received, keys: Keys, url: str) -> signature.Verdict:
         body=received.body,
         method=received.method,
     )
+    return signature.check(keys, signed)
 
 
 def _search(received: Received, keys: Keys, public_url: str) -> tuple[tuple[RequestChange, ...], str] | None:

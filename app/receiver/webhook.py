@@ -143,8 +143,7 @@ def _not_stored(error: Exception, event_type: str) -> WebhookAnswer:
 
 
 def _check(receiver: Receiver, url: str, form: form_module.Form, body: bytes, request: Request) -> signature.Verdict:
-    return signature.check(
-        keys=receiver.keys,
+    signed = signature.SignedRequest(
         url=url,
         form=form,
         signature=request.headers.get("X-Twilio-Signature"),
@@ -153,6 +152,7 @@ def _check(receiver: Receiver, url: str, form: form_module.Form, body: bytes, re
         body=body,
         method=request.method,
     )
+    return signature.check(receiver.keys, signed)
 
 
 def _refuse(receiver: Receiver, url: str, reason: str, received: Received, request: Request) -> WebhookAnswer:

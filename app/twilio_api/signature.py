@@ -65,36 +65,42 @@ def compute(secret: str, url: str, form: Form, algorithm: str = DEFAULT_ALGORITH
     return _sign(secret, url, _canonical(form), digest) if digest else ""
 
 
-def check(
-    *,
-    keys: Keys,
-    url: str,
-    form: Form,
-    signature: str | None,
-    settings: str | None = None,
-    content_type: str,
-    body: bytes,
-    method: str,
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What a signature is about: `form` are the decoded parameters, `url` is the one that Twilio called.
+
+    `settings` is X-Twilio-Webhooks-Signature-Settings.
+    """
+
+    url: str
+    form: Form
+    signature: str | None
+    content_type: str
+    body: bytes
+    method: str
+    settings: str | None = None
+
+
+def check(keys: Keys, request: SignedRequest) -> Verdict:
     """Return the verdict on a request; never raises, whatever the caller sent.
 
-    `form` are the decoded parameters, `settings` is X-Twilio-Webhooks-Signature-Settings. Parameters of a
-    GET are in its URL already; any body but a form must match the URL's `bodySHA256`.
+    Parameters of a GET are in its URL already; any body but a form must match the URL's `bodySHA256`.
     Source: usage/webhooks/webhooks-security (GET, JSON bodies), read 2026-11-22.
     """
+    url, signature = request.url, request.signature
     if not signature:
         return Verdict(False, "missing")
     try:
-        candidates, digest = _candidates(keys, settings)
+        candidates, digest = _candidates(keys, request.settings)
     except _Refused as refusal:
         return Verdict(False, str(refusal))
-    in_url = method.upper() in ("GET", "HEAD")
-    is_form = content_type.partition(";")[0].strip().lower() == _FORM_TYPE
-    signed = _canonical(form) if is_form and not in_url else ""
+    in_url = request.method.upper() in ("GET", "HEAD")
+    is_form = request.content_type.partition(";")[0].strip().lower() == _FORM_TYPE
+    signed = _canonical(request.form) if is_form and not in_url else ""
     key = _matching_key(candidates, url, signed, digest, _bytes(signature))
     if not key:
         return Verdict(False, "mismatch")
-    if not in_url and not is_form and not _body_hash_matches(url, body):
+    if not in_url and not is_form and not _body_hash_matches(url, request.body):
         return Verdict(False, "body hash mismatch")
     return Verdict(True, "ok", key)
 

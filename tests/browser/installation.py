@@ -64,7 +64,9 @@ class Installation:
 
     def _dead(self, conversation_sid: str) -> list[int]:
         with self.db.read() as tx:
-            rows = admin.list_events(tx, self.db.now(tx), state="dead", conversation_sid=conversation_sid)
+            rows = admin.list_events(
+                tx, self.db.now(tx), admin.EventFilter(state="dead", conversation_sid=conversation_sid)
+            )
         return [row.id for row in rows]
 
 

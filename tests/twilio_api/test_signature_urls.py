@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from app.twilio_api.signature import Keys, check, public_url
+from app.twilio_api.signature import Keys, SignedRequest, check, public_url
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 ORIGIN = "https://bot.example.com"
@@ -14,15 +14,15 @@ PARAMETERS = {"EventType": "onMessageAdded", "Body": "Hello, I need help"}
 
 def accepts(url: str, signature: str) -> bool:
     """Return whether a form post to `url` passes with `signature`."""
-    return check(
-        keys=Keys((TOKEN,), {}),
+    request = SignedRequest(
         url=url,
         form=tuple(PARAMETERS.items()),
         signature=signature,
         content_type="application/x-www-form-urlencoded",
         body=b"",
         method="POST",
-    ).valid
+    )
+    return check(Keys((TOKEN,), {}), request).valid
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def unseen(me: PhoneCustomer, shown: Sequence[Bubble]) -> str:
 
 def log_lines(tx: Connection, now: datetime, conversation_sid: str) -> list[LogLine]:
     """Return the newest events of a conversation in two halves: in and out; oldest first."""
-    rows = admin.list_events(tx, now, conversation_sid=conversation_sid, limit=MOST_LINES)
+    rows = admin.list_events(tx, now, admin.EventFilter(conversation_sid=conversation_sid), limit=MOST_LINES)
     found = [(row, admin.get_event(tx, now, row.id)) for row in reversed(rows)]
     return [_log_line(tx, row, stored) for row, stored in found if stored]
 
