@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from app import setting_addresses
 
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # until when a pause lasts that has no end
 VERSION = "0.2.0"
 _BESIDE_APP = Path(__file__).resolve().parent.parent
 # Where .env, rules.toml and instance/ are: the checkout; where pip has installed us, the folder we are started in.
@@ -223,9 +224,8 @@ class _Reader:
 def _sid(prefix: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(rf"{prefix}[0-9a-fA-F]{{32}}", text):
-            raise ValueError(
-                f"must be {prefix} and 32 hexadecimal digits, but begins with '{text[:2]}' and is {len(text)} long"
-            )
+            seen = f"begins with '{text[:2]}' and is {len(text)} long"
+            raise ValueError(f"must be {prefix} and 32 hexadecimal digits, but {seen}")
         return text
 
     return parse

@@ -12,6 +12,7 @@ from app.bot.context import HandlerContext
 from app.bot.facts_loader import ReplyContext
 from app.bot.recheck import recheck_guards
 from app.bot.sending import is_final
+from app.config import FOREVER
 from app.rules.engine import Actions
 from app.store import actions as action_log
 from app.store import conversations, mirror, replies
@@ -74,7 +75,7 @@ def _add_participant(action: Action, occasion: ReplyContext, context: HandlerCon
 
 def _hand_over(action: Action, _occasion: ReplyContext, context: HandlerContext) -> None:
     why = f'the rule "{action.rule}" handed over to a human'
-    conversations.pause(context.tx, action.conversation_sid, conversations.FOREVER, why, by="rule")
+    conversations.pause(context.tx, action.conversation_sid, FOREVER, why, by="rule")
 
 
 def _pause(action: Action, _occasion: ReplyContext, context: HandlerContext) -> None:

@@ -9,6 +9,7 @@ from flask import abort, current_app, flash, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
+from app.config import FOREVER
 from app.dashboard import resends
 from app.dashboard.agent_reply_form import known_conversation, where
 from app.dashboard.request_context import account_of, number_asked, reading, writing
@@ -16,7 +17,7 @@ from app.operations import pauses
 from app.operations.conversations import close
 from app.operations.pauses import BotPause
 from app.operations.validation import Refused
-from app.store import audit, conversations
+from app.store import audit
 from app.store.messages import DecisionKey
 from app.twilio_api.errors import SendError, sentence
 
@@ -112,6 +113,6 @@ def _back_to(sid: str) -> ResponseReturnValue:
 
 
 def _until(held: BotPause) -> str:
-    if held.paused_until is None or held.paused_until >= conversations.FOREVER:
+    if held.paused_until is None or held.paused_until >= FOREVER:
         return "until somebody resumes it"
     return f"until {held.paused_until:%Y-%m-%d %H:%M} UTC"

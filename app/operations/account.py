@@ -14,6 +14,8 @@ from app.twilio_api.errors import SendError
 
 Result = TypeVar("Result")
 
+_TRIES, _WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5, 1.0, 30.0
+
 
 @dataclass(frozen=True)
 class Account:
@@ -41,6 +43,22 @@ class Account:
     def _scope(self, client: Any) -> Any:
         v1 = client.conversations.v1
         return v1.services(self.service_sid) if self.service_sid else v1
+
+
+def patiently(wait: Callable[[float], None], request: Callable[[], Result]) -> Result:
+    """Return what a request brings; one that was asked to wait (429) did nothing and is made again, 4 times at most.
+
+    Raises SendError, also where Twilio asks for more than half a minute.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return request()
+        except SendError as error:
+            seconds = error.retry_after.total_seconds() if error.retry_after else _WAIT_SECONDS
+            if not error.is_rate_limit or seconds > _LONGEST_WAIT_SECONDS:
+                raise
+            wait(seconds)
+    return request()
 
 
 def document(resource: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from app.operations import conversations, participants
-from app.operations.account import Account, document
+from app.operations.account import Account, document, patiently
 from app.operations.conversation_plan import ConversationPlan, FirstMessage, who
 from app.operations.participant_spec import ParticipantSpec
 from app.operations.participants import Added
@@ -25,7 +25,6 @@ from app.twilio_api.resources import conversation_of, participant_of
 # Source: conversations-classic/using-whatsapp-conversations, read 2026-11-22.
 EARLIER, NEWEST, MESSAGES = 50, 10, 20  # conversations of a customer; those looked into, and how far back
 SET_UP_SECONDS, POLL_SECONDS = 10.0, 0.25
-TRIES, WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5, 1.0, 30.0
 Result = TypeVar("Result")
 Sleep = Callable[[float], None]
 
@@ -60,7 +59,7 @@ def create(
     made = CreationOutcome(_create_alone(account, planned))
     for one in planned.people:
         try:
-            added = _patiently(
+            added = patiently(
                 sleep, partial(participants.add_participant, account, str(made.conversation["sid"]), one)
             )
         except (SendError, KeyboardInterrupt) as error:
@@ -89,19 +88,6 @@ def _told_when_uncertain(planned: ConversationPlan) -> Iterator[None]:
         raise Refused(
             f"{sentence(error)}; the conversation may exist all the same, so look with {look} before you try again"
         ) from error
-
-
-def _patiently(sleep: Sleep, request: Callable[[], Result]) -> Result:
-    """Return what a request brings; one that Twilio asked to wait for (429) did nothing and is made again."""
-    for _ in range(TRIES - 1):
-        try:
-            return request()
-        except SendError as error:
-            seconds = error.retry_after.total_seconds() if error.retry_after else WAIT_SECONDS
-            if not error.is_rate_limit or seconds > LONGEST_WAIT_SECONDS:
-                raise
-            sleep(seconds)
-    return request()
 
 
 def check_at_twilio(account: Account, planned: ConversationPlan) -> None:
@@ -198,7 +184,7 @@ def _with_message(account: Account, planned: ConversationPlan, made: CreationOut
         return made
     sid, parameters = str(made.conversation["sid"]), planned.message.parameters()
     try:
-        sent = _patiently(sleep, lambda: account.ask(lambda v1: v1.conversations(sid).messages.create(**parameters)))
+        sent = patiently(sleep, lambda: account.ask(lambda v1: v1.conversations(sid).messages.create(**parameters)))
     except (SendError, KeyboardInterrupt) as error:
         return _stopped(account, planned, made, "the first message was not sent", error)
     return replace(made, message=document(sent))

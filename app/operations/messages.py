@@ -11,13 +11,12 @@ from sqlalchemy import select, union_all
 from app.db.database import Database, DatabaseUnavailable
 from app.db.tables import deliveries, messages, replies
 from app.operations import media, validation
-from app.operations.account import Account, document, must_exist
+from app.operations.account import Account, document, must_exist, patiently
 from app.operations.message_plan import MessagePlan, Part
 from app.operations.validation import Refused
 from app.twilio_api.errors import SendError, meaning, named
 
 _RECEIPTS_PAGE = 50  # Source: Twilio's OpenAPI description: the most receipts of one page
-_TRIES, _LONGEST_WAIT_SECONDS = 5, 30.0
 Document = dict[str, Any]
 
 
@@ -117,14 +116,7 @@ def _create(
     account: Account, ready: MessagePlan, part: Part, media_sid: str, wait: Callable[[float], None]
 ) -> Document:
     wanted = _parameters(ready, part, media_sid)
-    for _ in range(_TRIES - 1):
-        try:
-            return _created(account, ready, wanted)
-        except SendError as error:
-            if not error.is_rate_limit:
-                raise
-            wait(min(_LONGEST_WAIT_SECONDS, error.retry_after.total_seconds() if error.retry_after else 1.0))
-    return _created(account, ready, wanted)
+    return patiently(wait, lambda: _created(account, ready, wanted))
 
 
 def _created(account: Account, ready: MessagePlan, wanted: Mapping[str, str]) -> Document:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from app.config import FOREVER
 from app.operations import validation
 from app.store import conversations
 
@@ -30,7 +31,7 @@ class BotPause:
         """Return until when, in words."""
         if self.paused_until is None:
             return "not paused"
-        if self.paused_until >= conversations.FOREVER:
+        if self.paused_until >= FOREVER:
             return "until `flask conversations resume`"
         return f"until {self.paused_until:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -43,7 +44,7 @@ def pause(tx: Connection, conversation_sid: str, length: timedelta | None, *, no
     sid = validation.sid("CH", conversation_sid)
     known = conversations.conversation(tx, sid) is not None
     conversations.record_conversation(tx, sid, {})
-    conversations.pause(tx, sid, now + length if length else conversations.FOREVER, WHY, by=BY)
+    conversations.pause(tx, sid, now + length if length else FOREVER, WHY, by=BY)
     return _state(tx, sid, now, known)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from app.config import FOREVER
 from app.quoting import quoted
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
@@ -19,7 +20,6 @@ from app.rules.schema import Rules
 from app.twilio_api.addresses import ChannelFacts, channel_of
 
 AUTHORS = {"sms": "+15550100001", "whatsapp": "whatsapp:+15550100001"}
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

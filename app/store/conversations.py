@@ -15,8 +15,6 @@ from sqlalchemy import Connection, Select, Table, and_, bindparam, case, or_, se
 from app.db.database import Record, insert_into, upsert
 from app.db.tables import conversations, participants
 
-FOREVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
-
 _HERE = and_(participants.c.conversation_sid == bindparam("sid"), participants.c.removed_at.is_(None))
 _PERSON = ("participant_sid", "conversation_sid", "address", "identity", "opted_out_at")
 _WHO = select(*(participants.c[name] for name in _PERSON))

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
+from app.config import FOREVER
 from app.db.database import Record, upsert
 from app.db.maintenance_tables import reconcile_cursors
 from app.db.tables import conversations as conversations_table
@@ -169,6 +170,6 @@ def _heed_wish(tx: Connection, sid: str, before: Record | None) -> None:
     if wish == _wish(before):
         return
     if wish == "off":
-        conversations.pause(tx, sid, conversations.FOREVER, "an attribute says so", by="attribute")
+        conversations.pause(tx, sid, FOREVER, "an attribute says so", by="attribute")
     elif wish == "on":
         conversations.resume(tx, sid)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from app.config import FOREVER
 from app.inbox import queue
 from app.runtime.worker import make_worker
 from app.store import conversations, messages
@@ -152,7 +153,7 @@ def test_an_operators_pause_silences_the_follow_up(bot, ada, app, follow_up_reas
     message = ada.says("hello")
     conversation = emulator.messages()[0]["conversation_sid"]
     with app.extensions["parley"].db.write() as tx:
-        conversations.pause(tx, conversation, conversations.FOREVER, "paused by an operator", by="operator")
+        conversations.pause(tx, conversation, FOREVER, "paused by an operator", by="operator")
     bot.advance(minutes=5)
 
     assert bot.replies() == [THANKS]
