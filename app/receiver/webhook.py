@@ -31,7 +31,7 @@ log = logging.getLogger("parley.webhooks")
 blueprint = Blueprint("webhooks", __name__)
 
 
-class Process(Protocol):
+class StoringProcess(Protocol):
     """What is used of the process that stores."""
 
     @property
@@ -46,7 +46,7 @@ class Receiver:
     public_url: str
     keys: signature.Keys
     arrivals: GroupCommit[queue.NewEvent, bool]
-    process: Process
+    process: StoringProcess
     refusals: Refusals
     not_stored: Callable[[], None] = lambda: None  # called after each webhook that was answered 503
     counts: WebhookCounts = field(default_factory=WebhookCounts)
