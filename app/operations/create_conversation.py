@@ -59,9 +59,7 @@ def create(
     made = CreationOutcome(_create_alone(account, planned))
     for one in planned.people:
         try:
-            added = patiently(
-                sleep, partial(participants.add_participant, account, str(made.conversation["sid"]), one)
-            )
+            added = patiently(sleep, partial(participants.add_participant, account, str(made.conversation["sid"]), one))
         except (SendError, KeyboardInterrupt) as error:
             return _stopped(account, planned, made, f"{who(one)} could not be added", error)
         made = replace(made, participants=[*made.participants, asdict(added)])
