@@ -115,7 +115,7 @@ def test_what_is_logged_names_the_rule_its_line_and_its_key(watched, lines):
     watched.edit(OLD + '\n[[rule]]\nname = "late"\nreply = "x"\ncooldown = 3')
     watched.names()
 
-    assert 'rule "late" (line 7): cooldown: is not a duration' in lines[-1].problems
+    assert 'rule "late" (line 7): cooldown: 3 is not a duration' in lines[-1].problems
 
 
 def test_saving_the_same_again_is_not_worth_a_line(watched, said):
