@@ -18,8 +18,8 @@ from app.db.tables import gate
 ACCOUNT = "account"
 ASKED = "Twilio asked us to wait"
 LONGEST = timedelta(minutes=15)
-FAILURES = 5  # of Twilio's, one after the other within FAILING: then it is out of order
-FAILING = timedelta(seconds=30)
+FAILURES = 5  # of Twilio's within FAILING, with nothing that succeeded between them: then it is out of order
+FAILING = timedelta(minutes=15)  # a single reply that is tried again and again must close the gate, too
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)  # between two requests that try
 PROBE = timedelta(seconds=20)  # as long as one request may take; then another tries
 
@@ -110,7 +110,7 @@ def record_failure(tx: Connection, passage: Passage, reason: str, now: datetime)
 
 
 def _goes_on(row: Record, now: datetime) -> bool:
-    """Return whether a failure belongs to those before: close together, or with none between them that succeeded."""
+    """Return whether a failure belongs to those before: nothing succeeded between them, and they are not far apart."""
     if row.failing_since is None:
         return False
     return _is_out_of_order(row, now) or bool(row.failing_since <= now <= row.failing_since + FAILING)

@@ -45,6 +45,18 @@ def test_an_outage_of_three_hours_kills_no_event_and_answers_everybody_once(
     assert {event["state"] for event in events()} == {"processed"}
 
 
+def test_a_single_reply_that_waits_survives_an_outage_of_three_hours_too(arrives, emulator, attempts_go_by, events):
+    emulator.faults(fail="503:1", reads=True)
+    arrives(0)
+    attempts_go_by(180, 60)
+    [waiting] = events()
+    emulator.faults()
+    attempts_go_by(10, 61)
+
+    assert waiting["state"] in ("pending", "scheduled")
+    assert emulator.replies() == [THANKS]
+
+
 def test_while_twilio_is_out_of_order_one_request_at_a_time_tries(arrives, emulator, attempts_go_by):
     emulator.faults(fail="503:1", reads=True)
     for number in range(12):
