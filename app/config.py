@@ -15,7 +15,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from app import setting_addresses
+from app.common import setting_addresses
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # until when a pause lasts that has no end
 VERSION = "0.2.0"

@@ -204,8 +204,8 @@ SHOW = "from app.config import from_environment as read; print(read().bot_author
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code, beside which a `.env` may lie."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "app").mkdir()
-    for name in ("config.py", "setting_addresses.py"):
+    (folder / "app" / "common").mkdir(parents=True)
+    for name in ("config.py", "common/__init__.py", "common/setting_addresses.py"):
         shutil.copy(PROJECT / "app" / name, folder / "app" / name)
     (folder / "app" / "__init__.py").touch()
     return folder

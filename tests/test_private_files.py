@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app import config, private_files
+from app import config
+from app.common import private_files
 from app.db.database import Database
 from app.db.schema import migrate
 from tests.support.eventually import eventually

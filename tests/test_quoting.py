@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 
 APP = Path(__file__).parent.parent / "app"
 SAYING = ("fail", "echo", "secho", "UsageError", "BadParameter", "ClickException", "Refused", "ValueError")
@@ -57,7 +57,7 @@ def test_no_message_of_ours_shows_a_value_as_python_writes_it():
         for line in as_python_writes(ast.parse(path.read_text()))
     ]
 
-    assert not found, f"write {{quoted(text)}} of app.quoting instead: {', '.join(found)}"
+    assert not found, f"write {{quoted(text)}} of app.common.quoting instead: {', '.join(found)}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from app.cli.account_options import conversation_argument, operating, service_option
 from app.cli.output import json_option, show_json
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api.form import in_unicode
 
 WHO = "MB...|+1...|whatsapp:+1...|IDENTITY"

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from app.cli.account_options import explained
 from app.cli.dev_environment import local_settings
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
-from app.quoting import quoted
+from app.common.quoting import quoted
 
 if TYPE_CHECKING:
     from app.store.consent import Kind, Standing

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from app import private_files
+from app.common import private_files
 
 FILE, LOCK = "dev.json", "dev.lock"
 APP_PORT, EMULATOR_PORT = 8000, 4010  # the usual ones

@@ -11,10 +11,10 @@ from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table, writing
 from app.cli.param_types import Since, suggestion
+from app.common.quoting import quoted
 from app.inbox import admin
 from app.inbox.describe import shown
 from app.inbox.internal_events import EVENT_TYPES
-from app.quoting import quoted
 from app.store import rate_limits
 from app.store.rate_limits import ClosedGate
 from app.twilio_api.form import read_form

@@ -15,9 +15,9 @@ from flask.cli import with_appcontext
 from app.cli.inbox_tail import Followed, Follower, milliseconds, show
 from app.cli.output import database, explained
 from app.cli.param_types import NearestChoice, Number, Since
+from app.common.quoting import quoted
 from app.db.database import Database, Record
 from app.inbox import admin
-from app.quoting import quoted
 from app.twilio_api.events import EVENT_CLASSES
 from app.twilio_api.form import in_unicode, is_sid
 from app.twilio_api.parsing import is_pre_action

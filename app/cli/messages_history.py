@@ -11,10 +11,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
-from app import private_files
 from app.cli.account_options import operating, service_option
 from app.cli.output import in_utc, json_option, one_line, show_json, show_table
-from app.quoting import quoted
+from app.common import private_files
+from app.common.quoting import quoted
 from app.twilio_api.form import in_unicode
 
 if TYPE_CHECKING:

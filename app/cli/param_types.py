@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api.form import is_sid
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
-from app import private_files
 from app.cli.account_options import explained, operating
 from app.cli.dev_environment import local_settings
 from app.cli.output import database, json_option, parley, show_json
 from app.cli.privacy import must_be_known, subject_of
+from app.common import private_files
+from app.common.quoting import quoted
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api.errors import SendError, sentence
 from app.twilio_api.form import in_unicode
 

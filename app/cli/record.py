@@ -11,9 +11,9 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import Connection
 
-from app import private_files
 from app.cli.output import json_option, parley, reading, show_json, show_table
 from app.cli.param_types import SidParam
+from app.common import private_files
 from app.db.database import Record
 from app.inbox import admin
 from app.operations.webhooks import ROUTE

@@ -12,8 +12,8 @@ from flask.cli import with_appcontext
 
 from app.cli.dev_environment import local_settings
 from app.cli.output import json_option, parley, show_json, show_table
+from app.common.quoting import quoted
 from app.config import Settings
-from app.quoting import quoted
 from app.receiver import rejections
 from app.receiver.candidates import Received
 from app.receiver.diagnosis import check, explain

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from app import private_files
+from app.common import private_files
+from app.common.quoting import quoted
 from app.db.database import Database, DatabaseUnavailable
 from app.db.writer_lock import time_limit
-from app.quoting import quoted
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

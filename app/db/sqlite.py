@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, exc
 
-from app import private_files
+from app.common import private_files
 from app.db import faults
 from app.db.writer_lock import time_left
 

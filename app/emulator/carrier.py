@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.common.quoting import quoted
 from app.emulator.models import Conversation, EmulatedMessage, EmulatedReceipt, Participant
 from app.emulator.scheduler import Scheduler
 from app.emulator.state import Pair, State
-from app.quoting import quoted
 
 OPTED_OUT = 21610
 OUTSIDE_WINDOW = 63016

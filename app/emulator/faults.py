@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 
 REORDER_SECONDS = 0.2
 _NUMBERS = ("duplicate", "reorder", "delay", "drop", "cut_after_store", "latency", "early_receipt")

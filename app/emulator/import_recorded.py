@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from app.common.quoting import quoted
 from app.emulator import conversations
 from app.emulator.account import EmulatedAccount
 from app.emulator.conversations import ConversationDraft
 from app.emulator.models import Conversation, EmulatedMessage, Participant
 from app.emulator.strictness import is_sid
-from app.quoting import quoted
 
 OUR_NUMBER = "+15550100099"
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from app import private_files
+from app.common import private_files
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
 BYTES = {"counter": 32 * 1024, "histogram": 8 * 1024}  # more than our labels need

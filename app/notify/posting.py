@@ -15,7 +15,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from app.checked_http import (
+from app.common.checked_http import (
     PORTS,
     Address,
     CheckedConnection,

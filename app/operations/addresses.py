@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api.errors import SendError
 
 # Source: api/address-configuration-resource and Twilio's OpenAPI description of 2026-04-14.

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from app.common.quoting import quoted
 from app.operations import conversations, participants, validation
 from app.operations.account import Account
 from app.operations.participants import Shown
 from app.operations.validation import CONVERSATION_ATTRIBUTES, OTHER_ATTRIBUTES, Refused
-from app.quoting import quoted
 from app.twilio_api.form import read_object
 
 Attributes = dict[str, Any]

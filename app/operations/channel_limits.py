@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations.file_types import AMR, JPG, MP3, MP4, MP4_AUDIO, PDF, PNG, VCARD, FileType
 from app.operations.media import MOST_BYTES, MediaFile
 from app.operations.safe_download import MEGABYTE, in_megabytes
 from app.operations.validation import Refused
-from app.quoting import quoted
 
 # Source: conversations-classic/conversations-limits, read 2026-11-22.
 PHONE_CHARACTERS = 1600

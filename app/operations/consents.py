@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.store import audit, consent, conversations
 from app.store.consent import OPTED_OUT, ConsentChange, Kind, Person
 from app.twilio_api.addresses import is_whatsapp_user_id, number_in, spellings, without_marks

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import channel_limits, conversations, validation
 from app.operations.participant_spec import ParticipantSpec, make_spec
 from app.operations.validation import CONVERSATION_ATTRIBUTES, Refused
-from app.quoting import quoted
 
 # Source: conversations-classic/conversations-limits and /api/conversation-with-participants-resource, read 2026-11-22.
 MOST_PARTICIPANTS, MOST_PHONES, GROUP_SIZES = 1000, 50, range(3, 11)

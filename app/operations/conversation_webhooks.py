@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import validation, webhooks
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
-from app.quoting import quoted
 
 TARGETS = ("webhook", "trigger", "studio")
 MOST_WEBHOOKS = 5

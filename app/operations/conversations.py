@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api.errors import SendError
 
 # Source: api/conversation-resource and api/participant-conversation-resource, the largest PageSize; Twilio's OpenAPI

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from app.common.quoting import quoted
 from app.operations.validation import Refused
-from app.quoting import quoted
 
 
 @dataclass(frozen=True)

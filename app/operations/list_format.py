@@ -11,8 +11,8 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 
+from app.common.quoting import quoted
 from app.operations.validation import Refused, is_address
-from app.quoting import quoted
 from app.twilio_api.addresses import BETWEEN_DIGITS, in_ascii_digits, number_in, without_marks
 
 COLUMNS = ("address", "identity", "channel", "proxy_address", "attributes")

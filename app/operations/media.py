@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app import private_files
+from app.common import private_files
+from app.common.quoting import quoted
 from app.operations import validation as checks
 from app.operations.account import Account, must_exist
 from app.operations.file_types import FileType, ending_of, fitting_name, must_fit, of_content_type, recognize
 from app.operations.safe_download import MEGABYTE, Guard, fetch, in_megabytes
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api import media as media_service
 from app.twilio_api.form import is_sid
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.common.quoting import quoted
 from app.operations.list_format import Row, decode, of_plain, rows
 from app.operations.participant_spec import KINDS, ParticipantSpec, make_spec
 from app.operations.validation import Refused
-from app.quoting import quoted
 
 NAMED_AT_MOST = 20  # bad lines in one refusal
 

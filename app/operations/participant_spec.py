@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.validation import Refused
-from app.quoting import quoted
 
 Kind = Literal["sms", "whatsapp", "chat", "group"]
 KINDS: tuple[Kind, ...] = ("sms", "whatsapp", "chat", "group")

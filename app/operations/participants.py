@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.account import Account, document, must_exist
 from app.operations.participant_spec import Kind, ParticipantSpec, make_spec
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api.addresses import without_marks
 from app.twilio_api.errors import SendError, named
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from app.checked_http import (
+from app.common.checked_http import (
     PORTS,
     Address,
     CheckedConnection,
@@ -24,8 +24,8 @@ from app.checked_http import (
     resolved,
     trusted_certificates,
 )
+from app.common.quoting import quoted
 from app.operations.validation import Refused, web_url
-from app.quoting import quoted
 from app.twilio_api.client import is_here
 
 MEGABYTE = 1024 * 1024

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api.addresses import in_ascii_digits, is_whatsapp_user_id, number_in, without_marks
 from app.twilio_api.form import is_sid, written_attributes
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.common.quoting import quoted
 from app.operations import validation
 from app.operations.account import Account
 from app.operations.validation import Refused
-from app.quoting import quoted
 from app.twilio_api import events, parsing
 
 ROUTE = "/conversations/webhook"  # where Parley listens, below PUBLIC_URL

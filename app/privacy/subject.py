@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.store.consent import Person
 from app.twilio_api.addresses import (
     BETWEEN_DIGITS,

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from app import private_files
+from app.common import private_files
 from app.logs import describe_error
 from app.receiver.candidates import Received, plain_name
 from app.receiver.diagnosis import Explanation, explain, explain_path

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api import signature
 from app.twilio_api.form import Form, read_date, read_form, webhook_date
 

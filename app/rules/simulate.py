@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from app.common.quoting import quoted
 from app.config import FOREVER
-from app.quoting import quoted
 from app.rules.business_hours import is_open
 from app.rules.engine import Decision, decide, timers_of
 from app.rules.facts import ConversationFacts, Inbound, Policy, writer_of

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from app.common.setting_addresses import is_loopback
 from app.config import Settings
 from app.db.database import Database
 from app.inbox import periodic
@@ -21,7 +22,6 @@ from app.operations import doctor_account
 from app.operations.account import Account
 from app.operations.doctor_report import PROBLEM, DoctorContext, Finding
 from app.rules.notices import Notify
-from app.setting_addresses import is_loopback
 from app.twilio_api.client import Conversations
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import config, create_app
+from app.common.quoting import quoted
 from app.db.database import Database
 from app.db.schema import migrate
 from app.emulator.client import Emulator
-from app.quoting import quoted
 from app.recordings import expectations, files
 from app.recordings.files import SUFFIX, RecordedRequest
 from app.runtime.worker import make_worker

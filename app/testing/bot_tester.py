@@ -13,9 +13,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import make_server
 
+from app.common.quoting import quoted
 from app.emulator.client import Emulator
 from app.inbox import admin
-from app.quoting import quoted
 from app.runtime.process import Runtime
 from app.runtime.worker import make_worker
 from app.store import messages

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api.errors import SendError, named, no_answer, refusal
 from app.twilio_api.form import is_sid
 from app.twilio_api.look_up import MARKER, Found, Sought, look_through

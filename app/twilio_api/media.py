@@ -10,7 +10,7 @@ import json
 from io import BytesIO
 from typing import Any
 
-from app.quoting import quoted
+from app.common.quoting import quoted
 from app.twilio_api.client import Conversations
 from app.twilio_api.errors import SendError
 from app.twilio_api.form import is_sid

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
+from app.common.setting_addresses import notify_secret
 from app.notify import through_apprise, words
 from app.notify.posting import Poster
 from app.notify.recording import NotificationCause, Recorder
 from app.notify.sender import Sender
 from app.notify.targets import NotifyTarget
 from app.rules.notices import NOTHING, Notice
-from app.setting_addresses import notify_secret
 from app.store import notifications as rows
 from tests.support.notified import SECRET
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook
 
-from app.checked_http import is_public
+from app.common.checked_http import is_public
+from app.common.setting_addresses import notify_secret
 from app.db.notify_tables import notifications
 from app.notify.posting import Poster
 from app.notify.recording import NotificationCause, Recorder
 from app.notify.sender import Sender
 from app.notify.targets import targets_of
 from app.rules.notices import NOTHING, Notice, Notify
-from app.setting_addresses import notify_secret
 from app.store import notifications as rows
 from tests.support.eventually import eventually
 from tests.support.loopback_site import resolving

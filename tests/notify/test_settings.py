@@ -86,7 +86,7 @@ def test_settings_show_no_address_and_no_secret():
 
 
 def test_a_worker_does_not_start_without_apprise_where_it_is_needed(monkeypatch):
-    monkeypatch.setattr("app.setting_addresses.find_spec", lambda _name: None)
+    monkeypatch.setattr("app.common.setting_addresses.find_spec", lambda _name: None)
     problems = problems_for_worker(settings("team=slack://s3cret, crm=https://crm.example.com"))
 
     assert [one for one in problems if "Apprise" in one] == [

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.checked_http import is_public
+from app.common.checked_http import is_public
 from app.operations.safe_download import Guard, fetch, guard_at
 from app.operations.validation import Refused
 from tests.support.loopback_site import PHOTO, on_loopback, resolving

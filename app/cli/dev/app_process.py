@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import click
 
-from app import private_files
+from app.common import private_files
 from app.config import PROJECT
 
 START_SECONDS = 20.0

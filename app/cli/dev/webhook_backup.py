@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from app import private_files
+from app.common import private_files
 from app.operations.account import Account
 from app.operations.webhooks import Webhook, fetch, in_words, put
 

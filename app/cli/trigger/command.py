@@ -19,8 +19,8 @@ from app.cli.trigger.catalog import CHANNELS, CHOICES, MISTAKEN, NUMBERS, RECIPE
 from app.cli.trigger.sample_webhooks import Form, SampleIds, forms, fresh_sid
 from app.cli.trigger.scenarios import TriggerRefused
 from app.cli.trigger.signed_post import Posted, post, target_of
+from app.common.quoting import quoted
 from app.config import Settings
-from app.quoting import quoted
 from app.twilio_api.client import is_here
 from app.twilio_api.events import DeliveryUpdated, MessageEvent
 
