@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table
+from app.quoting import quoted
 
 if TYPE_CHECKING:
     from app.notify.targets import NotifyTarget, Outcome
@@ -78,7 +79,7 @@ def _target(name: str) -> NotifyTarget:
         raise click.ClickException("\n".join(of_setting))
     if name not in settings.notify:
         known = f"there are {', '.join(sorted(settings.notify))}" if settings.notify else "it is empty"
-        raise click.ClickException(f"BOT_NOTIFY names no target {name!r}; {known} (see .env.example)")
+        raise click.ClickException(f"BOT_NOTIFY names no target {quoted(name)}; {known} (see .env.example)")
     return NotifyTarget(name, settings.notify[name])
 
 

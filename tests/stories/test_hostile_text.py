@@ -48,11 +48,14 @@ def test_sql_in_any_parameter_harms_nothing(parameter, app, post_webhook, run_wo
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_what_looks_like_sql_finds_nothing(text, post_webhook, run_worker, flask_command):
+def test_what_looks_like_sql_finds_nothing(text, app, post_webhook, run_worker, flask_command):
     post_webhook(SMS)
     run_worker()
+    refused = app.test_cli_runner().invoke(args=["inbox", "list", "--event-type", text, "--json"])
+    unknown = app.test_cli_runner().invoke(args=["consent", "show", text])
 
-    assert json.loads(flask_command("inbox", "list", "--event-type", text, "--json")) == []
+    assert (refused.exit_code, "is unknown; known are onMessageAdd," in refused.output) == (2, True)
+    assert (unknown.exit_code, unknown.output.count("\n")) == (1, 1)
     assert len(json.loads(flask_command("inbox", "list", "--json"))) == 1
 
 

@@ -95,6 +95,7 @@ LOCAL = {
     "emulator",
     "inbox",
     "listen",
+    "notify",
     "record",
     "replay",
     "signature",
