@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.output import json_option, parley, reading, show_json, show_table
-from app.quoting import quoted
+from app.common.quoting import quoted
 
 if TYPE_CHECKING:
     from app.notify.targets import NotifyTarget, Outcome
