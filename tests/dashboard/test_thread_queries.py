@@ -131,7 +131,7 @@ def test_ticks_name_the_recipient_and_reasons_what_else_was_done(says, answers, 
     customer, bot = thread().lines
 
     assert [(tick.name, tick.status) for tick in bot.ticks] == [("+15550100001", "delivered")]
-    assert [(deed.kind, deed.state) for deed in customer.whys[0].deeds] == [("close", "intended")]
+    assert [(action.kind, action.state) for action in customer.whys[0].actions] == [("close", "intended")]
 
 
 def test_a_follow_up_stands_where_it_was_sent_and_beside_its_message(says, answers, thread, db):

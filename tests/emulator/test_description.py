@@ -64,7 +64,7 @@ def test_the_log_says_that_nothing_is_pushed(capfd):
     with Emulator.start() as emulator:
         sdk_client(emulator.url).conversations.v1.credentials.create(type="fcm")
 
-    assert "nothing is ever pushed" in capfd.readouterr().err
+    assert "emulator.never_pushes" in capfd.readouterr().err
 
 
 def test_without_node_the_count_through_twilio_node_says_so(monkeypatch, tmp_path):

@@ -58,7 +58,7 @@ def test_a_message_that_was_not_answered_has_its_reason_in_the_list(follow, arri
     arrives()
     run_worker()
 
-    assert "scheduled" in follow("The bot does not answer").run("flask inbox list")
+    assert "Twilio has a fault (20503)" in follow("The bot does not answer").run("flask inbox list")
 
 
 def test_a_refused_webhook_is_explained(follow, app, folder):
