@@ -51,11 +51,11 @@ def interpreter(tmp_path: Path, calls: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, project: Path) -> Callable[[], tuple[int, list[str]]]:
+def told(tmp_path: Path, project: Path) -> Callable[..., tuple[int, list[str]]]:
     """Run it and return its exit code and what it says at its end."""
 
-    def run() -> tuple[int, list[str]]:
-        environ = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+    def run(**more: str) -> tuple[int, list[str]]:
+        environ = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path), **more}
         command = [sys.executable, PROJECT / ".ci" / "pythons.py", project]
         ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100)
         assert ended.stderr == ""
@@ -92,6 +92,14 @@ def test_a_stand_in_for_one_that_is_not_chosen_is_passed_over(interpreter, told)
     interpreter("3.12", ".local/share/uv/python/cpython-3.12.1-linux/bin")
 
     assert told() == (0, ["Python 3.11: absent", "Python 3.12: passed", "Python 3.13: absent"])
+
+
+def test_the_one_that_has_run_all_tests_already_is_left_out(interpreter, told):
+    interpreter("3.11", tests=1)
+    assert told(HAS_RUN="3.11") == (0, ["Python 3.12: absent", "Python 3.13: absent"])
+
+    interpreter("3.12", tests=1)
+    assert told(HAS_RUN="3.11") == (1, ["Python 3.12: FAILED (1)", "Python 3.13: absent"])
 
 
 def test_a_machine_with_none_of_them_has_tried_nothing(told):
