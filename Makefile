@@ -34,7 +34,7 @@ fuzz: .venv/ready  ## requests nobody would send, for 60 s (SECONDS=300 or INPUT
 	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 slow: .venv/ready  ## the tests that wait for real leases and time-outs, kill processes, or do very much
-	$(BIN)/python -m pytest -q -m slow -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -m slow -n $(TESTERS) --dist loadfile
 
 browser: .venv/ready  ## the page in a real browser; needs Debian's chromium, skipped where there is none
 	$(BIN)/python -m pytest -q -m browser -n auto --dist loadfile tests/browser
