@@ -49,7 +49,7 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_recipe_of_a_condition_ends_in_green_tests(copy):
-    (test,), (kind, field), (check, its_line), (words,), (row, example) = steps("A condition of rules")
+    (test,), (kind, field), (check, its_line), (words,), (shown,), (row, example) = steps("A condition of rules")
     with (copy / "tests/rules/test_conditions.py").open("a", encoding="utf-8") as tests:
         tests.write(f"\n\n{test}\n")
     assert run(copy, "tests/rules/test_conditions.py", "-k", "weekday").returncode == 1
@@ -59,14 +59,10 @@ def test_the_recipe_of_a_condition_ends_in_green_tests(copy):
     insert(copy / "app/rules/conditions.py", f"{check}\n\n\n", before="CHECKS: ")
     insert(copy / "app/rules/conditions.py", f"    {its_line}\n", after="CHECKS: ")
     insert(copy / "app/rules/describe.py", f"    {words}\n", after="_WORDS: ")
+    insert(copy / "app/rules/fault_words.py", f"    {shown}\n", after="EXAMPLES = ")
     insert(copy / "docs/rules.md", f"{row}\n", before="| `unanswered_for` |")
     with (copy / "docs/rules.md").open("a", encoding="utf-8") as page:
         page.write(f"\n{example}\n")
 
-    files = (
-        "test_conditions.py",
-        "test_describe.py",
-        "test_rules_page.py",
-    )
-    ended = run(copy, *(f"tests/rules/{name}" for name in files))
+    ended = run(copy, "tests/rules")
     assert ended.returncode == 0, ended.stdout[-3000:]
