@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import SplitResult, quote
 
 PORTS = {"http": 80, "https": 443}
+_IN_PATHS = "/%:=&~+!$,;'@()*"
 # Addresses that carry an IPv4 address inside, which is the one that is reached in the end.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
@@ -75,6 +77,17 @@ def resolved(resolve: Resolve, host: str, port: int, deadline: float) -> list[st
     if thread.is_alive():
         raise TimeoutError
     return found
+
+
+def ascii_host(parts: SplitResult) -> str:
+    """Return the host of a URL as a resolver and a request know it. Raises UnicodeError where it is none."""
+    return (parts.hostname or "").encode("idna").decode("ascii")
+
+
+def request_target(parts: SplitResult) -> str:
+    """Return path and query of a URL as a request says them; what is quoted already stays so."""
+    path = quote(parts.path or "/", safe=_IN_PATHS)
+    return f"{path}?{quote(parts.query, safe=f'{_IN_PATHS}?[]')}" if parts.query else path
 
 
 def address_of(found: str) -> Address:

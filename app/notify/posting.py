@@ -13,18 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from app.common.checked_http import (
-    PORTS,
-    Address,
-    CheckedConnection,
-    Resolve,
-    address_of,
-    is_public,
-    resolved,
-    trusted_certificates,
-)
+from app.common import checked_http
+from app.common.checked_http import Address, CheckedConnection, ascii_host, request_target
 from app.config import VERSION
 from app.notify import signing
 from app.notify.targets import NotifyTarget, Outcome
@@ -42,8 +34,8 @@ class Poster:
     key: bytes
     may_be_here: bool = False
     seconds: float = SECONDS
-    resolve: Resolve = socket.getaddrinfo
-    tls: Callable[[], ssl.SSLContext] = trusted_certificates
+    resolve: checked_http.Resolve = socket.getaddrinfo
+    tls: Callable[[], ssl.SSLContext] = checked_http.trusted_certificates
 
     def post(self, target: NotifyTarget, told: Notification, timestamp: int) -> Outcome:
         """Post a notification; `timestamp` is now, in seconds."""
@@ -66,23 +58,21 @@ class Poster:
         parts, deadline = urlsplit(target.address), time.monotonic() + self.seconds
         scheme = parts.scheme.lower()
         try:
-            host = (parts.hostname or "").encode("idna").decode("ascii")
+            host = ascii_host(parts)
         except UnicodeError:
             return Outcome("failed", "the name of its host cannot be written in a request")
-        port = parts.port or PORTS[scheme]
-        addresses = resolved(self.resolve, host, port, deadline)
+        port = parts.port or checked_http.PORTS[scheme]
+        addresses = checked_http.resolved(self.resolve, host, port, deadline)
         if not addresses:
             return Outcome("again", "its host is not known")
-        if not all(self._is_allowed(address_of(one)) for one in addresses):
+        if not all(self._is_allowed(checked_http.address_of(one)) for one in addresses):
             return Outcome("again", "its host leads to an address that is not public, so nothing was sent there")
         connection = CheckedConnection(host, addresses, port, deadline)
         if scheme == "https":
             connection.use_tls(self.tls())
-        path = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*")
-        query = f"?{quote(parts.query, safe=_IN_QUERIES)}" if parts.query else ""
         try:
             connection.start_clock()
-            connection.request("POST", path + query, body, dict(headers))
+            connection.request("POST", request_target(parts), body, dict(headers))
             return _outcome(connection.getresponse())
         except (OSError, HTTPException):
             if connection.is_late:
@@ -92,10 +82,7 @@ class Poster:
             connection.end()
 
     def _is_allowed(self, address: Address) -> bool:
-        return is_public(address) or (self.may_be_here and address.is_loopback)
-
-
-_IN_QUERIES = "/%:=&~+!$,;'@()*?[]"
+        return checked_http.is_public(address) or (self.may_be_here and address.is_loopback)
 
 
 def document(told: Notification) -> dict[str, Any]:

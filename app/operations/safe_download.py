@@ -12,18 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-from app.common.checked_http import (
-    PORTS,
-    Address,
-    CheckedConnection,
-    Resolve,
-    address_of,
-    is_public,
-    resolved,
-    trusted_certificates,
-)
+from app.common import checked_http
+from app.common.checked_http import Address, CheckedConnection, ascii_host, is_public, request_target
 from app.common.quoting import quoted
 from app.operations.validation import Refused, web_url
 from app.twilio_api.client import is_here
@@ -44,8 +36,8 @@ class Guard:
     most_bytes: int = 150 * MEGABYTE
     seconds: float = 60.0
     is_allowed: Callable[[Address], bool] = is_public
-    resolve: Resolve = socket.getaddrinfo
-    tls: Callable[[], ssl.SSLContext] = trusted_certificates
+    resolve: checked_http.Resolve = socket.getaddrinfo
+    tls: Callable[[], ssl.SSLContext] = checked_http.trusted_certificates
     trusted_origin: str = ""
 
 
@@ -92,7 +84,7 @@ def _ask(parts: SplitResult, guard: Guard, deadline: float) -> tuple[bytes, str 
     """Return the file, or where to look for it."""
     host = _ascii_host(parts)
     addresses = _addresses(parts, host, guard, deadline)
-    connection = _Download(host, addresses, parts.port or PORTS[parts.scheme], deadline)
+    connection = _Download(host, addresses, parts.port or checked_http.PORTS[parts.scheme], deadline)
     if parts.scheme == "https":
         connection.use_tls(guard.tls())
     try:
@@ -107,16 +99,16 @@ def _ask(parts: SplitResult, guard: Guard, deadline: float) -> tuple[bytes, str 
 
 def _addresses(parts: SplitResult, host: str, guard: Guard, deadline: float) -> list[str]:
     """Return the addresses of a host; all of them must be allowed, for any of them may be taken."""
-    port = parts.port or PORTS[parts.scheme]
+    port = parts.port or checked_http.PORTS[parts.scheme]
     try:
-        found = resolved(guard.resolve, host, port, deadline)
+        found = checked_http.resolved(guard.resolve, host, port, deadline)
     except TimeoutError:
         raise Refused(f"the host {host[:80]} was not found in time; try again later") from None
     if not found:
         raise Refused(f"the host of {_shown(parts)} is not known; check the spelling")
     is_trusted = bool(guard.trusted_origin) and _origin(parts) == _origin(urlsplit(guard.trusted_origin))
     for address in found:
-        if not (is_trusted or guard.is_allowed(address_of(address))):
+        if not (is_trusted or guard.is_allowed(checked_http.address_of(address))):
             raise Refused(
                 f"{_shown(parts)} is not a public address, so nothing is fetched from it; "
                 "save the file and give its path"
@@ -130,8 +122,7 @@ class _Download(CheckedConnection):
     def exchange(self, parts: SplitResult, guard: Guard) -> tuple[bytes, str | None]:
         """Return the content, or the Location of a redirect. Raises Refused, OSError, HTTPException."""
         self.start_clock()
-        target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*") + (f"?{_quoted(parts.query)}" if parts.query else "")
-        self.request("GET", target, headers={"User-Agent": "Parley", "Accept": "*/*"})
+        self.request("GET", request_target(parts), headers={"User-Agent": "Parley", "Accept": "*/*"})
         response = self.getresponse()
         if response.status in _REDIRECTS:
             return b"", _location(response, parts)
@@ -173,17 +164,13 @@ def _location(response: HTTPResponse, parts: SplitResult) -> str:
 
 def _ascii_host(parts: SplitResult) -> str:
     try:
-        return (parts.hostname or "").encode("idna").decode("ascii")
+        return ascii_host(parts)
     except UnicodeError:
         raise Refused(f"{quoted(parts.hostname or '')} is not the name of a host; check the spelling") from None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
-
-
-def _quoted(query: str) -> str:
-    return quote(query, safe="/%:=&~+!$,;'@()*?[]")
+    return parts.scheme, parts.hostname or "", parts.port or checked_http.PORTS.get(parts.scheme, 0)
 
 
 def _shown(parts: SplitResult) -> str:
