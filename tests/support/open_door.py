@@ -91,10 +91,11 @@ def assert_the_door_stayed_open(load: OpenLoad, over: float, stored: set[str]) -
 
 def assert_readiness_follows(service: Service, fault: Fault) -> None:
     """While nobody posts anything /readyz sees that a fault is there, and that it is over."""
-    assert eventually(lambda: readiness(service) == 200, seconds=30)
+    assert eventually(lambda: readiness(service) == 200, seconds=OPEN_AGAIN_SECONDS * slowness())
     with fault:
         # Each answer comes from one of two processes; after so many of one kind both have said it.
-        assert eventually(lambda: {readiness(service) for _ in range(6)} == {503}, seconds=30)
+        unready_within = 2 * UNREADY_SECONDS * slowness()
+        assert eventually(lambda: {readiness(service) for _ in range(6)} == {503}, seconds=unready_within)
     assert seconds_to_six_alike(service, 200) < READY_AGAIN_SECONDS * slowness()
 
 
