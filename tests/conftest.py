@@ -21,6 +21,7 @@ from app.emulator.client import Emulator
 from app.recordings.files import RecordedRequest
 from app.runtime.worker import make_worker
 from tests.support import postgresql_databases, webhook_fixtures
+from tests.support.arrivals import arrive
 
 pytest.register_assert_rewrite("app.testing")  # before the first import of anything in it
 from app.testing.bot_tester import ORIGIN, TOKEN, Clock  # noqa: E402
@@ -193,6 +194,12 @@ def attempts_go_by(app: Flask, clock: Clock) -> Callable[[int, float], None]:
                     pass
 
     return go_by
+
+
+@pytest.fixture
+def arrives(emulator: Emulator, post_webhook: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Let a customer write, by default hello, and post the one webhook that tells of it; see arrive()."""
+    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from app.responder import Reply
-from tests.support.responders import FALLBACK, RULES, arrives, decision, environ, responds, rules_file, said
+from tests.support.responders import FALLBACK, RULES, decision, environ, responds, rules_file, said
 
 pytestmark = pytest.mark.engines("sqlite")
 
-__all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said"]
+__all__ = ["decision", "environ", "responds", "rules_file", "said"]
 SECRET = "the customer said 1234"
 
 

@@ -7,11 +7,11 @@ import pytest
 from app.bot.responder_pool import MOST_WAITING, THREADS
 from app.runtime.worker import make_worker
 from tests.support.eventually import eventually
-from tests.support.responders import FALLBACK, arrives, decision, environ, responds, rules_file, said, slow
+from tests.support.responders import FALLBACK, decision, environ, responds, rules_file, said, slow
 
 pytestmark = pytest.mark.engines("sqlite")
 
-__all__ = ["arrives", "decision", "environ", "responds", "rules_file", "said", "slow"]
+__all__ = ["decision", "environ", "responds", "rules_file", "said", "slow"]
 
 
 @pytest.fixture

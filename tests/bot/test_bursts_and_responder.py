@@ -3,7 +3,6 @@
 import pytest
 
 from app.runtime.worker import make_worker
-from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.responders import NAME, responds, slow
 
@@ -16,11 +15,6 @@ RULES = '[bot]\ncoalesce = "2s"\nresponder_wait = "60s"\n'
 @pytest.fixture
 def environ(environ, responds):
     return environ | {"BOT_RESPONDER": NAME}
-
-
-@pytest.fixture
-def arrives(emulator, post_webhook):
-    return lambda body: arrive(emulator, post_webhook, body)
 
 
 def test_a_message_that_comes_while_the_responder_thinks_about_a_burst_is_a_question_of_its_own(

@@ -2,23 +2,16 @@
 
 import pytest
 
+from tests.bot.test_bursts import COALESCE
+
 pytestmark = pytest.mark.engines("sqlite")
 
-RULES = """
-[bot]
-coalesce = "20s"
-coalesce_most = "100s"
-
-[[rule]]
-name = "echo"
-reply = "You said: {{ text }}"
-"""
 REMOVED = "the message was removed before it was answered"
 
 
 @pytest.fixture
 def bot(bot):
-    bot.rules(RULES)
+    bot.rules(COALESCE)
     return bot
 
 

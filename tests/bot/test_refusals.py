@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 
 from app.runtime.worker import make_worker
-from tests.support.arrivals import arrive
 
 pytestmark = [
     pytest.mark.engines("sqlite"),  # told apart is what Twilio says, not where it is kept
@@ -17,14 +16,6 @@ pytestmark = [
 
 THANKS = "Thanks, we will be right back."
 DAY = 86_400
-
-
-@pytest.fixture
-def arrives(emulator, post_webhook):
-    def arrives(body="hello", **more):
-        return arrive(emulator, post_webhook, body, **more)
-
-    return arrives
 
 
 @pytest.fixture

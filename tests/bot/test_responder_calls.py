@@ -12,7 +12,6 @@ from app.inbox import queue
 from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from app.store.replies import LATE_STORE
-from tests.support.arrivals import arrive
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at
 from tests.support.responders import FALLBACK, NAME, RULES, responds, slow
@@ -88,11 +87,6 @@ def answered(emulator):
 @pytest.fixture
 def stats(flask_command):
     return lambda: json.loads(flask_command("inbox", "stats", "--json"))
-
-
-@pytest.fixture
-def arrives(emulator, post_webhook):
-    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
 
 
 @pytest.fixture

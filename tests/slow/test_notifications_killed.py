@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from app.db.notify_tables import notifications
 from app.emulator.client import Emulator
-from tests.conftest import ORIGIN, TOKEN
+from tests.conftest import ORIGIN
 from tests.support.eventually import eventually
 from tests.support.notified import SECRET, listening
-from tests.support.running_service import Service
+from tests.support.running_service import Service, environ_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 RULES = """
@@ -38,17 +38,8 @@ def port(free_port: Callable[[], int]) -> int:
 @pytest.fixture
 def service(emulator: Emulator, database_url: str, rules_file: Path, tmp_path: Path, port: int) -> Iterator[Service]:
     """One installation, with a target at a port where nobody listens yet."""
-    environ = {
-        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
-        "TWILIO_AUTH_TOKEN": TOKEN,
-        "TWILIO_API_BASE_URL": emulator.url,
-        "PUBLIC_URL": ORIGIN,
-        "DATABASE_URL": database_url,
-        "BOT_RULES": str(rules_file),
-        "BOT_NOTIFY": f"crm=http://127.0.0.1:{port}/hook",
-        "BOT_NOTIFY_SECRET": SECRET,
-    }
-    running = Service(environ, tmp_path / "log")
+    told = {"BOT_NOTIFY": f"crm=http://127.0.0.1:{port}/hook", "BOT_NOTIFY_SECRET": SECRET}
+    running = Service(environ_of(emulator, database_url, rules_file, **told), tmp_path / "log")
     emulator.point_at(running.url, ORIGIN)
     yield running
     running.close()

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from app.emulator.client import Emulator
 from app.inbox import periodic
 from app.reconcile.starting import TASK
-from tests.conftest import ORIGIN, RULES, TOKEN
+from tests.conftest import ORIGIN, RULES
 from tests.support.eventually import eventually
-from tests.support.running_service import Service
+from tests.support.running_service import Service, environ_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WITHIN_SECONDS = 75  # of the start
@@ -25,15 +25,7 @@ ORDER = "Please send your order number."
 def service(emulator: Emulator, database_url: str, tmp_path: Path) -> Iterator[Service]:
     """One installation to which the account's webhook goes: on SQLite web alone, on PostgreSQL a worker too."""
     (tmp_path / "rules.toml").write_text(RULES)
-    environ = {
-        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
-        "TWILIO_AUTH_TOKEN": TOKEN,
-        "TWILIO_API_BASE_URL": emulator.url,
-        "PUBLIC_URL": ORIGIN,
-        "DATABASE_URL": database_url,
-        "BOT_RULES": str(tmp_path / "rules.toml"),
-    }
-    running = Service(environ, tmp_path / "log")
+    running = Service(environ_of(emulator, database_url, tmp_path / "rules.toml"), tmp_path / "log")
     emulator.point_at(running.url, ORIGIN)
     yield running
     running.close()

@@ -8,9 +8,9 @@ import urllib.request
 
 import pytest
 
-from tests.conftest import ORIGIN, RULES, TOKEN
+from tests.conftest import ORIGIN, RULES
 from tests.support.eventually import eventually
-from tests.support.running_service import Service
+from tests.support.running_service import Service, environ_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.engines("sqlite")]
 ORDER = "Please send your order number."
@@ -20,15 +20,7 @@ ORDER = "Please send your order number."
 def service(emulator, database_url, tmp_path):
     """One installation with two web processes."""
     (tmp_path / "rules.toml").write_text(RULES)
-    environ = {
-        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
-        "TWILIO_AUTH_TOKEN": TOKEN,
-        "TWILIO_API_BASE_URL": emulator.url,
-        "PUBLIC_URL": ORIGIN,
-        "DATABASE_URL": database_url,
-        "BOT_RULES": str(tmp_path / "rules.toml"),
-        "BOT_RECONCILE_SECONDS": "0",
-    }
+    environ = environ_of(emulator, database_url, tmp_path / "rules.toml", BOT_RECONCILE_SECONDS="0")
     running = Service(environ, tmp_path / "log")
     emulator.point_at(running.url, ORIGIN)
     running.start("web")

@@ -18,11 +18,10 @@ from sqlalchemy import func, select
 from app.db.tables import decisions, inbox
 from app.emulator.client import Emulator
 from app.inbox.leases import LEASE_SECONDS
-from tests.conftest import ORIGIN, TOKEN
 from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
 from tests.support.postgresql_server import Server
-from tests.support.running_service import OPEN_STATES, Service, post_until_stored
+from tests.support.running_service import OPEN_STATES, Service, environ_of, post_until_stored
 from tests.support.steady_load import RULES, answered, steady_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.engines("postgresql")]
@@ -38,14 +37,7 @@ def start_service(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., 
     started = []
 
     def start(database_url: str, *workers: str) -> Service:
-        environ = {
-            "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWILIO_API_BASE_URL": emulator.url,
-            "PUBLIC_URL": ORIGIN,
-            "DATABASE_URL": database_url,
-            "BOT_RULES": str(tmp_path / "rules.toml"),
-        }
+        environ = environ_of(emulator, database_url, tmp_path / "rules.toml")
         service = Service(environ, tmp_path / "log", workers=2)
         started.append(service)
         names = ["web", *(workers or ("worker 1", "worker 2"))]
@@ -66,14 +58,13 @@ def test_kill_9_of_a_web_and_a_worker_process_every_second_loses_and_doubles_not
     service, die = start_service(database_url), random.Random(SEED)
     with steady_load(emulator, service.url, customers=30, pause=0.5) as load:
         kills = kill_one_of_each_every_second(service, die, KILL_SECONDS)
-        answered_meanwhile = service.stats()["processed"]
+        # On a busy machine it takes longer until a worker has lived long enough to finish anything.
+        assert eventually(lambda: service.stats()["processed"] or not kill_one_of_each_every_second(service, die, 1.0))
 
     assert service.drains(load.count, seconds=90)
     assert service.stats()["dead"] == 0
     assert answered(emulator) == load.written  # none lost, none twice, each conversation in its order
     assert kills >= KILL_SECONDS * 0.8
-    # In a few seconds on a busy machine each worker may be killed before it has claimed anything.
-    assert answered_meanwhile > 0 or KILL_SECONDS < 60
     assert interrupted(service) > 0
 
 

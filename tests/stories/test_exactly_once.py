@@ -13,7 +13,7 @@ from app.db.tables import messages, replies
 from app.inbox.leases import LEASE_SECONDS
 from app.runtime.worker import make_worker
 from app.store.replies import LATE_STORE
-from tests.support.arrivals import arrive, webhook_of
+from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
 from tests.support.power_cuts import PowerCut, cut_at
 
@@ -29,14 +29,6 @@ def db(app):
 def worker(app):
     parley = app.extensions["parley"]
     return make_worker(parley.settings, parley.db)
-
-
-@pytest.fixture
-def arrives(emulator, post_webhook):
-    def arrives(body="hello", **more):
-        return arrive(emulator, post_webhook, body, **more)
-
-    return arrives
 
 
 @pytest.fixture

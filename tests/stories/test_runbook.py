@@ -18,7 +18,7 @@ from app.operations.webhooks import ROUTE, needed_filters
 from app.runtime.worker import make_worker
 from tests.conftest import ORIGIN
 from tests.support import webhook_fixtures
-from tests.support.arrivals import arrive, webhook_of
+from tests.support.arrivals import webhook_of
 from tests.support.eventually import eventually
 from tests.support.hostile_requests import deliver
 from tests.support.responders import FALLBACK, NAME, responds
@@ -30,11 +30,6 @@ pytestmark = pytest.mark.engines("sqlite")
 __all__ = ["folder", "follow", "responds", "sqlite_url", "time_passes"]
 THANKS = "Thanks, we will be right back."
 NEW_TOKEN = "f" * 32
-
-
-@pytest.fixture
-def arrives(emulator, post_webhook):
-    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
 
 
 @pytest.mark.parametrize("heading", headings())

@@ -87,40 +87,49 @@ def arrives(emulator, post_webhook, clock):
 
 
 @pytest.fixture
-def answered_since(arrives, run_worker):
-    """Let a customer write, and be answered, of whom the backup will know nothing."""
+def lives_on(app, arrives, run_worker, emulator):
+    """Answer a customer of whom the backup will know nothing, and miss another as everything ends."""
 
-    def answer():
+    def live():
+        run_worker()
         arrives("after the backup", 3)
         run_worker()
+        emulator.inbound("written while nobody was there", sender="+15550100002")
+        app.extensions["parley"].db.close()
 
-    return answer
+    return live
+
+
+@pytest.fixture
+def assert_restored(emulator, flask_command, run_worker, time_passes):
+    """Follow the last steps: nobody is answered again, and who was missed is answered."""
+
+    def check(steps):
+        steps.run("BOT_MAX_REPLY_AGE_SECONDS=1 flask worker --drain")
+        assert emulator.replies() == [THANKS] * 2
+        assert "older than" in flask_command("inbox", "list")
+        time_passes(120)
+        steps.run("flask reconcile --since 1d")
+        run_worker()
+        assert emulator.replies() == [THANKS] * 3
+
+    return check
 
 
 def test_a_restored_sqlite_backup_answers_nobody_again_and_misses_nothing(
-    follow, app, folder, arrives, run_worker, emulator, flask_command, time_passes, answered_since
+    follow, folder, arrives, lives_on, assert_restored
 ):
     steps = follow("Backup and restore: SQLite")
     arrives("waiting", 20)
     steps.run("sqlite3 instance/parley.db", only_if_installed=True)
     (folder / "parley-backup.db").unlink(missing_ok=True)
     steps.run("python -c")
-    run_worker()
-    answered_since()
-    emulator.inbound("written while nobody was there", sender="+15550100002")
-    app.extensions["parley"].db.close()
+    lives_on()
     steps.run("mv")
     steps.run("rm")
     steps.run("cp")
     steps.run("flask db upgrade")
-    steps.run("BOT_MAX_REPLY_AGE_SECONDS=1 flask worker --drain")
-
-    assert emulator.replies() == [THANKS] * 2
-    assert "older than" in flask_command("inbox", "list")
-    time_passes(120)
-    steps.run("flask reconcile --since 1d")
-    run_worker()
-    assert emulator.replies() == [THANKS] * 3
+    assert_restored(steps)
 
 
 @pytest.mark.engines("postgresql")
@@ -131,23 +140,11 @@ class TestPostgresql:
             programs = server.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
         return environ | {"PATH": programs[0]}
 
-    def test_a_restored_dump_answers_nobody_again_and_misses_nothing(
-        self, follow, app, arrives, run_worker, emulator, flask_command, time_passes, answered_since
-    ):
+    def test_a_restored_dump_answers_nobody_again_and_misses_nothing(self, follow, arrives, lives_on, assert_restored):
         steps = follow("Backup and restore: PostgreSQL")
         arrives("waiting", 20)
         steps.run("pg_dump")
-        run_worker()
-        answered_since()
-        emulator.inbound("written while nobody was there", sender="+15550100002")
-        app.extensions["parley"].db.close()
+        lives_on()
         steps.run("pg_restore")
         steps.run("flask db upgrade")
-        steps.run("BOT_MAX_REPLY_AGE_SECONDS=1 flask worker --drain")
-
-        assert emulator.replies() == [THANKS] * 2
-        assert "older than" in flask_command("inbox", "list")
-        time_passes(120)
-        steps.run("flask reconcile --since 1d")
-        run_worker()
-        assert emulator.replies() == [THANKS] * 3
+        assert_restored(steps)

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.emulator.client import Emulator
 from app.store import messages
-from tests.support.arrivals import arrive
 
 NAME = "our_responder:answer"
 FALLBACK = "Thanks, a colleague will write to you."
@@ -73,11 +71,6 @@ def rules_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(environ: dict[str, str], responds: Callable[[Function], None]) -> dict[str, str]:
     return environ | {"BOT_RESPONDER": NAME, "BOT_WORKER_THREADS": "2"}
-
-
-@pytest.fixture
-def arrives(emulator: Emulator, post_webhook: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
-    return lambda body="hello", **more: arrive(emulator, post_webhook, body, **more)
 
 
 @pytest.fixture

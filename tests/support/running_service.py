@@ -14,6 +14,7 @@ import requests
 
 from app import config
 from app.db.database import Database
+from app.emulator.client import Emulator
 from app.inbox import admin
 from tests.conftest import ORIGIN, TOKEN
 from tests.support import webhook_fixtures
@@ -23,6 +24,19 @@ ROOT = Path(__file__).parents[2]
 WEB = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind"]
 WORKER = [sys.executable, "-m", "flask", "worker"]
 OPEN_STATES = ("pending", "scheduled", "processing")
+
+
+def environ_of(emulator: Emulator, database_url: str, rules: Path, **more: str) -> dict[str, str]:
+    """Return the settings of an installation at the emulator; `more` are others beside them."""
+    return {
+        "TWILIO_ACCOUNT_SID": "AC" + "1".zfill(32),
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_API_BASE_URL": emulator.url,
+        "PUBLIC_URL": ORIGIN,
+        "DATABASE_URL": database_url,
+        "BOT_RULES": str(rules),
+        **more,
+    }
 
 
 class Service:
