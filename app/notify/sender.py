@@ -158,9 +158,12 @@ def _log(target: NotifyTarget, told: Notification, state: str, outcome: Outcome)
 
 def _record(tx: Connection, told: Notification, outcome: Outcome, now: datetime) -> str:
     """Write down what came of an attempt and return it in a word."""
-    if outcome.result == "again" and now < told.created_at + GIVE_UP_AFTER:
-        notifications.postpone(tx, told, outcome.reason, now + back_off(told.attempts, outcome.retry_after))
-        return notifications.WAITING
+    if outcome.result == "again":
+        due_at = now + back_off(told.attempts, outcome.retry_after)
+        notifications.release_gathered(tx, told, outcome.reason, due_at)
+        if now < told.created_at + GIVE_UP_AFTER:
+            notifications.postpone(tx, told, outcome.reason, due_at)
+            return notifications.WAITING
     ends = {"sent": notifications.SENT, "uncertain": notifications.UNCERTAIN}
     state = ends.get(outcome.result, notifications.FAILED)
     reason = f"given up after {GIVE_UP_AFTER.days} days: {outcome.reason}" if outcome.result == "again" else ""

@@ -160,8 +160,7 @@ def _gathered(tx: Connection, rows: Sequence[Record], token: str, now: datetime)
         tx.execute(update(notifications).where(_ROW.id.in_([row.id for row in rest])).values(**told))
     values = {"now": now, "lease_until": now + LEASE, "new_token": token}
     row = tx.execute(update(notifications).where(_ROW.id == first.id).values(_BEGIN).returning(notifications), values)
-    with_it = select(_ROW.payload).where(_ROW.gathered_into == first.id).order_by(_ROW.id)
-    return _notification(row.one(), tuple(tx.scalars(with_it)))
+    return _notification(row.one(), tuple(one.payload for one in rest))
 
 
 def _notification(row: Record, others: tuple[Mapping[str, Any], ...] = ()) -> Notification:
@@ -180,6 +179,19 @@ def record_end(tx: Connection, sent: Notification, state: str, reason: str, now:
 def postpone(tx: Connection, failed: Notification, reason: str, due_at: datetime) -> bool:
     """Try it again later; return False where another process has taken it meanwhile."""
     return _set(tx, failed, state=WAITING, reason=reason, due_at=due_at)
+
+
+def release_gathered(tx: Connection, failed: Notification, reason: str, due_at: datetime) -> None:
+    """Let what was to be told with one that has not arrived wait by itself: that one may be given up, or erased.
+
+    Call it before postpone() and record_end().
+    """
+    head = tx.execute(select(_ROW.state, _ROW.token).where(_ROW.id == failed.id)).first()
+    if head is not None and (head.state, head.token) != (SENDING, failed.token):  # for another it may have arrived
+        return
+    gathered = (_ROW.gathered_into == failed.id, _ROW.state == GATHERED)
+    waits = {"state": WAITING, "reason": reason, "due_at": due_at, "ended_at": None, "gathered_into": None}
+    tx.execute(update(notifications).where(*gathered).values(**waits))
 
 
 def _set(tx: Connection, ours: Notification, **values: Any) -> bool:

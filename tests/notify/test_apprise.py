@@ -6,12 +6,14 @@ import logging
 import threading
 
 import pytest
+from sqlalchemy import delete
 
 from app.common.setting_addresses import notify_secret
+from app.db.notify_tables import notifications
 from app.notify import through_apprise, words
 from app.notify.posting import Poster
 from app.notify.recording import NotificationCause, Recorder
-from app.notify.sender import Sender
+from app.notify.sender import GIVE_UP_AFTER, Sender
 from app.notify.targets import NotifyTarget
 from app.rules.notices import NOTHING, Notice
 from app.store import notifications as rows
@@ -118,6 +120,51 @@ def test_what_certainly_was_not_sent_is_tried_again(happened, team, crm, clock, 
 
     assert states(stored) == ["sent"]
     assert len(crm.posts) == 1
+
+
+def test_what_was_gathered_with_one_that_is_erased_is_told_all_the_same(happened, team, db, crm, clock, free_port):
+    for key, reason in (("1", "the first"), ("2", "the second"), ("3", "the third")):
+        happened(key, reason=reason)
+    team(free_port()).send_due()
+    with db.write() as tx:
+        tx.execute(delete(notifications).where(notifications.c.webhook_id == rows.webhook_id("1", "team")))
+
+    clock.advance(10)
+    team().send_due()
+
+    (post,) = crm.posts
+    assert "the second" in post.document["message"]
+    assert "the third" in post.document["message"]
+
+
+def test_what_was_gathered_with_one_that_is_given_up_is_told_all_the_same(
+    happened, team, crm, clock, stored, free_port
+):
+    happened("1", reason="the old one")
+    team(free_port()).send_due()
+    clock.advance(GIVE_UP_AFTER.total_seconds())
+    happened("2", reason="the new one")
+    team(free_port()).send_due()
+    assert states(stored) == ["failed", "waiting"]
+
+    clock.advance(10)
+    team().send_due()
+
+    assert "the new one" in crm.posts[0].document["message"]
+    assert states(stored) == ["failed", "sent"]
+
+
+def test_what_was_gathered_with_one_that_may_have_been_sent_stays_with_it(happened, team, db, clock, stored):
+    happened("1")
+    happened("2")
+    with db.write() as tx:
+        told = rows.claim_group(tx, "team", "token", db.now(tx))
+    clock.advance(rows.LEASE.total_seconds() + 1)
+    team().send_due()
+    with db.write() as tx:  # the process that seemed dead comes back and says that nothing was sent
+        rows.release_gathered(tx, told, "late", db.now(tx))
+
+    assert states(stored) == ["uncertain", "gathered"]
 
 
 def test_what_the_service_refuses_has_failed(happened, team, crm, stored):
