@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from app.db.schema import migrate
 from app.operations import doctor_account, doctor_inbox, doctor_local, doctor_notify, webhooks
-from app.operations.doctor_report import NOT_CHECKED, PROBLEM, WARNING, Check, DoctorContext, Finding, account_scope
+from app.operations.doctor_report import NOT_CHECKED, OK, PROBLEM, WARNING, Check, DoctorContext, Finding, account_scope
 from app.twilio_api.errors import SendError, sentence
 
 REFUSED_CREDENTIALS = 20003
@@ -18,11 +18,15 @@ REFUSED_CREDENTIALS = 20003
 def examine(context: DoctorContext) -> Iterator[Finding]:
     """Yield what is found, one thing after the other, in the order in which to mend it."""
     yield from doctor_local.settings(context)
-    yield from doctor_local.database(context)
-    yield from doctor_inbox.gates(context)
-    yield from doctor_inbox.clock_set_back(context)
+    stored = doctor_local.database(context)
+    yield from stored
+    can_be_read = stored[0].state == OK  # to look into an SQLite file that is not there would make it
+    if can_be_read:
+        yield from doctor_inbox.gates(context)
+        yield from doctor_inbox.clock_set_back(context)
     yield from doctor_local.rules(context)
-    yield from doctor_notify.targets(context)
+    if can_be_read:
+        yield from doctor_notify.targets(context)
     yield from doctor_local.token_key(context)
     credentials = _asked("credentials", doctor_account.credentials, context)
     yield from credentials

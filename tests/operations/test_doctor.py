@@ -138,7 +138,10 @@ def test_missing_migrations_are_a_problem_that_can_be_mended(healthy, doctor, ap
     assert (code, found["migrations"]["state"]) == (0, "ok")
 
 
-def test_where_nothing_is_set_up_it_says_what_is_missing_and_leaves_no_file(tmp_path):
+@pytest.mark.parametrize("folders", [[], ["instance"]])
+def test_where_nothing_is_set_up_it_says_what_is_missing_and_leaves_no_file(tmp_path, folders):
+    for name in folders:  # made by an earlier offline loop
+        (tmp_path / name).mkdir()
     app = create_app(config.from_environment({"DATABASE_URL": f"sqlite:///{tmp_path}/instance/parley.db"}))
     result = app.test_cli_runner().invoke(args=["doctor"])
     listed = app.test_cli_runner().invoke(args=["inbox", "list"])
@@ -148,7 +151,7 @@ def test_where_nothing_is_set_up_it_says_what_is_missing_and_leaves_no_file(tmp_
     assert "check DATABASE_URL" not in result.output
     assert (result.exit_code, listed.exit_code) == (1, 1)
     assert "there is no database" in listed.output
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == folders
 
 
 def test_rules_that_cannot_be_used_are_a_problem_in_one_line(healthy, doctor, rules_file):
