@@ -53,8 +53,6 @@ class LogReplaced(OSError):
 
 def make_engine(url: Any, wait_seconds: float) -> Engine:
     """Return an engine whose writers wait up to `wait_seconds` for another program to let go of the file."""
-    path = Path(url.database)
-    log, is_log_lost = _log_of(path), False
     engine = create_engine(
         url,
         pool_size=30,
@@ -63,46 +61,55 @@ def make_engine(url: Any, wait_seconds: float) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": BUSY_SECONDS},
     )
+    file = _ConnectedFile(Path(url.database), wait_seconds)
+    event.listen(engine, "do_connect", file.make_private)
+    event.listen(engine, "connect", file.prepare)
+    event.listen(engine, "checkout", file.refuse_another)
+    event.listen(engine, "begin", file.begin)
+    return engine
 
-    @event.listens_for(engine, "do_connect")
-    def private(_dialect: Any, _record: Any, _args: Any, _parameters: Any) -> None:
+
+class _ConnectedFile:
+    """The file that all connections of an engine lead to, as long as it and its log keep their names."""
+
+    def __init__(self, path: Path, wait_seconds: float) -> None:
+        self._path, self._log, self._wait_seconds = path, _log_of(path), wait_seconds
+        self._is_log_lost = False
+
+    def make_private(self, _dialect: Any, _record: Any, _args: Any, _parameters: Any) -> None:
         """Make the file, if it is a new one, for its owner alone; SQLite's others beside it get the same."""
         with contextlib.suppress(OSError):
-            private_files.touch(path)
+            private_files.touch(self._path)
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours: see below
+    def prepare(self, connection: Any, _record: Any) -> None:
+        """Set up a new connection, or close it: nobody else does."""
+        connection.isolation_level = None  # BEGIN is ours, see begin()
         try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", f"journal_size_limit={LONGEST_LOG}"):
                 connection.execute(f"PRAGMA {pragma}")
-            connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(path)}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_pages_of_log(self._path)}")
         except BaseException:
-            connection.close()  # nobody else does
+            connection.close()
             raise
 
-    @event.listens_for(engine, "checkout")
-    def same_files(_connection: Any, record: Any, _proxy: Any) -> None:
+    def refuse_another(self, _connection: Any, record: Any, _proxy: Any) -> None:
         """Refuse a connection to a file that was moved or deleted, or whose log was: what it writes would be lost.
 
         SQLite deletes the log only when nobody has it open: that of a connection that lives keeps its name.
         """
-        nonlocal is_log_lost
-        if record.info.setdefault("file", _file_id(path)) != _file_id(path):
+        if record.info.setdefault("file", _file_id(self._path)) != _file_id(self._path):
             raise exc.DisconnectionError("the database file is another one now")
-        is_log_lost |= (record.info.get("log") or _file_id(log)) != _file_id(log)
-        if is_log_lost:
+        self._is_log_lost |= (record.info.get("log") or _file_id(self._log)) != _file_id(self._log)
+        if self._is_log_lost:
             raise LogReplaced
-        record.info["log"] = _file_id(log)
+        record.info["log"] = _file_id(self._log)
 
-    @event.listens_for(engine, "begin")
-    def begin(tx: Connection) -> None:
+    def begin(self, tx: Connection) -> None:
+        """Begin a transaction; one that writes has SQLite's lock from its first moment."""
         if tx.get_execution_options().get("writes"):
-            _begin_writing(tx, time.monotonic() + (time_left(wait_seconds) or wait_seconds))
+            _begin_writing(tx, time.monotonic() + (time_left(self._wait_seconds) or self._wait_seconds))
         else:
             tx.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 def _pages_of_log(path: Path) -> int:
