@@ -25,7 +25,7 @@ RETRY_SECONDS = 2.0
 LOST_RETRY_SECONDS = 60.0
 NOTHING = ""  # the payload that says: a lane is ready; others are probes
 
-log = logging.getLogger("parley.notify")
+log = logging.getLogger("parley.wakeups")
 NO_NOTIFICATIONS = "no notification comes through this connection; a pooler in transaction mode? See docs/deploying.md"
 Change = TypeVar("Change", Insert, Update)
 

@@ -30,7 +30,7 @@ class RejectionAlarm:
         self._lately: deque[tuple[float, int]] = deque()
         self._not_before = 0.0
 
-    def note(self, count: int, reason: str) -> None:
+    def count(self, count: int, reason: str) -> None:
         """Count so many refused webhooks; called in the thread that explains them."""
         now = time.monotonic()
         self._lately.append((now, count))
@@ -60,7 +60,7 @@ class StorageAlarm:
         self._count = 0
         self._began = datetime.now(UTC)
 
-    def note(self) -> None:
+    def count(self) -> None:
         """Count one; the first begins a thread that waits for storage to work."""
         with self._lock:
             self._count += 1

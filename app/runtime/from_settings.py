@@ -151,7 +151,7 @@ def make_alarms(settings: Settings, db: Database) -> tuple[Callable[[int, str], 
         return (lambda _count, _reason: None), (lambda: None)
     from app.receiver.alarms import RejectionAlarm, StorageAlarm
 
-    return RejectionAlarm(db, recorder).note, StorageAlarm(db, recorder).note
+    return RejectionAlarm(db, recorder).count, StorageAlarm(db, recorder).count
 
 
 def _without_login(url: str) -> str:

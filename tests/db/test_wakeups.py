@@ -154,7 +154,7 @@ def test_an_event_that_must_wait_is_worked_on_when_its_time_comes_without_a_poll
 @pytest.fixture
 def said() -> Iterator[list[logging.LogRecord]]:
     """What listeners log, as it comes."""
-    logger, handler = logging.getLogger("parley.notify"), BufferingHandler(1000)
+    logger, handler = logging.getLogger("parley.wakeups"), BufferingHandler(1000)
     logger.addHandler(handler)
     yield handler.buffer
     logger.removeHandler(handler)

@@ -87,7 +87,7 @@ def test_many_rejected_webhooks_are_told_once_for_all_processes(db, recorder, ru
     with clock.standing_still():
         for alarm in (RejectionAlarm(db, recorder), RejectionAlarm(db, recorder)):
             for _ in range(MANY + 5):
-                alarm.note(1, "mismatch")
+                alarm.count(1, "mismatch")
         run_worker()
 
     ((kind, text),) = told()
@@ -95,7 +95,7 @@ def test_many_rejected_webhooks_are_told_once_for_all_processes(db, recorder, ru
 
 
 def test_few_rejected_webhooks_are_not_told(db, recorder, run_worker, told):
-    RejectionAlarm(db, recorder).note(MANY - 1, "mismatch")
+    RejectionAlarm(db, recorder).count(MANY - 1, "mismatch")
     run_worker()
 
     assert told() == []
@@ -116,7 +116,7 @@ def test_unsigned_webhooks_through_the_real_url_are_counted(app, stored):
 
 def test_what_could_not_be_stored_is_told_as_soon_as_it_can_be(db, recorder, run_worker, told):
     alarm = StorageAlarm(db, recorder, pause=lambda _seconds: None)
-    alarm.note()
+    alarm.count()
     assert eventually(lambda: alarm._count == 0, seconds=30)
     run_worker()
 
