@@ -58,7 +58,7 @@ class Answer:
         named = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("Content-Type", ""))
         try:
             return self.content.decode(named[1] if named else "utf-8", errors="replace")
-        except LookupError:
+        except (LookupError, UnicodeError):  # no encoding of texts, or one that knows no replacing
             return self.content.decode("utf-8", errors="replace")
 
 

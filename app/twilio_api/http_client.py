@@ -126,7 +126,7 @@ def wait_asked_for(retry_after: str | None) -> timedelta | None:
         return timedelta(seconds=min(float(retry_after), LONGEST_RETRY_AFTER.total_seconds()))
     try:
         at = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last one for a year of twenty digits
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)  # "-0000": in UTC, from nobody knows where
     return min(max(timedelta(0), at - datetime.now(UTC)), LONGEST_RETRY_AFTER)

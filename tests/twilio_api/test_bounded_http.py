@@ -108,6 +108,13 @@ class OneConnection:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
+@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "hex", "no-such-thing"])
+def test_an_answer_in_an_encoding_that_is_none_is_read_as_utf8(charset):
+    answer = Answer(200, {"Content-Type": f"application/json; charset={charset}"}, "ö\xff".encode("latin-1"))
+
+    assert answer.text == "\ufffd\ufffd"
+
+
 def test_a_redirect_is_an_answer_like_others_and_is_not_followed(http, site):
     assert get(http(), site, "hop/2").status == 302
     assert len(site.seen) == 1

@@ -129,6 +129,18 @@ WAITS = [
 ]
 
 
+NO_DATES = [f"Mon, 20 Nov {'9' * 20} 00:00:00 GMT", f"Mon, 20 Nov 2026 {'9' * 20}:00:00 GMT", "1" * 301, "soon"]
+
+
+@pytest.mark.parametrize("retry_after", NO_DATES)
+def test_a_wait_that_nobody_can_read_is_none_and_the_message_is_sent(retry_after):
+    server = OddTwilio([answer(201, f'{{"sid": "{SID}"}}', f"Retry-After: {retry_after}")])
+    twilio = Conversations(account_sid="AC" + "1" * 32, auth_token="x", base_url=server.url)
+
+    assert send(twilio) == SID
+    server.close()
+
+
 @pytest.mark.parametrize(("status", "retry_after", "seconds"), WAITS)
 def test_nobody_waits_for_longer_than_fifteen_minutes_and_waiting_costs_nothing(status, retry_after, seconds):
     server = OddTwilio([answer(status, "{}", f"Retry-After: {retry_after}")])
