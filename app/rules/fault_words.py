@@ -93,6 +93,7 @@ EXAMPLES = {
 }
 _HEADS = {"bot": "[bot]", "notify": "[notify]", "rule": "[[rule]]"}
 _MOST_SHOWN = 60
+_READABLE = 10**_MOST_SHOWN  # of a larger number only the beginning is shown
 
 # Of pydantic's types of errors those that the schema can meet, and what the value is then. A test meets them all.
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -141,14 +142,23 @@ def in_toml(value: Any) -> str:
 
 def _in_toml(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_in_toml(one)}' for key, one in value.items())} }}" if value else "{}"
+        return (
+            f"{{ {', '.join(f'{printable(key)} = {_in_toml(one)}' for key, one in value.items())} }}" if value else "{}"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(_in_toml, value))}]"
     if isinstance(value, str):
-        return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in value) + '"'
+        return f'"{printable(value)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if abs(value) < _READABLE else f"{value:#x}"  # Python writes no number of 5,000 digits
     return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, with TOML's escapes for what cannot be seen."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04X}" for char in text)
 
 
 def _example(path: tuple[int | str, ...]) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.rules.fault_lines import line_of, line_of_table
-from app.rules.fault_words import PARTS, what_to_do
+from app.rules.fault_words import PARTS, in_toml, printable, what_to_do
 from app.rules.schema import Rules
 from app.twilio_api.look_up import MARKER
 
 MAX_BYTES = 4 * 1024 * 1024
+_NUL = "holds the character U+0000, which cannot be stored; remove it"
 
 
 class RulesError(ValueError):
@@ -51,16 +52,40 @@ def load(text: str) -> Rules:
     except tomllib.TOMLDecodeError as error:
         place = str(error).replace("at end of document", f"at its end, line {len(text.splitlines())}")
         raise RulesError(f"the rules file is not valid TOML: {place}; correct that line") from None
+    except ValueError:  # Python reads no number of 5,000 digits
+        raise RulesError("the rules file has a number with thousands of digits; write a shorter one") from None
     except RecursionError:
         raise RulesError("the rules file is nested too deeply; make it simpler") from None
+    if problems := [_problem_at(path, said, document, text) for path, said in _beyond_bounds(document)]:
+        raise _refused(problems)
     problems = [*_double_names(document, text), *_conflicts(document, text)]
     try:
         rules = Rules.model_validate(document)
     except ValidationError as error:
         problems += [_problem(fault, document, text) for fault in _first_errors(error)]
     if problems:
-        raise RulesError("the rules file cannot be used:\n" + "\n".join(f"- {line}" for line in problems))
+        raise _refused(problems)
     return rules
+
+
+def _refused(problems: Sequence[str]) -> RulesError:
+    return RulesError("the rules file cannot be used:\n" + "\n".join(f"- {printable(line)}" for line in problems))
+
+
+def _beyond_bounds(value: Any, *path: int | str) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yield where a value or a key is that TOML does not allow, or no database can store, and what to do."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if "\0" in key:
+                yield (*path, key), _NUL
+            yield from _beyond_bounds(one, *path, key)
+    elif isinstance(value, list):
+        for n, one in enumerate(value):
+            yield from _beyond_bounds(one, *path, n)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:  # Source: toml.io/en/v1.0.0, "Integer"
+        yield path, f"{in_toml(value)} is more than the 64 bits that a number of TOML has; write a smaller one"
+    elif isinstance(value, str) and "\0" in value:
+        yield path, _NUL
 
 
 @lru_cache(maxsize=1)
@@ -115,7 +140,11 @@ def _first_errors(error: ValidationError) -> list[Any]:
 def _problem(fault: Any, document: dict[str, Any], text: str) -> str:
     said = what_to_do(fault)
     named = re.match(r"([a-z_]+): ", said)  # a fault of several keys together names one itself
-    where, key = _place(fault["loc"], named[1] if named else "", document, text)
+    return _problem_at(fault["loc"], said, document, text, named=named[1] if named else "")
+
+
+def _problem_at(path: tuple[int | str, ...], said: str, document: dict[str, Any], text: str, *, named: str = "") -> str:
+    where, key = _place(path, named, document, text)
     return f"{where}: {key}: {said}" if key else f"{where}: {said}"
 
 

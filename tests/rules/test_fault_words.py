@@ -201,6 +201,8 @@ def test_it_names_the_value_and_an_example(document, problem):
         ({}, "{}"),
         (date(2026, 12, 25), "2026-12-25"),
         ("x" * 100, '"' + "x" * 59 + "…"),
+        ({"a\u202e": 1}, "{ a\\u202E = 1 }"),
+        pytest.param(16**6000, "0x1" + "0" * 57 + "…", id="more than Python writes"),
     ],
 )
 def test_a_value_is_shown_as_a_rules_file_has_it(value, shown):
