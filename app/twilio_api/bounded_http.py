@@ -137,6 +137,8 @@ def _exchange(
         method, url, headers=headers, body=body, timeout=timeout, retries=False, redirect=False, preload_content=False
     )
     try:
+        if response.status < 200:  # the answer may follow it, and whoever asks next must not get that
+            raise HTTPException(f"answered {response.status} and nothing else")
         content = b"".join(_bounded(response))
     except BaseException:
         response.close()

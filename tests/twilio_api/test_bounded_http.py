@@ -91,10 +91,24 @@ def test_a_connection_is_used_again():
     assert [(answer.status, answer.text) for answer in answers] == [(200, "ok")] * 3
 
 
-class OneConnection:
-    """A server that takes one connection, and answers everything that comes through it."""
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("status", [101, 102, 103])
+def test_what_only_precedes_an_answer_is_none_and_the_connection_is_not_used_again(status):
+    server = OneConnection(f"HTTP/1.1 {status} Wait\r\n\r\n".encode())
+    http = BoundedHttp(LONG)
+    with pytest.raises(RequestFailed) as caught:
+        http.request("POST", server.url, {}, timeout=TIMEOUT)
+    server.thread.join()
+    http.close()
 
-    def __init__(self) -> None:
+    assert not caught.value.nothing_sent
+
+
+class OneConnection:
+    """A server that takes one connection, and answers everything that comes through it until that is closed."""
+
+    def __init__(self, answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") -> None:
+        self._answer = answer
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         self.thread = threading.Thread(target=self._serve)
@@ -105,7 +119,7 @@ class OneConnection:
         self._listener.close()
         with connection:
             while connection.recv(65536):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                connection.sendall(self._answer)
 
 
 @pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "hex", "no-such-thing"])
