@@ -32,6 +32,7 @@ MOST_BYTES = 16 * 1024 * 1024  # of an answer, unpacked; a page of a hundred lon
 SLOWEST_UPLOAD = 128 * 1024  # bytes a second: a large file may take longer
 MOST_ATTEMPTS = 16  # to connect, at once; each may hang for as long as a name is looked up
 CHUNK = 64 * 1024
+_NO_PROXY = "the proxy that the environment names cannot be used; set HTTPS_PROXY to http://host:port"  # no password
 
 Body = bytes | IO[bytes] | None
 
@@ -105,7 +106,10 @@ class BoundedHttp:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._managers:
-            self._managers[origin] = _new_manager(url, self._trust_environment)
+            try:
+                self._managers[origin] = _new_manager(url, self._trust_environment)
+            except (HTTPError, ValueError) as error:
+                raise RequestFailed(_NO_PROXY, nothing_sent=True) from error
         return self._managers[origin]
 
 

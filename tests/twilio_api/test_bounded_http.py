@@ -66,6 +66,24 @@ def test_a_name_that_nobody_resolves_is_not_waited_for(http, monkeypatch):
     assert caught.value.nothing_sent
 
 
+@pytest.mark.parametrize(
+    "proxy", ["socks5://user:pa55word@127.0.0.1:9", "http://user:pa55word@127.0.0.1:99999", "http://[::1", "::::"]
+)
+def test_a_proxy_that_cannot_be_used_is_named_and_nothing_was_sent(http, proxy, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(RequestFailed, match="set HTTPS_PROXY to http://host:port") as caught:
+        http().request("POST", "https://api.example.com/", {}, timeout=TIMEOUT)
+    twilio = Conversations(account_sid="AC" + "1" * 32, auth_token="0" * 32)
+    with pytest.raises(SendError) as refused:
+        twilio.find_message("CH" + "1" * 32, "", Sought(("parley", {}), "bot", None), back_to="IM" + "1" * 32)
+
+    assert caught.value.nothing_sent
+    assert "pa55word" not in str(caught.value)
+    assert (refused.value.decision, refused.value.uncertain) == ("retry", False)
+
+
 def test_what_unpacks_to_far_more_is_given_up_before_memory_is(http, site):
     tracemalloc.start()
     with pytest.raises(RequestFailed):
