@@ -81,7 +81,8 @@ class _Changes:
 
     def applied_to(self, message: facts.Inbound) -> facts.Inbound:
         sid = message.message_sid
-        return replace(message, text=self.texts.get(sid, message.text), was_removed=sid in self.removed)
+        was_removed = message.was_removed or sid in self.removed
+        return replace(message, text=self.texts.get(sid, message.text), was_removed=was_removed)
 
 
 def _read(stored: Sequence[Claimed]) -> tuple[list[tuple[MessageAdded, Claimed]], _Changes]:

@@ -130,6 +130,15 @@ def rows_of(tx: Connection, message: facts.Inbound) -> Rows:
     return Rows(conversations.conversation(tx, message.conversation_sid), author)
 
 
+def was_removed_before(tx: Connection, message: facts.Inbound, rows: Rows) -> bool:
+    """Return whether the removal of a message came before the message; asks only where something as new has come."""
+    said_at = rows.conversation.last_message_at if rows.conversation else None
+    if said_at is None or said_at < message.sent_at:
+        return False
+    stored = messages.message(tx, message.message_sid)
+    return stored is not None and stored.removed_at is not None
+
+
 def load_facts(
     tx: Connection, message: facts.Inbound, context: HandlerContext, rows: Rows | None = None
 ) -> facts.ConversationFacts:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.bot import ask_responder, bursts, follow_ups, notices, unknown
 from app.bot.actions import planned_actions, run_actions
 from app.bot.bursts import Member
 from app.bot.context import HandlerContext
-from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, rows_of
+from app.bot.facts_loader import ReplyContext, add_history, load_facts, message_of, rows_of, was_removed_before
 from app.bot.recording import record_author, record_message
 from app.bot.sending import send_replies
 from app.bot.unknown import Unknown
@@ -101,6 +101,7 @@ def _read(event: MessageAdded, context: HandlerContext) -> _Loaded | _Earlier | 
         known = load_facts(tx, message, context, rows)
         if earlier:
             return _Earlier(ReplyContext(key, message, known, event.chat_service_sid), earlier.reason)
+        message = replace(message, was_removed=was_removed_before(tx, message, rows))
         burst: facts.Inbound = message
         members: Sequence[Member] = ()
         if _may_belong_together(context):

@@ -1,7 +1,10 @@
 """What is edited or removed while the bot waits for more messages: answered as it reads now, or not at all."""
 
+from urllib.parse import urlencode
+
 import pytest
 
+from app.recordings.files import RecordedRequest
 from tests.bot.test_bursts import COALESCE
 
 pytestmark = pytest.mark.engines("sqlite")
@@ -74,6 +77,51 @@ def test_a_removed_message_is_not_answered_and_the_reason_says_so(bot, removes):
 
     assert bot.replies() == []
     assert bot.reason(question) == REMOVED
+
+
+@pytest.fixture
+def removal_overtakes(bot, emulator, deliver):
+    """Let a message be written and removed, and the webhook of its removal arrive and be worked on first."""
+
+    def write(body):
+        emulator.faults(drop=1.0)
+        sid = emulator.inbound(body)["message_sid"]
+        assert emulator.settle()
+        emulator.faults()
+        emulator.remove(sid)
+        bot.works()
+        (dropped,) = [one["form"] for one in emulator.webhooks() if one["message_sid"] == sid and one["status"] == 0]
+        content_type = {"Content-Type": "application/x-www-form-urlencoded"}
+        webhook = RecordedRequest("POST", "/conversations/webhook", content_type, urlencode(dropped).encode())
+        assert deliver(webhook).status_code == 204
+        bot.works()
+        return sid
+
+    return write
+
+
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_message_that_comes_after_its_removal_is_not_answered(bot, removal_overtakes, coalesce, is_first):
+    bot.rules(COALESCE if coalesce else COALESCE.partition("\n\n")[2])
+    if not is_first:
+        bot.customer().says("hello")
+        bot.advance(seconds=20)
+    late = removal_overtakes("How much is a bike?")
+    bot.advance(seconds=20)
+
+    assert bot.replies() == ([] if is_first else ["You said: hello"])
+    assert bot.reason(late) == REMOVED
+
+
+def test_a_stop_that_comes_after_its_removal_counts(bot, removal_overtakes):
+    removal_overtakes("STOP")
+    bot.advance(seconds=20)
+    bot.customer().says("hello")
+    bot.advance(seconds=20)
+
+    assert bot.replies() == []
+    assert bot.reason() == "the recipient has opted out"
 
 
 def test_a_stop_counts_though_it_was_removed(bot, removes):
